@@ -1,0 +1,1 @@
+"""Taking requests in: checked, rendered, journaled, and only then answered."""

@@ -1,0 +1,112 @@
+"""Messages by id, and asking to cancel one.
+
+A cancel is a request in the log; the owner of the message decides. The answer waits a moment for
+that decision and then says what is true: `canceled`, or the state that the message has.
+"""
+
+import asyncio
+
+from aiohttp import web
+from msgspec import Struct
+
+from core.api.internal_auth import caller_of
+from core.api.wire import answer
+from core.clock import Clock
+from core.contract.ids import parse_id
+from core.contract.problems import problem
+from core.contract.resources import CancelOut, MessageOut
+from core.engine.logs import Logs, Ticket
+from core.engine.payload import decode_payload
+from core.messages.reader import Reader
+from core.messages.view import Facts, Windows, show
+from sync.lattice import RANK
+from sync.records import Cancel, Place
+
+YOUNG_MINUTES = 2
+DECIDE_WAIT_S = 2.0
+LOOK_EVERY_S = 0.02
+
+
+class MessageDeps(Struct, frozen=True):
+    """What the handlers need."""
+
+    reader: Reader
+    logs: Logs
+    clock: Clock
+    region: str
+    windows: Windows
+
+
+def routes(deps: MessageDeps) -> list[web.RouteDef]:
+    """The routes of messages."""
+
+    async def get(request: web.Request) -> web.Response:
+        caller = caller_of(request, "read")
+        facts = await _find(deps, request.match_info["id"], caller.tenant, caller.is_admin)
+        return answer(_show(deps, facts))
+
+    async def cancel(request: web.Request) -> web.Response:
+        caller = caller_of(request, "send")
+        message_id = request.match_info["id"]
+        facts = await _find(deps, message_id, caller.tenant, caller.is_admin)
+        if RANK[facts.state] < RANK["unknown"]:
+            await _journal(deps, facts, caller.trace)
+            facts = await _decided(deps, message_id, facts)
+        shown = _show(deps, facts)
+        return answer(CancelOut(message_id, shown.status, shown.final))
+
+    return [web.get("/v1/messages/{id}", get), web.post("/v1/messages/{id}/cancel", cancel)]
+
+
+async def _find(deps: MessageDeps, message_id: str, tenant: str, admin: bool) -> Facts:
+    """The message, if it is the tenant's; 404 otherwise, whoever's it is."""
+    named = parse_id(message_id)
+    missing = problem("not_found", f"There is no message `{message_id[:80]}`.")
+    if named is None:
+        raise missing
+    facts = await deps.reader.find(message_id)
+    if facts is None:
+        minute = deps.clock.wall_ms() // 60_000
+        if named.minute is None or minute - named.minute <= YOUNG_MINUTES:
+            detail = "It is not visible here yet, or it was never accepted. Ask again in a moment."
+            raise problem("not_yet_visible", detail, headers={"Retry-After": "1"})
+        raise missing
+    if not admin and decode_payload(facts.message.payload).tenant != tenant:
+        raise missing
+    return facts
+
+
+async def _journal(deps: MessageDeps, facts: Facts, trace: str) -> None:
+    message = facts.message
+    told: asyncio.Future[Place | None] = asyncio.get_running_loop().create_future()
+
+    def done(place: Place | None) -> None:
+        if not told.done():
+            told.set_result(place)
+
+    record = Cancel(message.id, message.shard, deps.clock.wall_ms(), trace.encode())
+    busy = problem("overloaded", "The log is behind.", headers={"Retry-After": "1"})
+    if not deps.logs.accept(record, True, False, Ticket(done)):
+        raise busy
+    try:
+        place = await asyncio.wait_for(told, 5.0)
+    except TimeoutError:
+        place = None
+    if place is None:
+        detail = "The request to cancel may or may not have been taken down; ask again."
+        raise problem("accept_unknown", detail, message_ids=[message.id])
+
+
+async def _decided(deps: MessageDeps, message_id: str, facts: Facts) -> Facts:
+    """What the owner made of it, or how far the message is when it took too long."""
+    until = deps.clock.boot() + DECIDE_WAIT_S
+    while deps.clock.boot() < until:
+        facts = await deps.reader.find(message_id) or facts
+        if RANK[facts.state] >= RANK["unknown"]:
+            break
+        await asyncio.sleep(LOOK_EVERY_S)
+    return facts
+
+
+def _show(deps: MessageDeps, facts: Facts) -> MessageOut:
+    return show(facts, deps.region, deps.windows, deps.clock.wall_ms())

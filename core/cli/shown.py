@@ -1,0 +1,38 @@
+"""A message as a person reads it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def trace_lines(message: Mapping[str, Any]) -> list[str]:
+    """What is known about a message, oldest first."""
+    ended = "final" if message.get("final") else "not final"
+    head = f"{message['channel']} {message['id']}: {message['status']} ({ended})"
+    if message.get("reason"):
+        head += f", {message['reason']}"
+    if message.get("possible_duplicate"):
+        head += ", possibly sent twice"
+    asked = ", ".join(
+        str(message[name]) for name in ("class", "delivery", "durability") if name in message
+    )
+    lines = [head, f"  region {message.get('region', '')}; {asked}"]
+    happened = [
+        (event["at"], event["type"], event.get("detail", "")) for event in message["events"]
+    ]
+    lines += [f"  {_time(at)}  {what:<12}  {detail}".rstrip() for at, what, detail in happened]
+    for number, attempt in enumerate(message["attempts"], 1):
+        words = [f"  attempt {number} by {attempt['account']}: {attempt['outcome']}"]
+        words += [
+            f"{label} {attempt[name]}"
+            for name, label in (("code", "code"), ("provider_id", "provider's id"))
+            if attempt.get(name)
+        ]
+        if attempt.get("detail"):
+            words.append(attempt["detail"])
+        lines.append(", ".join(words))
+    return lines
+
+
+def _time(at: str) -> str:
+    """The time of day of a timestamp; the date stands in the logs."""
+    return at.partition("T")[2].rstrip("Z") or at

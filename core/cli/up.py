@@ -1,0 +1,112 @@
+"""Start one region on this machine: an edge, cores, a NATS server and the sandbox.
+
+Stays until Ctrl-C, which ends everything in order. A start with the same --data goes on where the
+last one stopped, at the same addresses and with the same two keys. With --json the first line on
+standard output is one object, printed when everything answers.
+"""
+
+import argparse
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from core.cli.out import FAILED, CommandError, json_line, line, note
+
+if TYPE_CHECKING:
+    from core.supervisor.up import Running
+
+DEFAULT_DATA = Path("goutong-data")
+Then = Callable[["Running"], Awaitable[int | None]]
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `goutong up`."""
+    add_site(parser)
+    parser.add_argument("--demo", action="store_true", help="send a first e-mail and text message")
+
+
+def add_site(parser: argparse.ArgumentParser) -> None:
+    """The arguments that say where and how a region is started."""
+    parser.add_argument("--data", type=Path, help=f"data folder (default: {DEFAULT_DATA})")
+    parser.add_argument("--config", type=Path, help="settings, a TOML file")
+    parser.add_argument("--cores", type=_cores, help="core processes")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Stay up until told to stop."""
+
+    async def then(running: "Running") -> int | None:
+        if given.json:
+            json_line(msgspec.to_builtins(running))
+        else:
+            _greet(running, given.data or DEFAULT_DATA)
+        if given.demo:
+            from core.cli.demo import show  # noqa: PLC0415 - only asked for
+
+            await asyncio.to_thread(show, running, note if given.json else line)
+        return None
+
+    return launch(given, given.data or DEFAULT_DATA, then)
+
+
+def launch(given: argparse.Namespace, data: Path, then: Then) -> int:
+    """Bring a region up in this folder, do `then`, and stay up unless that answers."""
+    from core.contract.log import Log  # noqa: PLC0415 - `goutong --help` needs none of these
+    from core.contract.settings import SettingsError  # noqa: PLC0415
+    from core.supervisor.folder import FolderError  # noqa: PLC0415
+    from core.supervisor.site import prepare  # noqa: PLC0415
+    from core.supervisor.up import Launcher, UpError  # noqa: PLC0415
+
+    async def work() -> int:
+        site = await prepare(data, given.config, given.cores, os.environ)
+        log = Log(site.folder.logs / "up.log", site.settings.log.level, role="up")
+        try:
+            return await Launcher(site, log, lambda text: note(f"goutong: {text}")).run(then)
+        finally:
+            log.close()
+            site.held.release()
+
+    try:
+        return asyncio.run(work())
+    except SettingsError as error:
+        raise CommandError(
+            str(error), "`goutong config schema` describes every setting.", FAILED
+        ) from None
+    except (FolderError, UpError) as error:
+        raise CommandError(str(error)) from None
+
+
+def _cores(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= 64:
+        raise argparse.ArgumentTypeError("must be between 1 and 64")
+    return number
+
+
+def _greet(running: "Running", data: Path) -> None:
+    url = running.url()
+    line(f"GouTong is up. Region: {', '.join(running.regions)}. Ctrl-C ends everything.")
+    line()
+    line(f"  API        {url}    (also /status, /openapi.json, /metrics)")
+    if running.sandbox:
+        line(f"  Sandbox    {running.sandbox}/sandbox/history")
+    line(f"  API key    {running.api_key}")
+    line(f"  Admin key  {running.admin_key}")
+    line(f"  Data       {data.absolute()}    (logs/ has a file for each process)")
+    line()
+    line("Send a text message; the sandbox takes it:")
+    line(f"  curl -s {url}/v1/notifications -H 'Authorization: Bearer {running.api_key}' \\")
+    line("    -H 'Content-Type: application/json' \\")
+    line(
+        """    -d '{"to": {"phone": "+447700900123"}, "content": {"text": "Hello from GouTong"}}'"""
+    )
+    if running.sandbox:
+        line("See what reached the provider:")
+        line(f"  curl -s {running.sandbox}/sandbox/history")
+    line("Follow a message, in another terminal:")
+    line("  goutong trace MESSAGE_ID")
+    line()

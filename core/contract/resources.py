@@ -1,0 +1,207 @@
+"""What the API's other resources look like: templates, provider accounts, keys, messages.
+
+The same structs decode requests, encode answers and make /openapi.json.
+"""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct, field
+
+from core.contract.keys import Scope
+from core.contract.requests import (
+    ChannelName,
+    Delivery,
+    Durability,
+    Locale,
+    MessageClass,
+    TemplateName,
+)
+
+Name = Annotated[
+    str,
+    Meta(
+        pattern="^[a-z0-9][a-z0-9_-]*$",
+        max_length=64,
+        description="lower-case letters, digits, dash and underscore",
+    ),
+]
+Timestamp = Annotated[str, Meta(description="RFC 3339 in UTC", examples=["2026-01-31T12:00:00Z"])]
+Status = Literal[
+    "accepted",
+    "scheduled",
+    "queued",
+    "sending",
+    "sent",
+    "delivered",
+    "failed",
+    "expired",
+    "canceled",
+    "suppressed",
+    "skipped",
+    "unknown",
+]
+
+
+class TemplateBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """A body in Liquid for one channel and locale. E-mail needs a subject, and text or html."""
+
+    text: str | None = None
+    subject: str | None = None
+    html: str | None = None
+
+
+Bodies = dict[ChannelName, dict[Locale, TemplateBody]]
+
+
+class TemplateIn(Struct, frozen=True, forbid_unknown_fields=True):
+    """A template as it is created or replaced: a body for each channel and locale."""
+
+    name: TemplateName
+    bodies: Annotated[Bodies, Meta(min_length=1)]
+    default_locale: Locale = "en"
+
+
+class TemplateOut(Struct, frozen=True):
+    """A template as it stands; `version` is its ETag."""
+
+    name: str
+    bodies: Bodies
+    version: int
+    default_locale: str
+
+
+class ProviderIn(Struct, frozen=True, forbid_unknown_fields=True):
+    """A provider account. `secrets` are written, never read back; left out on a replacement, the
+    ones that are there stay."""
+
+    id: Name
+    wire: Annotated[str, Meta(description="the adapter", examples=["smpp", "smtp"])]
+    channel: ChannelName
+    enabled: bool = True
+    settings: dict[str, Any] = field(default_factory=dict)
+    secrets: dict[str, str] | None = None
+    priority: Annotated[int, Meta(ge=0, le=1000, description="lower is tried first")] = 100
+
+
+class ProviderOut(Struct, frozen=True):
+    """A provider account with its state: `up`, `connecting`, `down: <why>`, `fault: <why>`..."""
+
+    id: str
+    wire: str
+    channel: ChannelName
+    enabled: bool
+    settings: dict[str, Any]
+    secrets: Annotated[list[str], Meta(description="the names only")]
+    priority: int
+    state: str
+    version: int
+
+
+class KeyIn(Struct, frozen=True, forbid_unknown_fields=True):
+    """A new API key. Without `tenant` it is for the caller's own."""
+
+    scopes: Annotated[list[Scope], Meta(min_length=1, max_length=16)]
+    tenant: Name | None = None
+
+
+class KeyOut(Struct, frozen=True, omit_defaults=True):
+    """A key; `key` itself stands only in the answer that made it."""
+
+    id: str
+    tenant: str
+    scopes: list[Scope]
+    created_at: Timestamp
+    revoked: bool
+    key: str | None = None
+
+
+class EventOut(Struct, frozen=True):
+    """Something that happened to a message."""
+
+    at: Timestamp
+    type: str
+    detail: str = ""
+
+
+class AttemptOut(Struct, frozen=True):
+    """One call to a provider. `attempt` is its name in references and receipts."""
+
+    attempt: str
+    account: str
+    epoch: int
+    at: Timestamp
+    outcome: str
+    code: str = ""
+    detail: str = ""
+    provider_id: str = ""
+    resend: int = 0
+    explanation: Any = None
+
+
+class MessageOut(Struct, frozen=True, rename={"class_": "class"}):
+    """A message with all that is known about it. `final`: its status will not change any more,
+    unless evidence of a delivery still comes."""
+
+    id: str
+    notification_id: str
+    tenant: str
+    channel: ChannelName
+    status: Status
+    reason: str
+    final: bool
+    region: str
+    possible_duplicate: bool
+    class_: MessageClass
+    delivery: Delivery
+    durability: Durability
+    created_at: Timestamp
+    expires_at: Timestamp
+    events: list[EventOut]
+    attempts: list[AttemptOut]
+
+
+class CancelOut(Struct, frozen=True):
+    """The answer to a cancel request: taken down; the message's owner decides."""
+
+    id: str
+    status: Status
+    final: bool
+
+
+class Page(Struct, frozen=True):
+    """What all lists share; each list has its own type of `data`."""
+
+    next_cursor: str | None
+
+
+class TemplatePage(Page, frozen=True):
+    data: list[TemplateOut]
+
+
+class ProviderPage(Page, frozen=True):
+    data: list[ProviderOut]
+
+
+class KeyPage(Page, frozen=True):
+    data: list[KeyOut]
+
+
+class ProblemOut(Struct, frozen=True, omit_defaults=True):
+    """RFC 9457, as `core.contract.problems` writes it."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    trace_id: str
+    errors: list["FieldProblemOut"] = field(default_factory=list)
+    message_ids: list[str] = field(default_factory=list)
+
+
+class FieldProblemOut(Struct, frozen=True):
+    """One thing that is wrong: where (JSON pointer), what, and how to mend it."""
+
+    pointer: str
+    detail: str
+    hint: str

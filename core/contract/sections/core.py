@@ -1,0 +1,120 @@
+"""Settings of the core process: store, limits, retries, templates."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from core.contract.sections.kinds import NotNegative, PortNumber, Positive, Section, Share, doc
+
+
+class CoreSettings(Section, frozen=True):
+    """The core: accepts, journals, sends."""
+
+    host: Annotated[str, doc("Address of the core's own HTTP and of the link to edges.")] = (
+        "127.0.0.1"
+    )
+    http_port: Annotated[PortNumber, doc("Port of the core's own HTTP; 0: any free one.")] = 0
+    link_port: Annotated[PortNumber, doc("Port of the link to edges; 0: any free one.")] = 0
+    frame_bytes_max: Annotated[Positive, doc("Longest frame on the link.")] = 33_554_432
+    held_messages_max: Annotated[
+        Positive, doc("Messages held in memory; what does not fit stays in the log.")
+    ] = 100_000
+    stop_grace_ms: Annotated[Positive, doc("When stopping, calls under way end within this.")] = (
+        15_000
+    )
+    recent_messages_max: Annotated[
+        Positive, doc("Ended messages kept in memory, for receipts and for those who ask.")
+    ] = 20_000
+    remembered_ids_max: Annotated[
+        Positive, doc("Ids remembered so that a copy of a new message is noticed without a read.")
+    ] = 400_000
+    early_events_max: Annotated[
+        Positive, doc("Messages of which a receipt or cancel came first, kept in memory.")
+    ] = 10_000
+    park_after_ms: Annotated[
+        Positive, doc("What is to be tried again later than this waits in the open set.")
+    ] = 60_000
+    dedupe_margin_ms: Annotated[
+        Positive, doc("Taken off a provider's window in which it recognises a repeated key.")
+    ] = 5000
+    provider_ids_max: Annotated[
+        Positive, doc("Provider ids kept in memory, to match receipts.")
+    ] = 100_000
+    receipt_buckets_back: Annotated[
+        Positive, doc("How many times ten minutes back an unknown provider id is looked for.")
+    ] = 36
+    answered_keys_max: Annotated[
+        Positive, doc("Answers by Idempotency-Key kept in memory; the store has all.")
+    ] = 20_000
+    accepted_places_max: Annotated[
+        Positive, doc("Accepted messages whose place in the log is remembered, for who asks.")
+    ] = 100_000
+    links_max: Annotated[Positive, doc("Connections from edges.")] = 64
+    seal_ms: Annotated[
+        Positive, doc("How often provider ids and by-id rows of what ended are written.")
+    ] = 250
+    quality_half_life_s: Annotated[
+        Positive, doc("An answer of a provider counts half for its quality after this.")
+    ] = 120
+
+
+class StoreSettings(Section, frozen=True):
+    """The store of one region: SQLite in the data folder."""
+
+    reserve_bytes: Annotated[
+        NotNegative,
+        doc("Free disk kept for outcomes; with less, accepts are refused with 503 storage_full."),
+    ] = 134_217_728
+    commit_interval_ms: Annotated[
+        NotNegative, doc("Commits of a busy process start at least so far apart.")
+    ] = 2
+    row_records_max: Annotated[Positive, doc("Records of one log row.")] = 256
+    row_bytes_max: Annotated[Positive, doc("A log row is closed when it is longer.")] = 524_288
+    records_waiting_max: Annotated[
+        Positive, doc("Records waiting for a row of one log; more are refused as overloaded.")
+    ] = 50_000
+    disk_check_ms: Annotated[Positive, doc("How often free disk is looked at.")] = 500
+    busy_timeout_ms: Annotated[
+        Positive, doc("How long a write waits for another process's write.")
+    ] = 5000
+    wal_bytes_max: Annotated[
+        Positive, doc("The write-ahead log is folded into the data when it is longer.")
+    ] = 67_108_864
+    cache_bytes: Annotated[Positive, doc("SQLite's page cache in each process.")] = 33_554_432
+    expire_rows_step: Annotated[
+        Positive, doc("Expired rows deleted in one step, beside the work.")
+    ] = 500
+
+
+class LimitsSettings(Section, frozen=True):
+    """What a core takes in at most."""
+
+    body_bytes_max: Annotated[Positive, doc("Longest body of a single request.")] = 1_048_576
+    batch_bytes_max: Annotated[Positive, doc("Longest body of a batch.")] = 16_777_216
+    json_depth_max: Annotated[Positive, doc("Deepest nesting of a body.")] = 32
+    recipients_max: Annotated[Positive, doc("Recipients of one notification.")] = 10_000
+    accepts_waiting_max: Annotated[
+        Positive, doc("Requests waiting for their row; more get 503 overloaded.")
+    ] = 20_000
+    list_rows_max: Annotated[Positive, doc("Entries of one page of a list.")] = 200
+
+
+class RetrySettings(Section, frozen=True):
+    """When a definite refusal that may pass is tried again, until `expires_in`."""
+
+    first_ms: Annotated[Positive, doc("Pause before the second attempt; it doubles.")] = 500
+    longest_ms: Annotated[Positive, doc("Longest pause between two attempts.")] = 300_000
+    jitter: Annotated[Share, doc("Part of each pause that is left to chance.")] = 0.2
+    attempts_max: Annotated[int, Meta(ge=1, le=10_000), doc("Attempts of one message at most.")] = (
+        200
+    )
+
+
+class TemplatesSettings(Section, frozen=True):
+    """Bounds of rendering; a template that meets one fails with template_failed."""
+
+    iterations_max: Annotated[Positive, doc("Rounds of all loops together.")] = 10_000
+    depth_max: Annotated[Positive, doc("Blocks within blocks.")] = 30
+    output_bytes_max: Annotated[Positive, doc("Size of one rendered part.")] = 262_144
+    source_bytes_max: Annotated[Positive, doc("Size of one part's source.")] = 262_144
+    cached_max: Annotated[Positive, doc("Compiled templates kept in memory.")] = 1000

@@ -1,0 +1,17 @@
+"""Settings of the sandbox: the provider that behaves as badly as told."""
+
+from typing import Annotated
+
+from core.contract.sections.kinds import PortNumber, Positive, Section, doc
+
+
+class SandboxSettings(Section, frozen=True):
+    """An SMSC and an SMTP server on this machine, with a history of what reached them."""
+
+    host: Annotated[str, doc("Address to listen on.")] = "127.0.0.1"
+    http_port: Annotated[
+        PortNumber, doc("Port of its HTTP doors; 0: a free one, kept by `goutong up`.")
+    ] = 0
+    smpp_port: Annotated[PortNumber, doc("Port of the SMSC; 0: a free one.")] = 0
+    smtp_port: Annotated[PortNumber, doc("Port of the SMTP server; 0: a free one.")] = 0
+    history_max: Annotated[Positive, doc("Entries of the history kept on disk.")] = 1_000_000

@@ -1,0 +1,50 @@
+"""What follows a definite no (DESIGN.md 5).
+
+What may pass is tried again with a growing pause and jitter, until the message expires; what will
+not pass ends the message, unless another account may take it. Pure: the random number comes in.
+"""
+
+from typing import Literal
+
+from msgspec import Struct
+
+MAY_PASS = frozenset({"retryable", "throttled", "not_sent", "withdrawn", "account_fault"})
+
+
+class Rules(Struct, frozen=True):
+    """The pause doubles from `first_ms` to `longest_ms`; `jitter` of it is left to chance."""
+
+    first_ms: int
+    longest_ms: int
+    jitter: float
+    attempts_max: int
+
+
+class Next(Struct, frozen=True):
+    """What to do: try `again` after `wait_ms`, go to `other` accounts at once, or `end`."""
+
+    what: Literal["again", "other", "end"]
+    wait_ms: int = 0
+    state: Literal["failed"] = "failed"
+    reason: str = ""
+
+
+def after_refusal(
+    kind: str, tries: int, wait_ms: int, others: bool, rules: Rules, chance: float
+) -> Next:
+    """`others`: another account is there that has not refused it. `chance` is in [0, 1)."""
+    if kind == "invalid_target":
+        return Next("end", reason="permanent")
+    if kind == "permanent":
+        return Next("other") if others else Next("end", reason="permanent")
+    if kind == "withdrawn":
+        return Next("again", 0)
+    if tries >= rules.attempts_max:
+        return Next("end", reason="temporary")
+    if others and kind != "not_sent":
+        return Next("other")
+    pause = min(rules.longest_ms, rules.first_ms * 2 ** min(tries, 30))
+    pause = int(pause * (1 - rules.jitter * chance))
+    if kind == "throttled":
+        pause = max(pause, wait_ms)
+    return Next("again", pause)

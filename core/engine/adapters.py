@@ -1,0 +1,125 @@
+"""Bringing the configured accounts to work, and keeping them so while they are edited.
+
+An account that cannot be opened stands there with its reason; the others work on.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from random import Random
+
+from core.accounts.model import Fault, StoredAccount
+from core.accounts.service import Accounts
+from core.clock import Clock
+from core.contract.log import Log
+from core.engine.accounts import Account, AccountEvents
+from core.providers.port import Outcome, ReceiptIn
+from core.providers.registry import wire
+from sync.store.port import StoreError
+
+STOP_GRACE_MS = 2000
+
+
+class Workforce:
+    """The accounts of this process by id, shared with the dispatcher (`accounts`)."""
+
+    def __init__(
+        self,
+        service: Accounts,
+        accounts: dict[str, Account],
+        clock: Clock,
+        random: Random,
+        log: Log,
+        half_life_s: float,
+        spawn: Callable[[Awaitable[None]], None],
+    ) -> None:
+        self.accounts = accounts
+        self._service = service
+        self._clock = clock
+        self._random = random
+        self._log = log
+        self._half_life_s = half_life_s
+        self._spawn = spawn
+        self._lock = asyncio.Lock()
+        self.on_receipt: Callable[[str, ReceiptIn], None] = lambda *_: None
+        self.on_late: Callable[[str, str, Outcome], None] = lambda *_: None
+        self.on_changed: Callable[[], None] = lambda: None
+
+    async def load(self) -> None:
+        """Bring all accounts to work."""
+        after = ""
+        while page := await self._service.list(after, 100):
+            for stored in page:
+                await self._apply(stored.account.id, stored)
+            after = page[-1].account.id
+
+    def changed(self, account_id: str) -> None:
+        """An account was written or deleted."""
+        self._spawn(self._reload(account_id))
+
+    def reload_all(self) -> None:
+        """Any account may have changed."""
+        for account_id in list(self.accounts):
+            self.changed(account_id)
+        self._spawn(self.load())
+
+    async def stop(self, grace_ms: int) -> None:
+        """Let calls under way end, then close all connections."""
+        adapters = [a.adapter for a in self.accounts.values() if a.adapter is not None]
+        await asyncio.gather(*(adapter.stop(grace_ms) for adapter in adapters))
+
+    async def _reload(self, account_id: str) -> None:
+        try:
+            stored = await self._service.get(account_id)
+        except StoreError as error:
+            self._log.error("an account cannot be read", account=account_id, error=str(error))
+            return
+        await self._apply(account_id, stored)
+
+    async def _apply(self, account_id: str, stored: StoredAccount | None) -> None:
+        async with self._lock:
+            known = self.accounts.get(account_id)
+            if stored is not None and known is not None and known.version >= stored.version:
+                return
+            if known is not None:
+                del self.accounts[account_id]
+                if known.adapter is not None:
+                    self._spawn(known.adapter.stop(STOP_GRACE_MS))
+            if stored is not None:
+                await self._begin(stored)
+        self.on_changed()
+
+    async def _begin(self, stored: StoredAccount) -> None:
+        given = stored.account
+        account = Account(
+            given.id,
+            given.channel,
+            given.priority,
+            stored.version,
+            given.enabled,
+            self._clock,
+            self._half_life_s,
+        )
+        self.accounts[given.id] = account
+        if not given.enabled:
+            return
+        opened = self._service.open(given)
+        if isinstance(opened, Fault):
+            account.problem = opened.reason
+            self._log.error("an account cannot be used", account=given.id, reason=opened.reason)
+            return
+        how = wire(given.wire)
+        events = AccountEvents(
+            account,
+            self._receipt,
+            lambda ref, outcome: self.on_late(given.id, ref, outcome),
+            self._changed,
+        )
+        account.capabilities = how.CAPABILITIES
+        account.adapter = how.make(given.id, opened.settings, opened.secrets, events, self._random)
+        await account.adapter.start()
+
+    def _receipt(self, account: str, receipt: ReceiptIn) -> None:
+        self.on_receipt(account, receipt)
+
+    def _changed(self) -> None:
+        self.on_changed()

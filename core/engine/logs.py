@@ -1,0 +1,179 @@
+"""This process's own logs: four accept lanes and two effect logs of its home.
+
+Carries out what the log writers say. A row whose write is `unknown` or finds the store `full` is
+written again until it stands; its waiters wait (the acceptor's time-out tells callers 503). A row
+refused as `revoked` closes the process's logs for good, and `on_revoked` ends the process.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from core.contract.log import Log
+from sync.log_writer import Command, Durable, LogWriter, Refused, WriteRow
+from sync.naming import accept_log, effect_log, lane
+from sync.records import AcceptRecord, EffectRecord, Place, Record
+from sync.store.port import Answer, JournalStore, PutKey, PutRow
+
+AGAIN_S = 0.05
+Told = Callable[[Place | None], None]
+
+
+class Ticket:
+    """Somebody who waits for a record: `told(place)`, or `told(None)` when the log is closed."""
+
+    __slots__ = ("_needs", "_place", "key_row", "told")
+
+    def __init__(self, told: Told, key_row: PutKey | None = None) -> None:
+        self.told = told
+        self.key_row = key_row
+        self._needs = 1 if key_row is None else 2
+        self._place: Place | None = None
+
+    def stands(self, place: Place | None) -> None:
+        """The record's row, or the key's row, is durable."""
+        self._place = place or self._place
+        self._needs -= 1
+        if self._needs == 0:
+            self.told(self._place)
+
+
+class Logs:
+    """See the module's docstring."""
+
+    def __init__(
+        self,
+        store: JournalStore,
+        home: str,
+        incarnation: str,
+        log: Log,
+        records_max: int,
+        bytes_max: int,
+        waiting_max: int,
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._store = store
+        self._log = log
+        self._armed = False
+        self.revoked = False
+        self.trouble = ""
+        self.on_row: Callable[[str, int, list[Record]], None] = lambda *_: None
+        self.on_effect: Callable[[list[Place], list[Record]], None] = lambda *_: None
+        self.on_revoked: Callable[[], None] = lambda: None
+        self._accept: dict[tuple[bool, bool], LogWriter] = {}
+        self._effect: dict[bool, LogWriter] = {}
+        for urgent in (True, False):
+            name = effect_log(home, "urgent" if urgent else "normal", incarnation, 0)
+            self._effect[urgent] = LogWriter(name, records_max, bytes_max, 1 << 30)
+            for globally in (True, False):
+                name = accept_log(home, lane(urgent, globally), incarnation, 0)
+                writer = LogWriter(name, records_max, bytes_max, waiting_max)
+                self._accept[(urgent, globally)] = writer
+        self._writers = {w.log: w for w in (*self._accept.values(), *self._effect.values())}
+
+    @property
+    def names(self) -> list[str]:
+        """All logs, for the registry."""
+        return list(self._writers)
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is under way or waiting."""
+        return all(writer.idle for writer in self._writers.values())
+
+    def last_rows(self) -> dict[str, int]:
+        """How far each log is: its last durable row."""
+        return {log: writer.last_row for log, writer in self._writers.items()}
+
+    def effect_rows(self) -> dict[str, int]:
+        """How far the effect logs are."""
+        return {writer.log: writer.last_row for writer in self._effect.values()}
+
+    def room(self, urgent: bool, globally: bool) -> int:
+        """How many more records the accept lane takes."""
+        return self._accept[(urgent, globally)].room
+
+    def accept(self, record: AcceptRecord, urgent: bool, globally: bool, ticket: Ticket) -> bool:
+        """Append to an accept log; False when it is closed or too much waits."""
+        if not self._accept[(urgent, globally)].append(record, ticket):
+            return False
+        self._arm()
+        return True
+
+    def effect(self, record: EffectRecord, urgent: bool) -> None:
+        """Append to an effect log; `on_effect` tells when it stands."""
+        if self._effect[urgent].append(record, None):
+            self._arm()
+
+    def _arm(self) -> None:
+        if not self._armed:
+            self._armed = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._armed = False
+        for writer in self._writers.values():
+            self._carry_out(writer, writer.flush())
+
+    def _carry_out(self, writer: LogWriter, commands: list[Command]) -> None:
+        for command in commands:
+            if type(command) is WriteRow:
+                self._write(writer, command)
+            elif type(command) is Durable:
+                self._durable(writer, command)
+            elif type(command) is Refused:
+                for ticket in command.tickets:
+                    if ticket is not None:
+                        ticket.told(None)
+
+    def _write(self, writer: LogWriter, command: WriteRow) -> None:
+        def answered(answer: Answer) -> None:
+            self._answered(writer, command, answer)
+
+        if not command.again:
+            for ticket in writer.under_way_tickets:
+                if ticket is not None and ticket.key_row is not None:
+                    self._write_key(ticket)
+        self._store.submit(PutRow(command.log, command.row, command.body), answered)
+
+    def _write_key(self, ticket: Ticket) -> None:
+        assert ticket.key_row is not None
+
+        def answered(answer: Answer) -> None:
+            if answer == "ok":
+                ticket.stands(None)
+            elif not self.revoked:
+                self._loop.call_later(AGAIN_S, self._write_key, ticket)
+
+        self._store.submit(ticket.key_row, answered)
+
+    def _answered(self, writer: LogWriter, command: WriteRow, answer: Answer) -> None:
+        if answer == "ok":
+            self.trouble = ""
+            self._carry_out(writer, writer.written(command.row))
+        elif answer == "revoked":
+            self._revoke()
+        else:
+            if not self.trouble:
+                self._log.error("a row cannot be written", log=command.log, answer=answer)
+            self.trouble = str(answer)
+            self._loop.call_later(AGAIN_S, self._again, writer, command.row)
+
+    def _again(self, writer: LogWriter, row: int) -> None:
+        self._carry_out(writer, writer.unknown(row))
+
+    def _durable(self, writer: LogWriter, command: Durable) -> None:
+        for ticket, place in zip(command.tickets, command.places, strict=True):
+            if ticket is not None:
+                ticket.stands(place)
+        if writer.log.startswith("accept"):
+            self.on_row(writer.log, command.places[0].row, command.records)
+        else:
+            self.on_effect(command.places, command.records)
+
+    def _revoke(self) -> None:
+        if self.revoked:
+            return
+        self.revoked = True
+        for writer in self._writers.values():
+            self._carry_out(writer, writer.revoked())
+        self.on_revoked()

@@ -1,0 +1,216 @@
+"""Receipts: found by the provider's id, journaled, and only then acknowledged (PROTOCOL.md 8).
+
+A receipt whose attempt is known goes into the accept log of its message's home. One that matches
+nothing yet is written among the account's pending ones, then the outcomes are looked at again; the
+owner writes the provider ids of a group of outcomes, then reads the pending ones once for the
+group. One of the two sees both. A receipt that cannot be journaled is refused for now, so that the
+provider repeats it.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+
+import msgspec
+from msgspec import Struct
+
+from core.clock import Clock
+from core.contract.log import Log
+from core.engine.logs import Logs, Ticket
+from core.providers.port import ReceiptIn
+from sync.records import Place, Receipt
+from sync.store.port import Answer, JournalStore, PutPending, PutProviderIds, StoreError
+
+BUCKET_MS = 600_000
+
+
+class Known(Struct, frozen=True, array_like=True, gc=False):
+    """One provider id of an attempt."""
+
+    provider_id: str
+    attempt: str
+    message_id: str
+    shard: int
+
+
+class Pending(Struct, frozen=True, array_like=True, gc=False):
+    """A receipt that waits for its attempt."""
+
+    provider_id: str
+    status: str
+    code: str
+    detail: str
+    at_ms: int
+
+
+_segment = msgspec.msgpack.Decoder(list[Known])
+_pending = msgspec.msgpack.Decoder(Pending)
+
+
+class Receipts:
+    """See the module's docstring. Bounds: `known_max` ids, `buckets_back` of ten minutes."""
+
+    def __init__(
+        self,
+        store: JournalStore,
+        logs: Logs,
+        clock: Clock,
+        log: Log,
+        incarnation: str,
+        known_max: int,
+        buckets_back: int,
+        spawn: Callable[[Awaitable[None]], None],
+    ) -> None:
+        self._store = store
+        self._logs = logs
+        self._clock = clock
+        self._log = log
+        self._incarnation = incarnation
+        self._known_max = known_max
+        self._buckets_back = buckets_back
+        self._spawn = spawn
+        self._known: OrderedDict[tuple[str, str], Known] = OrderedDict()
+        self._early: OrderedDict[tuple[str, str], list[Pending]] = OrderedDict()
+        self._unwritten: dict[str, list[Known]] = {}
+        self._read_back: dict[tuple[str, int], float] = {}
+        self._seq = 0
+        self.counts: dict[tuple[str, str], int] = {}
+
+    def received(self, account: str, receipt: ReceiptIn) -> None:
+        """A receipt came in from a provider."""
+        key = (account, receipt.status)
+        self.counts[key] = self.counts.get(key, 0) + 1
+        known = self._known.get((account, receipt.provider_id)) or _named(receipt)
+        if known is None:
+            self._pend(account, receipt)
+            return
+        at_ms = receipt.at_ms or self._clock.wall_ms()
+        record = _record(known, account, receipt.status, receipt.code, receipt.detail, at_ms)
+
+        def told(place: Place | None) -> None:
+            if place is None:
+                receipt.nack()
+            else:
+                receipt.ack()
+
+        if not self._logs.accept(record, False, False, Ticket(told)):
+            receipt.nack()
+
+    def sent(self, account: str, provider_ids: str, attempt: str, mid: str, shard: int) -> None:
+        """A provider took a message under these ids (a long text message has several)."""
+        for provider_id in provider_ids.split(","):
+            known = Known(provider_id, attempt, mid, shard)
+            self._learn(account, known)
+            self._unwritten.setdefault(account, []).append(known)
+            for pending in self._early.pop((account, provider_id), ()):
+                self._journal(account, known, pending)
+
+    async def write_down(self) -> None:
+        """Write the provider ids gathered since the last time, then read what was pending."""
+        gathered, self._unwritten = self._unwritten, {}
+        for account, ids in gathered.items():
+            self._seq += 1
+            bucket = self._clock.wall_ms() // BUCKET_MS
+            body = msgspec.msgpack.encode(ids)
+            write = PutProviderIds(account, bucket, self._incarnation, self._seq, body)
+            await self._until_written(write)
+            by_id = {known.provider_id: known for known in ids}
+            for body in await self._store.pending(account, list(by_id)):
+                pending = _pending.decode(body)
+                self._journal(account, by_id[pending.provider_id], pending)
+
+    # What is not known yet
+
+    def _pend(self, account: str, receipt: ReceiptIn) -> None:
+        at_ms = receipt.at_ms or self._clock.wall_ms()
+        pending = Pending(receipt.provider_id, receipt.status, receipt.code, receipt.detail, at_ms)
+        self._early.setdefault((account, receipt.provider_id), []).append(pending)
+        while len(self._early) > self._known_max:
+            self._early.popitem(last=False)
+
+        def answered(answer: Answer) -> None:
+            if answer != "ok":
+                receipt.nack()
+                return
+            receipt.ack()
+            self._spawn(self._look_back(account, pending.provider_id))
+
+        body = msgspec.msgpack.encode(pending)
+        self._store.submit(PutPending(account, receipt.provider_id, body), answered)
+
+    async def _look_back(self, account: str, provider_id: str) -> None:
+        """Read provider-id segments, newest first, until the id is known or time is over."""
+        bucket = self._clock.wall_ms() // BUCKET_MS
+        for back in range(self._buckets_back):
+            if (account, provider_id) not in self._early:
+                return
+            if (account, provider_id) not in self._known:
+                await self._read_bucket(account, bucket - back)
+            known = self._known.get((account, provider_id))
+            if known is not None:
+                for pending in self._early.pop((account, provider_id), ()):
+                    self._journal(account, known, pending)
+                return
+
+    async def _read_bucket(self, account: str, bucket: int) -> None:
+        """Each bucket is read again only after a while: what is new is in memory anyway."""
+        now = self._clock.boot()
+        if now - self._read_back.get((account, bucket), -1e9) < 1.0:
+            return
+        self._read_back[(account, bucket)] = now
+        while len(self._read_back) > 4096:
+            self._read_back.pop(next(iter(self._read_back)))
+        try:
+            for body in await self._store.provider_ids(account, bucket):
+                for known in _segment.decode(body):
+                    self._learn(account, known)
+        except StoreError as error:
+            self._log.error("provider ids cannot be read", account=account, error=str(error))
+
+    # Writing
+
+    def _learn(self, account: str, known: Known) -> None:
+        self._known[(account, known.provider_id)] = known
+        while len(self._known) > self._known_max:
+            self._known.popitem(last=False)
+
+    def _journal(self, account: str, known: Known, pending: Pending) -> None:
+        record = _record(
+            known, account, pending.status, pending.code, pending.detail, pending.at_ms
+        )
+        self._logs.accept(record, False, False, Ticket(lambda _: None))
+
+    async def _until_written(self, write: PutProviderIds) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            told: asyncio.Future[Answer] = loop.create_future()
+            self._store.submit(write, told.set_result)
+            if await told == "ok":
+                return
+            await asyncio.sleep(0.05)
+
+
+def _named(receipt: ReceiptIn) -> Known | None:
+    """The attempt that the wire itself names: "message.attempt.epoch"."""
+    parts = receipt.ref.split(".")
+    if len(parts) != 3:
+        return None
+    try:
+        shard = int(parts[0].partition("-")[2][1:4], 16)
+    except ValueError:
+        return None
+    return Known(receipt.provider_id, parts[1], parts[0], shard)
+
+
+def _record(known: Known, account: str, status: str, code: str, detail: str, at_ms: int) -> Receipt:
+    return Receipt(
+        known.message_id,
+        known.shard,
+        known.attempt,
+        account,
+        known.provider_id,
+        status,
+        code,
+        detail,
+        at_ms,
+    )

@@ -1,0 +1,354 @@
+"""The owner's shell: carries out what the owner says, and brings the answers back.
+
+Everything runs on the event loop; the owner's commands are drained after each event. Writes that
+fail are repeated until they stand. What is told outside (`on_changed`) is told only after it
+stands, and only while the own lease is valid.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Generator
+from random import Random
+from typing import Any
+
+from core.clock import Clock
+from core.contract.log import Log
+from core.decide.retry import Rules, after_refusal
+from core.engine.accounts import Account
+from core.engine.dispatch import Dispatcher
+from core.engine.logs import Logs
+from core.engine.payload import decode_payload
+from core.engine.receipts import Receipts
+from core.providers.port import Outcome as WireOutcome
+from sync.owner.owner import Owner
+from sync.owner.state import (
+    Changed,
+    Lookup,
+    MakeCall,
+    Msg,
+    Offer,
+    ReadEventsAgain,
+    Refused,
+    Revive,
+    WriteByIds,
+    WriteEffect,
+    WriteOpen,
+)
+from sync.owner.takeover import Ask, ReadFloors, ReadRegistry, ReadRows
+from sync.records import Outcome, Place, Record, decode_open, decode_row
+from sync.store.port import (
+    Answer,
+    JournalStore,
+    PutById,
+    PutOpen,
+    StoreError,
+    Write,
+)
+
+AGAIN_S = 0.05
+ROWS_AT_ONCE = 64
+OPEN_ENTRIES_AT_ONCE = 500
+
+
+class Shell:
+    """See the module's docstring."""
+
+    def __init__(
+        self,
+        store: JournalStore,
+        owner: Owner,
+        logs: Logs,
+        dispatcher: Dispatcher,
+        receipts: Receipts,
+        rules: Rules,
+        clock: Clock,
+        random: Random,
+        log: Log,
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._store = store
+        self._owner = owner
+        self._logs = logs
+        self._dispatcher = dispatcher
+        self._receipts = receipts
+        self._rules = rules
+        self._clock = clock
+        self._random = random
+        self._log = log
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._asked_again: list[str] = []
+        self._reading: set[str] = set()
+        self._sealing = False
+        self.on_changed: Callable[[Msg], None] = lambda _: None
+        self.retries = 0
+        logs.on_effect = self._effects_durable
+        dispatcher.on_outcome = self._outcome
+        dispatcher.after = self.drain
+        self._carry: dict[type, Callable[[Any], None]] = {
+            Offer: lambda c: dispatcher.offer(c.msg),
+            WriteEffect: lambda c: logs.effect(c.record, c.urgent),
+            MakeCall: lambda c: dispatcher.call(c.msg, c.attempt, c.intent),
+            Changed: self._changed,
+            Refused: self._refused,
+            Lookup: lambda c: self.spawn(self._look_up(c.ids)),
+            Revive: lambda c: self.spawn(self._revive(c)),
+            WriteByIds: lambda c: self._put(PutById(c.rows), lambda: self._by_ids_durable(c)),
+            WriteOpen: lambda c: self._put(PutOpen(c.rows), lambda: self._open_durable(c)),
+            ReadEventsAgain: self._read_events_again,
+        }
+
+    @property
+    def busy(self) -> bool:
+        """Whether something runs beside the loop's turns."""
+        return bool(self._tasks)
+
+    def spawn(self, work: Awaitable[None]) -> None:
+        """Run something beside the loop's turns; its failure is logged, never lost."""
+
+        async def guarded() -> None:
+            try:
+                await work
+            except StoreError as error:
+                self._log.error("the store cannot be read", error=str(error))
+
+        task = self._loop.create_task(guarded())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def drain(self) -> None:
+        """Carry out the owner's commands until there are none."""
+        owner, carry = self._owner, self._carry
+        while owner.out:
+            commands, owner.out = owner.out, []
+            for command in commands:
+                carry[type(command)](command)
+
+    # Reading
+
+    def row(self, log: str, row: int, records: list[Record]) -> None:
+        """A row of an accept log of this home stands."""
+        self._owner.row_available(log, row, records)
+        self._owner.ask(self._clock.wall_ms())
+        self.drain()
+
+    def read_wanted(self, known_rows: dict[str, int]) -> None:
+        """Read what the owner is behind with; one read of a log at a time."""
+        for want in self._owner.wants(known_rows):
+            if want.log not in self._reading:
+                self._reading.add(want.log)
+                self.spawn(self._read_log(want.log, want.first))
+
+    async def _read_log(self, log: str, first: int) -> None:
+        try:
+            rows = await self._store.rows(log, first, ROWS_AT_ONCE)
+            for row, body in rows:
+                self._owner.row_available(log, row, decode_row(body))
+            self._owner.ask(self._clock.wall_ms())
+            self.drain()
+        finally:
+            self._reading.discard(log)
+        if len(rows) == ROWS_AT_ONCE:
+            self.read_wanted({log: first + ROWS_AT_ONCE})
+
+    async def _look_up(self, ids: list[str]) -> None:
+        found = await self._forever(lambda: self._store.by_ids(ids))
+        self._owner.looked_up(ids, found, self._clock.wall_ms())
+        self._owner.ask(self._clock.wall_ms())
+        self.drain()
+
+    async def _revive(self, command: Revive) -> None:
+        records = await self._forever(lambda: self.records_at(command.places))
+        self._owner.revived(command.id, command.row, records, self._clock.wall_ms())
+        self._owner.ask(self._clock.wall_ms())
+        self.drain()
+
+    async def records_at(self, places: list[Place]) -> list[tuple[Place, Record]]:
+        """The records at these places; places whose rows are gone are left out."""
+        found: list[tuple[Place, Record]] = []
+        rows: dict[tuple[str, int], list[Record]] = {}
+        for place in places:
+            key = (place.log, place.row)
+            if key not in rows:
+                read = await self._store.rows(place.log, place.row, 1)
+                rows[key] = decode_row(read[0][1]) if read else []
+            if place.index < len(rows[key]):
+                found.append((place, rows[key][place.index]))
+        return found
+
+    def _read_events_again(self, command: ReadEventsAgain) -> None:
+        if not self._asked_again:
+            self.spawn(self._read_events())
+        self._asked_again += command.ids
+
+    async def _read_events(self) -> None:
+        """Receipts and cancels that stand but were not read yet; one pass for all in doubt."""
+        ids, self._asked_again = self._asked_again, []
+        wanted = set(ids)
+        await self._receipts.write_down()
+        cursors: dict[str, int] = {}
+        for group in self._owner.groups:
+            for log, at in group.cursors.items():
+                cursors[log] = min(cursors.get(log, at), at)
+        for log, at in cursors.items():
+            await self._forever(lambda log=log, at=at: self._scan(log, at + 1, wanted))  # type: ignore[misc]
+        self._owner.events_read(ids, self._clock.wall_ms())
+        self._owner.ask(self._clock.wall_ms())
+        self.drain()
+
+    async def _scan(self, log: str, first: int, wanted: set[str]) -> None:
+        while rows := await self._store.rows(log, first, ROWS_AT_ONCE):
+            for row, body in rows:
+                for index, record in enumerate(decode_row(body)):
+                    if record.id in wanted:
+                        self._owner.event_seen(record, Place(log, row, index))
+            first = rows[-1][0] + 1
+
+    # Loading shards and buckets
+
+    async def run_load(self, machine: Generator[Ask, Any, Any], home: str) -> Any:
+        """Drive a reading machine with the store's answers."""
+        answer: Any = None
+        while True:
+            try:
+                ask = machine.send(answer)
+            except StopIteration as done:
+                return done.value
+            if isinstance(ask, ReadFloors):
+                answer = await self._forever(lambda: self._store.floors(home))
+            elif isinstance(ask, ReadRegistry):
+                answer = await self._forever(self._store.registry)
+            elif isinstance(ask, ReadRows):
+                answer = await self._store.rows(ask.log, ask.first, ask.limit)
+
+    def open_buckets(self, lead_ms: int) -> None:
+        """Take up what the open set holds for now and soon."""
+        for bucket, shards in self._owner.due_buckets(self._clock.wall_ms(), lead_ms):
+            name = f"open.{bucket}"
+            if name not in self._reading:
+                self._reading.add(name)
+                self.spawn(self._open_bucket(name, bucket, shards))
+
+    async def _open_bucket(self, name: str, bucket: int, shards: list[int]) -> None:
+        after = (-1, "")
+        try:
+            while True:
+                rows = await self._store.open_due(
+                    self._owner.home, shards, bucket, OPEN_ENTRIES_AT_ONCE, after
+                )
+                last = len(rows) < OPEN_ENTRIES_AT_ONCE
+                entries = [decode_open(row.body) for row in rows]
+                self._owner.bucket_read(bucket, shards if last else [], entries)
+                self._owner.ask(self._clock.wall_ms())
+                self.drain()
+                if last:
+                    return
+                after = (rows[-1].due_ms, rows[-1].id)
+        finally:
+            self._reading.discard(name)
+
+    # What stands
+
+    def _effects_durable(self, places: list[Place], records: list[Record]) -> None:
+        now_ms = self._clock.wall_ms()
+        for place, record in zip(places, records, strict=True):
+            self._owner.effect_durable(place, record, now_ms)  # type: ignore[arg-type]
+        self.drain()
+
+    def _by_ids_durable(self, command: WriteByIds) -> None:
+        token, now_ms = command.token, self._clock.wall_ms()
+        if isinstance(token, list):
+            self._owner.by_ids_durable(token)
+        elif isinstance(token, Msg):
+            self._owner.parked(token)
+        elif token[0] == "noted":
+            self._owner.noted(token[1], now_ms)
+        else:
+            self._owner.early_durable(token[1], token[2])
+        self._owner.ask(now_ms)
+        self.drain()
+
+    def _open_durable(self, command: WriteOpen) -> None:
+        self._owner.open_durable(command.token)
+        self.drain()
+
+    def _put(self, write: Write, then: Callable[[], None]) -> None:
+        def answered(answer: Answer) -> None:
+            if answer == "ok":
+                then()
+            elif not self._logs.revoked:
+                self._loop.call_later(AGAIN_S, self._put, write, then)
+
+        self._store.submit(write, answered)
+
+    async def _forever(self, read: Callable[[], Awaitable[Any]]) -> Any:
+        """Read until it works: nothing may be decided without the answer."""
+        while True:
+            try:
+                return await read()
+            except StoreError as error:
+                self._log.error("the store cannot be read", error=str(error))
+                await asyncio.sleep(AGAIN_S)
+
+    # Time
+
+    def seal(self) -> None:
+        """Write provider ids, then the by-id rows of what had ended by then."""
+        if not self._sealing:
+            self._sealing = True
+            self.spawn(self._seal())
+
+    async def _seal(self) -> None:
+        try:
+            self._owner.seal()
+            await self._receipts.write_down()
+            self._owner.flush()
+            self.drain()
+        finally:
+            self._sealing = False
+
+    # Outcomes
+
+    def _outcome(self, msg: Msg, attempt: str, account: Account, outcome: WireOutcome) -> None:
+        record = Outcome(
+            msg.id,
+            msg.shard,
+            attempt,
+            outcome.kind,
+            outcome.provider_id,
+            outcome.code,
+            outcome.detail,
+            self._clock.wall_ms(),
+        )
+        if outcome.kind == "accepted" and outcome.provider_id:
+            self._receipts.sent(account.id, outcome.provider_id, attempt, msg.id, msg.shard)
+        if outcome.kind == "throttled":
+            msg.due_ms = self._clock.wall_ms() + outcome.wait_ms
+        self._owner.settled(msg, record)
+        self.drain()
+
+    def late(self, msg: Msg, attempt: str, account: Account, outcome: WireOutcome) -> None:
+        """An answer that came after its time-out was told."""
+        if outcome.kind != "unknown":
+            self._outcome(msg, attempt, account, outcome)
+
+    def _refused(self, command: Refused) -> None:
+        msg, outcome = command.msg, command.outcome
+        if msg.message is None:
+            return
+        now_ms = self._clock.wall_ms()
+        account = msg.account_of(outcome.attempt)
+        others = outcome.kind not in ("withdrawn", "not_sent") and self._dispatcher.others(
+            msg, decode_payload(msg.message.payload), account
+        )
+        wait_ms = max(0, msg.due_ms - now_ms)
+        chance = self._random.random()
+        what = after_refusal(outcome.kind, msg.tries, wait_ms, others, self._rules, chance)
+        if what.what == "end":
+            detail = outcome.detail or outcome.code
+            self._owner.give_up(msg, what.state, what.reason, detail, now_ms)
+        else:
+            self.retries += 1
+            self._owner.later(msg, now_ms + what.wait_ms, now_ms)
+
+    def _changed(self, command: Changed) -> None:
+        self._dispatcher.forget(command.msg)
+        self.on_changed(command.msg)

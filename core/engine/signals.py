@@ -1,0 +1,114 @@
+"""Beats between the cores of a region over core NATS (DESIGN.md 6).
+
+Each core says every 200 ms who it is, its lease's counter and how far its logs are, so that
+others read what is new at once instead of polling. Nothing depends on it: without NATS, or when a
+beat is lost, the store is polled. Full state, own sequence, late beats are dropped.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+import msgspec
+import nats
+from msgspec import Struct
+from nats.aio.client import Client
+from nats.aio.msg import Msg as NatsMsg
+
+from core.contract.log import Log
+from core.contract.sections.common import NatsSettings
+
+BEAT_S = 0.2
+
+
+class Beat(Struct, frozen=True, array_like=True):
+    """What a core says of itself. `seq` rises; `rows` maps its logs to their last durable row."""
+
+    incarnation: str
+    seq: int
+    counter: int
+    rows: dict[str, int]
+
+
+_decoder = msgspec.msgpack.Decoder(Beat)
+
+
+class Signals:
+    """Publishes own beats, hands others' to `on_beat`."""
+
+    def __init__(
+        self,
+        settings: NatsSettings,
+        region: str,
+        incarnation: str,
+        state: Callable[[], tuple[int, dict[str, int]]],
+        on_beat: Callable[[Beat], None],
+        log: Log,
+    ) -> None:
+        self._settings = settings
+        self._subject = f"goutong.{region}.beat"
+        self._incarnation = incarnation
+        self._state = state
+        self._on_beat = on_beat
+        self._log = log
+        self._seen: dict[str, int] = {}
+        self._seq = 0
+        self._client: Client | None = None
+
+    @property
+    def connected(self) -> bool:
+        """Whether beats go out now."""
+        return self._client is not None and self._client.is_connected
+
+    async def run(self) -> None:
+        """Connect, and go on connecting, until cancelled; then close."""
+        try:
+            while True:
+                try:
+                    await self._beat_forever()
+                except (OSError, nats.errors.Error, TimeoutError) as error:
+                    self._log.warning("no signals", error=type(error).__name__)
+                await asyncio.sleep(self._settings.reconnect_wait_ms / 1000)
+        finally:
+            await self._close()
+
+    async def _beat_forever(self) -> None:
+        await self._close()
+        self._client = await nats.connect(
+            self._settings.url,
+            connect_timeout=self._settings.connect_timeout_ms / 1000,
+            allow_reconnect=False,
+            ping_interval=1,
+            max_outstanding_pings=2,
+            pending_size=self._settings.pending_bytes_max,
+            error_cb=self._on_error,
+        )
+        await self._client.subscribe(self._subject, cb=self._received)
+        while self._client.is_connected:
+            self._seq += 1
+            counter, rows = self._state()
+            beat = Beat(self._incarnation, self._seq, counter, rows)
+            await self._client.publish(self._subject, msgspec.msgpack.encode(beat))
+            await self._client.flush(timeout=2)
+            await asyncio.sleep(BEAT_S)
+
+    async def _received(self, message: NatsMsg) -> None:
+        try:
+            beat = _decoder.decode(message.data)
+        except msgspec.MsgspecError:
+            return
+        if beat.incarnation == self._incarnation or beat.seq <= self._seen.get(beat.incarnation, 0):
+            return
+        self._seen[beat.incarnation] = beat.seq
+        while len(self._seen) > 1024:
+            self._seen.pop(next(iter(self._seen)))
+        self._on_beat(beat)
+
+    async def _on_error(self, error: Exception) -> None:
+        self._log.debug("signals", error=str(error))
+
+    async def _close(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            with contextlib.suppress(OSError, nats.errors.Error, TimeoutError):
+                await client.close()

@@ -1,0 +1,1 @@
+"""Showing messages: from the owner's memory or from the store, by the same join."""

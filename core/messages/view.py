@@ -1,0 +1,140 @@
+"""A message as the API shows it, joined from its records. Pure.
+
+`final` is derived here: an end is final, and so is `sent` where no receipt can come or none came
+within the channel's window (PROTOCOL.md 8).
+"""
+
+import json
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from msgspec import Struct
+
+from core.contract.requests import ChannelName, Durability, MessageClass
+from core.contract.resources import AttemptOut, EventOut, MessageOut
+from core.engine.payload import Payload, decode_payload
+from sync.lattice import RANK, AttemptFacts, gather, join
+from sync.records import End, Intent, Message, Outcome, Place, Receipt, Record, State
+
+
+class Windows(Struct, frozen=True):
+    """How long a receipt of a channel is waited for, in seconds; 0: none comes."""
+
+    seconds: dict[str, int]
+
+
+class Facts(Struct):
+    """What is known of a message, from wherever it was read."""
+
+    message: Message
+    records: list[tuple[Place, Record]]
+    state: State
+    reason: str
+    canceling: bool
+    why: str = ""
+    conflicts: int = 0
+
+
+def rfc3339(at_ms: int) -> str:
+    """Milliseconds since 1970 as RFC 3339 in UTC."""
+    text = datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
+
+
+def is_final(state: State, sent_ms: int, window_s: int, now_ms: int) -> bool:
+    """Whether the status is not expected to change any more."""
+    if RANK[state] < RANK["unknown"]:
+        return False
+    return state != "sent" or window_s == 0 or now_ms >= sent_ms + window_s * 1000
+
+
+def show(facts: Facts, region: str, windows: Windows, now_ms: int) -> MessageOut:
+    """The message as `GET /v1/messages/{id}` answers it."""
+    message, payload = facts.message, decode_payload(facts.message.payload)
+    attempts, state, reason = gather(facts.records)
+    state = join(state, facts.state)
+    if state == facts.state and not reason:
+        reason = facts.reason
+    if RANK[state] < RANK["sending"] and (facts.records or facts.why):
+        state = join(state, "queued")
+    shown = [_attempt(a) for a in attempts.values() if a.intent is not None]
+    sent_ms = _sent_ms(attempts, message.accepted_ms)
+    window_s = windows.seconds.get(payload.channel, 0)
+    return MessageOut(
+        id=message.id,
+        notification_id=payload.notification,
+        tenant=payload.tenant,
+        channel=cast("ChannelName", payload.channel),
+        status=state,
+        reason=reason,
+        final=is_final(state, sent_ms, window_s, now_ms),
+        region=region,
+        possible_duplicate=any(a.resend > 0 for a in shown),
+        class_=cast("MessageClass", payload.message_class),
+        delivery="at_most_once" if message.at_most_once else "at_least_once",
+        durability=cast("Durability", payload.durability),
+        created_at=rfc3339(message.accepted_ms),
+        expires_at=rfc3339(message.expires_ms),
+        events=_events(facts, payload),
+        attempts=shown,
+    )
+
+
+def _sent_ms(attempts: dict[str, AttemptFacts], otherwise_ms: int) -> int:
+    answered = [a.answer.at_ms for a in attempts.values() if a.answer and a.outcome == "accepted"]
+    return max(answered, default=otherwise_ms)
+
+
+def _attempt(facts: AttemptFacts) -> AttemptOut:
+    intent = facts.intent
+    assert intent is not None
+    answer = facts.answer
+    return AttemptOut(
+        attempt=facts.name,
+        account=intent.account,
+        epoch=intent.epoch,
+        at=rfc3339(intent.at_ms),
+        outcome=facts.outcome or "under_way",
+        code=answer.code if answer else "",
+        detail=answer.detail if answer else "",
+        provider_id=answer.provider_id if answer else "",
+        resend=intent.resend,
+        explanation=_explanation(intent.note),
+    )
+
+
+def _explanation(note: bytes) -> Any:
+    try:
+        return json.loads(note) if note else None
+    except ValueError:
+        return None
+
+
+def _events(facts: Facts, payload: Payload) -> list[EventOut]:
+    """What happened, in the order of its time."""
+    message = facts.message
+    template = f"template {payload.template} version {payload.template_version}"
+    found = [(message.accepted_ms, 0, "accepted", template if payload.template else "")]
+    for _, record in facts.records:
+        if isinstance(record, Intent):
+            what = "sending again" if record.resend else "sending"
+            found.append((record.at_ms, 1, what, f"through {record.account}"))
+        elif isinstance(record, Outcome):
+            said = " ".join(p for p in (record.code, record.detail) if p)
+            found.append((record.at_ms, 2, f"provider: {record.kind}", said))
+        elif isinstance(record, Receipt):
+            said = " ".join(p for p in (record.code, record.detail) if p)
+            found.append((record.at_ms, 3, f"receipt: {record.status}", said))
+        elif isinstance(record, End):
+            found.append((record.at_ms, 4, record.state, record.detail))
+    found.sort(key=lambda event: (event[0], event[1]))
+    events = [EventOut(rfc3339(at), what, said) for at, _, what, said in found]
+    now = events[-1].at
+    if facts.canceling and RANK[facts.state] < RANK["unknown"]:
+        events.append(EventOut(now, "cancel requested"))
+    if facts.why and RANK[facts.state] < RANK["sending"]:
+        events.append(EventOut(now, "waiting", facts.why))
+    if facts.conflicts:
+        said = f"{facts.conflicts} with another body, not sent"
+        events.append(EventOut(now, "idempotency_conflict", said))
+    return events

@@ -1,0 +1,1 @@
+"""What a core tells about itself in numbers."""

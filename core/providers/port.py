@@ -1,0 +1,152 @@
+"""What a provider adapter is to the rest of the core.
+
+An adapter speaks one wire for one configured account. The engine asks it how many calls it can
+take at once (`capacity`), holds a place, writes the intent, and then hands over a `Call`. The
+adapter promises:
+
+* `call.guard()` is asked in the same turn of the event loop as the first byte that can have an
+  effect, with the connection in hand and its buffer empty. If it says no, nothing is written and
+  the outcome is `withdrawn`.
+* `call.done(outcome)` is called exactly once for each call, whatever happens: an answer, a
+  refusal, a lost link, the time-out. Before the first effective byte a loss is `not_sent`; after
+  it, it is `unknown`.
+* An answer that comes after `done(unknown)` was told is handed to `events.late(ref, outcome)`.
+* A receipt is acknowledged to the provider only after `ReceiptIn.ack()` was called, and refused
+  for now (so that the provider repeats it) on `ReceiptIn.nack()`.
+
+Adapters neither retry nor choose; they classify what the provider said (DESIGN.md 5).
+"""
+
+from collections.abc import Callable
+from typing import Literal, Protocol
+
+from msgspec import Struct
+
+OutcomeKind = Literal[
+    "accepted",  # the provider took it; `provider_id` names it there
+    "retryable",  # the provider documents that nothing was sent; the same call may be repeated
+    "throttled",  # nothing was sent; come back after `wait_ms`
+    "permanent",  # nothing was sent and this message will never be taken by this account
+    "invalid_target",  # nothing was sent; the contact point does not exist
+    "account_fault",  # nothing was sent; credentials or account are at fault: take the account out
+    "not_sent",  # the effective byte never left: no connection, link lost before it, giving up early
+    "withdrawn",  # the guard said no; nothing was written
+    "unknown",  # written, and no answer: time-out, reset, link lost
+]
+
+DEFINITE_NO: frozenset[str] = frozenset(
+    {
+        "retryable",
+        "throttled",
+        "permanent",
+        "invalid_target",
+        "account_fault",
+        "not_sent",
+        "withdrawn",
+    }
+)
+
+
+class Outcome(Struct, frozen=True, gc=False):
+    """What came of one call. `detail` is for people and holds no secret and no recipient."""
+
+    kind: OutcomeKind
+    provider_id: str = ""
+    code: str = ""
+    detail: str = ""
+    wait_ms: int = 0
+
+
+class OutMessage(Struct, frozen=True, gc=False):
+    """One message as the wire needs it, rendered. `ref` is "message.attempt.epoch"."""
+
+    ref: str
+    to: str
+    sender: str = ""
+    text: str = ""
+    subject: str = ""
+    html: str = ""
+    valid_for_ms: int = 0
+
+
+class Call(Struct, gc=False):
+    """One call to a provider: asked by `guard`, answered by `done`."""
+
+    message: OutMessage
+    guard: Callable[[], bool]
+    done: Callable[[Outcome], None]
+
+
+ReceiptStatus = Literal["delivered", "failed", "expired", "accepted", "unknown"]
+
+
+class ReceiptIn(Struct, gc=False):
+    """A receipt as it came in.
+
+    `provider_id` is normalised (`Adapter.same_id` form); `ref` is the attempt's name where the
+    wire carries it back, else "". `status` "accepted" is an intermediate report; "unknown" is a
+    word that we do not know, kept in `code`.
+    """
+
+    provider_id: str
+    status: ReceiptStatus
+    ack: Callable[[], None]
+    nack: Callable[[], None]
+    ref: str = ""
+    code: str = ""
+    detail: str = ""
+    at_ms: int = 0
+
+
+class Idempotency(Struct, frozen=True):
+    """How long the provider recognises a repeated key."""
+
+    window_ms: int
+    key_bytes_max: int
+
+
+class Capabilities(Struct, frozen=True):
+    """What an adapter can do, declared once in its module."""
+
+    wire: str
+    channel: str
+    formats: tuple[str, ...]  # of "text", "html", "subject"
+    text_chars_max: int
+    receipts: bool
+    reference: bool  # the wire can carry the attempt's name and bring it back or show it
+    idempotency: Idempotency | None = None
+
+
+class AdapterEvents(Protocol):
+    """What an adapter tells the engine, always from the event loop's thread."""
+
+    def receipt(self, receipt: ReceiptIn) -> None: ...
+
+    def late(self, ref: str, outcome: Outcome) -> None: ...
+
+    def changed(self) -> None:
+        """Capacity or state changed: places may be free, a link is up or down."""
+
+    def fault(self, detail: str) -> None:
+        """The account itself is refused (bad password, barred). It stays out until edited."""
+
+
+class Adapter(Protocol):
+    """One configured account on one wire."""
+
+    capabilities: Capabilities
+
+    async def start(self) -> None:
+        """Begin to connect in the background; returns at once and never raises for a dead peer."""
+
+    async def stop(self, grace_ms: int) -> None:
+        """Take no more calls, let those under way end within the grace, then close by reset."""
+
+    def capacity(self) -> int:
+        """How many calls may be under way now; 0 while there is no working connection."""
+
+    def state(self) -> str:
+        """`up`, `connecting`, `down: <why>` or `fault: <why>`; for people."""
+
+    def submit(self, call: Call) -> None:
+        """Carry out one call. At most `capacity()` may be under way; more end as `not_sent`."""

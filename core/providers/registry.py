@@ -1,0 +1,47 @@
+"""The wires that accounts can be configured on, each loaded when it is first asked for.
+
+A wire is a package that exposes what `Wire` names. Unknown names raise KeyError.
+"""
+
+from collections.abc import Mapping
+from importlib import import_module
+from random import Random
+from types import MappingProxyType
+from typing import Protocol, cast
+
+from msgspec import Struct
+
+from core.providers.port import Adapter, AdapterEvents, Capabilities
+
+WIRES: Mapping[str, str] = MappingProxyType(
+    {"smpp": "core.providers.smpp", "smtp": "core.providers.smtp"}
+)
+
+
+class Make(Protocol):
+    """Makes the adapter for one configured account, in the running event loop."""
+
+    def __call__(
+        self,
+        account_id: str,
+        settings: Struct,
+        secrets: Mapping[str, str],
+        events: AdapterEvents,
+        random: Random,
+        /,
+    ) -> Adapter: ...
+
+
+class Wire(Protocol):
+    """What a wire's package exposes: its name, its settings, and how to make an adapter."""
+
+    WIRE: str
+    SECRETS: tuple[str, ...]
+    CAPABILITIES: Capabilities
+    Settings: type[Struct]
+    make: Make
+
+
+def wire(name: str) -> Wire:
+    """The wire of that name."""
+    return cast(Wire, import_module(WIRES[name]))

@@ -1,0 +1,25 @@
+"""E-mail by SMTP (RFC 5321): the account's settings, what the wire can do, and its adapter."""
+
+from random import Random
+
+from core.clock import SystemClock
+from core.providers.port import Adapter, AdapterEvents
+from core.providers.smtp.adapter import CAPABILITIES, SmtpAdapter
+from core.providers.smtp.settings import SmtpSettings as Settings
+
+WIRE = "smtp"
+SECRETS = ("password",)
+
+__all__ = ["CAPABILITIES", "SECRETS", "WIRE", "Settings", "make"]
+
+
+def make(
+    account_id: str,
+    settings: Settings,
+    secrets: dict[str, str],
+    events: AdapterEvents,
+    random: Random,
+) -> Adapter:
+    """The adapter of one account; nothing is connected before its `start`."""
+    password = secrets.get("password", "")
+    return SmtpAdapter(account_id, settings, password, events, random, SystemClock())

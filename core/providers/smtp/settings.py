@@ -1,0 +1,96 @@
+"""What an operator may say about one SMTP account.
+
+Everything is checked when the account is stored: msgspec's limits name the field that is wrong,
+and what stands in each mail is tried with the code that later writes it. The password is no
+setting; it comes sealed, beside these, as the secret `password`.
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from core.providers.smtp.address import BadAddressError
+from core.providers.smtp.mime import Origin, UnsendableError, origin
+
+TlsMode = Literal["off", "starttls", "starttls_required", "implicit"]
+
+_Millis = Annotated[int, Meta(ge=1, le=3_600_000)]
+# "$" alone would let a last line break through.
+_Host = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9._:%-]+$(?!\n)")]
+_Name = Annotated[str, Meta(max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$(?!\n)")]
+_DomainName = Annotated[str, Meta(max_length=255, pattern=r"^[A-Za-z0-9._:\[\]-]*$(?!\n)")]
+
+
+class SmtpSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One account at one mail server.
+
+    `tls` "starttls" goes on in clear where the server offers no STARTTLS; "starttls_required"
+    and "implicit" never do. With `tls_verify` a certificate that does not prove the host ends the
+    connection, whatever the mode. A name and password are sent in clear to the own machine only,
+    unless `allow_plain_auth` is set.
+    """
+
+    host: _Host
+    from_address: Annotated[str, Meta(min_length=3, max_length=254)]
+    """The envelope's sender and the From of a message that names no sender of its own."""
+
+    port: Annotated[int, Meta(ge=1, le=65_535)] = 587
+    username: _Name = ""
+    """Empty: no AUTH is tried."""
+
+    tls: TlsMode = "starttls_required"
+    tls_verify: bool = True
+    ca_file: str = ""
+    """PEM file of the authorities to trust; empty: those of the system."""
+
+    allow_plain_auth: bool = False
+    from_name: _Name = ""
+    message_id_domain: _DomainName = ""
+    """Right side of Message-ID; empty: the domain of `from_address`."""
+
+    ehlo_name: _DomainName = ""
+    """How this client names itself; empty: the address literal of its end of the connection."""
+
+    connections: Annotated[int, Meta(ge=1, le=64)] = 4
+    mails_per_connection: Annotated[int, Meta(ge=1, le=1_000_000)] = 500
+    idle_close_ms: _Millis = 30_000
+    connect_timeout_ms: _Millis = 10_000
+    """For the TCP connection, and again for the TLS handshake."""
+
+    reply_timeout_ms: _Millis = 15_000
+    """For each reply before the data block: running out is a definite no."""
+
+    data_timeout_ms: _Millis = 60_000
+    """For the reply to the data block: running out leaves the message in doubt."""
+
+    late_reply_ms: _Millis = 120_000
+    """How long a connection is kept listening after `data_timeout_ms` for a late answer."""
+
+    write_timeout_ms: _Millis = 1_000
+    """TCP_USER_TIMEOUT: how long sent bytes may stay unacknowledged. At most the protocol's
+    write time-out, which the guard's lease margin is measured by."""
+
+    reconnect_min_ms: _Millis = 200
+    reconnect_max_ms: _Millis = 30_000
+    throttle_wait_ms: _Millis = 5_000
+    """The wait after a throttling reply that names none."""
+
+    throttle_wait_max_ms: _Millis = 3_600_000
+    """The longest wait that is believed of a throttling reply."""
+
+    size_max_bytes: Annotated[int, Meta(ge=1_024, le=104_857_600)] = 10_485_760
+    """A larger mail is refused before it is offered; the server's own SIZE counts too."""
+
+    def __post_init__(self) -> None:
+        try:
+            self.origin()
+        except BadAddressError as error:
+            raise ValueError(f"from_address: {error}") from None
+        except UnsendableError as error:
+            raise ValueError(f"from_name: {error}") from None
+        if self.reconnect_min_ms > self.reconnect_max_ms:
+            raise ValueError("reconnect_min_ms is larger than reconnect_max_ms")
+
+    def origin(self) -> Origin:
+        """What these settings put into each mail."""
+        return origin(self.from_address, self.from_name, self.message_id_domain)

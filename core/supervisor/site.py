@@ -1,0 +1,84 @@
+"""What one `goutong up` is about: settings, data folder, keys, ports; made ready before it starts.
+
+One folder is kept by one `goutong up` at a time, and nothing is started before the last process of
+an earlier one is gone: until then its ports look taken and its rows are still being written.
+"""
+
+import asyncio
+import random
+from collections.abc import Mapping
+from pathlib import Path
+
+from msgspec import Struct
+
+from core.contract.settings import Settings, load
+from core.supervisor.folder import DataFolder, FolderError, Held
+from core.supervisor.parts import reach, sandbox_ports
+from core.supervisor.ports import keep_ports
+from core.supervisor.seed import Keys, keys_of, seed
+
+UP_LOCK = "up"
+_LOOK_EVERY_S = 0.02
+
+
+class Site(Struct, frozen=True):
+    """Everything that the launcher needs to know."""
+
+    settings: Settings
+    folder: DataFolder
+    cores: int
+    keys: Keys
+    held: Held
+    sandbox_ports: Mapping[str, int]  # empty: no sandbox
+    notices: list[str]
+    config: Path | None = None
+
+
+async def prepare(
+    data: Path, config: Path | None, cores: int | None, environ: Mapping[str, str]
+) -> Site:
+    """Make the folder ready. Raises SettingsError, or FolderError when it is in use."""
+    settings = load(config, environ)
+    folder = DataFolder(data)
+    wait_ms = settings.supervisor.lock_wait_ms
+    held = folder.lock(UP_LOCK, wait_ms)
+    if held is None:
+        raise FolderError(
+            f"{folder.path}: another `goutong up` runs on this folder. End it with Ctrl-C where "
+            "it runs, or name another folder with --data."
+        )
+    left = await gone(folder, wait_ms / 1000)
+    if left:
+        held.release()
+        raise FolderError(
+            f"{folder.path}: processes of an earlier start still run: {', '.join(left)}. "
+            "They end by themselves within seconds; try again, or end them."
+        )
+    ports: dict[str, int] = {}
+    notices: list[str] = []
+    if settings.supervisor.sandbox:
+        ports, notices = keep_ports(folder, sandbox_ports(settings), random.SystemRandom())
+    keys = keys_of(folder)
+    sandbox = (reach(settings.sandbox.host), ports) if ports else None
+    await seed(folder, keys, sandbox, environ, notices.append)
+    return Site(
+        settings=settings,
+        folder=folder,
+        cores=cores or settings.supervisor.cores,
+        keys=keys,
+        held=held,
+        sandbox_ports=ports,
+        notices=notices,
+        config=config,
+    )
+
+
+async def gone(folder: DataFolder, wait_s: float) -> list[str]:
+    """Wait until no part of this folder is alive; the names of those that still are."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + wait_s
+    while True:
+        alive = [name for name in folder.held() if name != UP_LOCK]
+        if not alive or loop.time() > until:
+            return alive
+        await asyncio.sleep(_LOOK_EVERY_S)

@@ -1,0 +1,271 @@
+"""The edge, put together: the only place that knows all its parts.
+
+`EdgeApp.start` listens and begins to connect; `stop` takes nothing new, lets running requests end
+within the grace, and closes everything. The process around it is `edge.__main__`.
+"""
+
+import asyncio
+import os
+import random
+import time
+import traceback
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any
+
+import orjson
+from aiohttp import web
+from msgspec import Struct
+from prometheus_client import CollectorRegistry
+
+from core.contract.frames import Hello
+from core.contract.log import Log
+from core.contract.problems import CONTENT_TYPE as PROBLEM_TYPE
+from core.contract.problems import ProblemError, problem
+from edge.answers import JSON_TYPE, Answer, problem_answer
+from edge.bodies import Bodies, must_close
+from edge.caller import caller_address, trace_of
+from edge.config import (
+    EdgeConfig,
+    dispatch_limits,
+    key_limits,
+    link_limits,
+    request_limits,
+    server_limits,
+)
+from edge.cores import CoreHttp
+from edge.dispatch import Dispatcher
+from edge.gate import Gate
+from edge.keycache import KeyCache
+from edge.metrics import Counts, EdgeCollector
+from edge.notifications import Notifications
+from edge.openapi import document
+from edge.operations import LoopLag, Operations
+from edge.proxy import Proxy, ProxyLimits
+from edge.routes import FORWARDED, NOTIFY, Table
+from edge.server import GuardedServer
+
+
+class Rim(Struct, frozen=True):
+    """Clocks and randomness, passed in so that tests can hold them."""
+
+    now: Callable[[], float] = time.monotonic
+    wall_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
+    random_bytes: Callable[[int], bytes] = os.urandom
+    random_bits: Callable[[int], int] = random.getrandbits
+
+
+class EdgeApp:
+    """One edge router."""
+
+    def __init__(self, config: EdgeConfig, log: Log, rim: Rim | None = None) -> None:
+        self._config = config
+        self._log = log
+        self._rim = rim or Rim()
+        settings = config.settings
+        self._counts = Counts()
+        self._table = Table((NOTIFY, *FORWARDED))
+        self._lag = LoopLag()
+        self._dispatcher = Dispatcher(
+            [(core.host, core.link_port) for core in config.cores],
+            Hello(config.secret, config.name),
+            link_limits(settings),
+            dispatch_limits(settings),
+            now=self._rim.now,
+            log=log,
+        )
+        self._http = CoreHttp(
+            config.cores,
+            config.secret,
+            connections_max=settings.proxy_connections_max,
+            body_bytes_max=settings.proxy_body_bytes_max,
+        )
+        self._keys = KeyCache(self._http, key_limits(settings), now=self._rim.now, log=log)
+        gate = Gate(self._keys)
+        self._bodies = Bodies(
+            bytes_max=settings.body_bytes_max,
+            held_bytes_max=settings.body_bytes_held_max,
+            timeout_ms=settings.body_timeout_ms,
+        )
+        self._notifications = Notifications(
+            gate,
+            self._bodies,
+            self._dispatcher,
+            request_limits(config),
+            wall_ms=self._rim.wall_ms,
+            random_bytes=self._rim.random_bytes,
+        )
+        limits = ProxyLimits(settings.proxy_timeout_ms)
+        self._proxy = Proxy(gate, self._bodies, self._http, limits)
+        self._server = GuardedServer(
+            self._handle, server_limits(settings), log, random_bits=self._rim.random_bits
+        )
+        self._operations = Operations(
+            self._dispatcher,
+            self._registry(),
+            self._lag,
+            document=orjson.dumps(document((NOTIFY, *FORWARDED), version("goutong"))),
+            processes_file=config.processes_file,
+            facts=self._facts,
+        )
+        self._listener: asyncio.Server | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def port(self) -> int:
+        """Where it listens; settled by `start`."""
+        assert self._listener is not None
+        return int(self._listener.sockets[0].getsockname()[1])
+
+    @property
+    def connected_cores(self) -> int:
+        """How many links can take calls."""
+        return sum(link.usable for link in self._dispatcher.links)
+
+    async def start(self) -> None:
+        """Listen, and connect to the cores in the background. OSError if the port is taken."""
+        settings = self._config.settings
+        self._listener = await asyncio.get_running_loop().create_server(
+            self._server, settings.host, settings.port, backlog=1024, reuse_address=True
+        )
+        self._dispatcher.start()
+        work = (self._keys.poll, self._server.sweep, self._lag.watch)
+        self._tasks = [asyncio.create_task(each()) for each in work]
+        self._log.info("edge listens", port=self.port, cores=[c.name for c in self._config.cores])
+
+    async def stop(self) -> None:
+        """Stop: nothing new, running requests end within the grace."""
+        self._operations.draining = True
+        grace_s = self._config.settings.stop_grace_ms / 1000
+        if self._listener is not None:
+            self._listener.close()
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + grace_s
+        while self._server.close_idle() and loop.time() < deadline:
+            await asyncio.sleep(0.02)
+        left = len(self._server.connections)
+        # What still runs gets its last answer from here: calls under way end as unknown.
+        await self._dispatcher.stop()
+        await self._server.shutdown(1.0)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._http.close()
+        self._log.info("edge stopped", unfinished=left)
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        began = self._rim.now()
+        trace = trace_of(request.headers.get("traceparent"), self._rim.random_bits(128))
+        path = request.raw_path.partition("?")[0]
+        methods = self._table.methods(path)
+        route = methods.get(request.method)
+        name = route.path if route is not None else "other"
+        try:
+            if route is NOTIFY:
+                answer = await self._accept(request, trace)
+                self._counts.accepted(self._rim.now() - began)
+            elif route is not None:
+                answer = await self._proxy.forward(request, route, trace)
+            elif self._operations.has(path):
+                answer = self._operations.answer(path, request.method, trace)
+            else:
+                raise _no_route(list(methods))
+        except ProblemError as error:
+            answer = problem_answer(error, trace, close=must_close(error))
+            self._log_problem(request, error, trace, name)
+        except Exception as error:
+            self._log.error("handler failed", trace=trace, route=name, error=_where(error))
+            failed = problem("internal", "Something went wrong; the trace id names the log line.")
+            answer = problem_answer(failed, trace, close=True)
+        if self._operations.draining:
+            answer.force_close()
+        self._counts.answered(name, answer.status)
+        return answer
+
+    async def _accept(self, request: web.BaseRequest, trace: str) -> Answer:
+        reply = await self._notifications.accept(request, trace)
+        headers = reply.headers
+        content_type = headers.get("Content-Type") if headers else None
+        if content_type is None:
+            content_type = JSON_TYPE if reply.status < 400 else PROBLEM_TYPE
+        else:
+            headers = {name: text for name, text in headers.items() if name != "Content-Type"}
+        return Answer(reply.status, reply.body, trace, content_type=content_type, headers=headers)
+
+    def _log_problem(
+        self, request: web.BaseRequest, error: ProblemError, trace: str, route: str
+    ) -> None:
+        say = self._log.warning if error.status >= 500 else self._log.info
+        peer = request.transport.get_extra_info("peername") if request.transport else None
+        address = caller_address(
+            peer[0] if peer else "",
+            request.headers.getall("X-Forwarded-For", []),
+            self._config.settings.trusted_hops,
+        )
+        say(
+            "request refused",
+            trace=trace,
+            route=route,
+            method=request.method[:16],
+            status=error.status,
+            code=error.code,
+            caller=self._log.hashed(address),
+            ids=error.extra.get("message_ids", [])[:10],
+        )
+
+    def _facts(self) -> dict[str, Any]:
+        return {
+            "connections": len(self._server.connections),
+            "keys_known": len(self._keys),
+            "held_bytes": self._bodies.held_bytes,
+            "loop_lag_ms": round(self._lag.seconds * 1000, 1),
+        }
+
+    def _registry(self) -> CollectorRegistry:
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(
+            EdgeCollector(
+                self._counts,
+                self._gauges,
+                self._counters,
+                lambda: [(link.name, link.usable) for link in self._dispatcher.links],
+            )
+        )
+        return registry
+
+    def _gauges(self) -> dict[str, tuple[str, float]]:
+        return {
+            "outstanding": ("Calls waiting for a core", self._dispatcher.outstanding),
+            "held_bytes": ("Bodies held", self._bodies.held_bytes),
+            "connections": ("Open connections", len(self._server.connections)),
+            "keys_known": ("API keys remembered", len(self._keys)),
+            "loop_lag_seconds": ("How late the event loop turns", self._lag.seconds),
+        }
+
+    def _counters(self) -> dict[str, tuple[str, float]]:
+        counts = self._dispatcher.counts
+        batches = sum(link.batches_sent for link in self._dispatcher.links)
+        return {
+            "calls": ("Requests handed to the dispatcher", counts.calls),
+            "batches": ("Batches sent to cores", batches),
+            "repeats": ("Calls given to a core again", counts.repeats),
+            "late_replies": ("Replies nobody waited for", counts.late_replies),
+            "accept_unknown": ("Calls that ended unknown", counts.unknown),
+            "no_core": ("Calls that no core ever got", counts.no_core),
+            "key_lookups": ("Keys asked of a core", self._keys.lookups),
+            "refused_connections": ("Connections over the limit", self._server.refused_connections),
+        }
+
+
+def _where(error: Exception) -> str:
+    """Kind and place of what nobody expected; not its text, which may hold what callers sent."""
+    frames = traceback.extract_tb(error.__traceback__)[-3:]
+    return " < ".join([type(error).__name__, *(f"{f.name}:{f.lineno}" for f in reversed(frames))])
+
+
+def _no_route(methods: list[str]) -> ProblemError:
+    if methods:
+        detail = f"This path takes {', '.join(sorted(methods))}."
+        headers = {"Allow": ", ".join(sorted(methods))}
+        return problem("method_not_allowed", detail, headers=headers)
+    return problem("not_found", "There is no such path; /openapi.json lists them.")

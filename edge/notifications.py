@@ -1,0 +1,153 @@
+"""POST /v1/notifications: the one path that has to be fast.
+
+Checks the caller and the body, finds the recipients' shards and countries, mints the ids, and hands
+the body on as it came. Raises ProblemError for whatever is wrong; a request that was handed on ends
+with the core's own answer, relayed byte for byte.
+"""
+
+from collections.abc import Callable
+
+from aiohttp import web
+from msgspec import Struct
+
+from core.contract.frames import AcceptReply
+from core.contract.ids import (
+    NOTIFICATION_RANDOM_BYTES,
+    UNKEYED_RANDOM_BYTES,
+    mint_keyed,
+    mint_unkeyed,
+    notification_id,
+    shard_of,
+)
+from core.contract.keys import SEND
+from core.contract.pointers import FieldProblem
+from core.contract.problems import ProblemError, decode_json, invalid, problem
+from core.contract.recipients import (
+    AddressError,
+    Recipient,
+    recipient_pointer,
+    recipients_of,
+)
+from core.contract.requests import NotificationRequest
+from edge.bodies import Bodies, check_json
+from edge.calls import Placement, no_core
+from edge.country import UNKNOWN, country_of
+from edge.dispatch import Dispatcher
+from edge.gate import Gate
+
+IDEMPOTENCY_KEY_CHARS_MAX = 255
+
+
+class RequestLimits(Struct, frozen=True):
+    """What a notification may be."""
+
+    json_depth_max: int
+    recipients_max: int
+    horizon_s: int
+    no_core_wait_ms: int
+
+
+class Notifications:
+    """Takes notifications in."""
+
+    def __init__(
+        self,
+        gate: Gate,
+        bodies: Bodies,
+        dispatcher: Dispatcher,
+        limits: RequestLimits,
+        *,
+        wall_ms: Callable[[], int],
+        random_bytes: Callable[[int], bytes],
+    ) -> None:
+        self._gate = gate
+        self._bodies = bodies
+        self._dispatcher = dispatcher
+        self._limits = limits
+        self._wall_ms = wall_ms
+        self._random_bytes = random_bytes
+
+    async def accept(self, request: web.BaseRequest, trace: str) -> AcceptReply:
+        """The core's answer, or ProblemError."""
+        caller = self._gate.known(request, SEND) or await self._gate.find(request, SEND)
+        if self._dispatcher.full:
+            detail = "Too many requests are waiting for the cores. Try again."
+            raise problem("overloaded", detail, headers={"Retry-After": "1"})
+        check_json(request)
+        with self._bodies.hold(self._bodies.expected(request)):
+            body = await self._bodies.read(request)
+            asked = decode_json(body, NotificationRequest, max_depth=self._limits.json_depth_max)
+            recipients = recipients_of(
+                asked,
+                recipients_max=self._limits.recipients_max,
+                horizon_s=self._limits.horizon_s,
+            )
+            countries = _countries(asked, recipients)
+            key = idempotency_key(request)
+            placement = self._dispatcher.placement or await self._placement()
+            ids, ntf = self._mint(placement, caller.tenant, key, recipients)
+            return await self._dispatcher.submit(
+                caller.tenant, key, ntf, ids, countries, trace, body
+            )
+
+    async def _placement(self) -> Placement:
+        placement = await self._dispatcher.wait_placed(self._limits.no_core_wait_ms)
+        if placement is None:
+            raise no_core()
+        return placement
+
+    def _mint(
+        self, placement: Placement, tenant: str, key: str | None, recipients: list[Recipient]
+    ) -> tuple[list[str], str]:
+        home, shards = placement.region, placement.shards
+        if key is not None:
+            ids = [
+                mint_keyed(home, shard_of(tenant, one.address, shards), tenant, key, one.index)
+                for one in recipients
+            ]
+            return ids, notification_id(tenant, key, b"")
+        minute = self._wall_ms() // 60_000
+        wanted = NOTIFICATION_RANDOM_BYTES + UNKEYED_RANDOM_BYTES * len(recipients)
+        rnd = self._random_bytes(wanted)
+        ids = []
+        at = NOTIFICATION_RANDOM_BYTES
+        for one in recipients:
+            shard = shard_of(tenant, one.address, shards)
+            ids.append(mint_unkeyed(home, shard, minute, rnd[at : at + UNKEYED_RANDOM_BYTES]))
+            at += UNKEYED_RANDOM_BYTES
+        return ids, notification_id(tenant, None, rnd)
+
+
+def idempotency_key(request: web.BaseRequest) -> str | None:
+    """The request's key, or None; ProblemError if it cannot be one."""
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        return None
+    if len(request.headers.getall("Idempotency-Key")) > 1:
+        raise _bad_key("It was sent more than once.")
+    if not 1 <= len(key) <= IDEMPOTENCY_KEY_CHARS_MAX:
+        raise _bad_key(f"It has to have 1 to {IDEMPOTENCY_KEY_CHARS_MAX} characters.")
+    if not (key.isascii() and key.isprintable() and " " not in key):
+        raise _bad_key("It has to be of visible ASCII characters, without spaces.")
+    return key
+
+
+def _bad_key(detail: str) -> ProblemError:
+    return problem("invalid_idempotency_key", f"Idempotency-Key: {detail}")
+
+
+def _countries(asked: NotificationRequest, recipients: list[Recipient]) -> list[str]:
+    countries = []
+    errors = []
+    for one in recipients:
+        if one.channel == "email":
+            countries.append(UNKNOWN)
+            continue
+        try:
+            countries.append(country_of(one.address))
+        except AddressError as error:
+            pointer = recipient_pointer(asked, one)
+            errors.append(FieldProblem(pointer, error.detail, error.hint))
+    if errors:
+        raise invalid(errors[:100])
+    return countries

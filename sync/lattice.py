@@ -1,0 +1,140 @@
+"""A message's state is the join of its records (DESIGN.md 4 and 5).
+
+Order, repetition and region do not matter: `join` is commutative, associative and idempotent, and
+never goes back. Evidence wins: `delivered` beats `failed`, `sent` beats `canceled`, `expired` and
+`unknown`.
+"""
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from sync.naming import attempt_name
+from sync.records import End, Intent, Outcome, Place, Receipt, Record, State
+
+RANK: dict[State, int] = {
+    "accepted": 0,
+    "scheduled": 1,
+    "queued": 2,
+    "sending": 3,
+    "unknown": 4,
+    "expired": 5,
+    "canceled": 6,
+    "skipped": 7,
+    "suppressed": 8,
+    "sent": 9,
+    "failed": 10,
+    "delivered": 11,
+}
+ENDED = frozenset(s for s, rank in RANK.items() if rank >= RANK["unknown"])
+DEFINITE_NO = frozenset(
+    {
+        "retryable",
+        "throttled",
+        "permanent",
+        "invalid_target",
+        "account_fault",
+        "not_sent",
+        "withdrawn",
+    }
+)
+
+
+def join(a: State, b: State) -> State:
+    """The state that holds when both are true."""
+    return a if RANK[a] >= RANK[b] else b
+
+
+class AttemptFacts(Struct, gc=False):
+    """What is known of one attempt. `outcome` is "" while the call is not answered."""
+
+    name: str
+    intent: Intent | None = None
+    outcome: str = ""
+    answer: Outcome | None = None
+    receipts: dict[str, Receipt] = {}
+
+
+def receipts_say(parts: int, statuses: Iterable[str]) -> State | None:
+    """What the receipts of one attempt prove: all parts delivered, one failed, or only `sent`.
+
+    `parts` is how many ids the provider gave (a long text message has one for each part). A
+    receipt of any kind proves that the provider had the message.
+    """
+    delivered = 0
+    seen = False
+    for status in statuses:
+        seen = True
+        if status in ("failed", "expired"):
+            return "failed"
+        if status == "delivered":
+            delivered += 1
+    if delivered >= max(parts, 1):
+        return "delivered"
+    return "sent" if seen else None
+
+
+def attempt_state(facts: AttemptFacts) -> State:
+    """The state that one attempt alone gives its message."""
+    state: State = "sending" if facts.intent is not None else "accepted"
+    if facts.outcome == "accepted":
+        state = join(state, "sent")
+    parts = facts.answer.provider_id.count(",") + 1 if facts.answer else 1
+    proven = receipts_say(parts, (r.status for r in facts.receipts.values()))
+    return join(state, proven) if proven else state
+
+
+def settled(facts: AttemptFacts) -> bool:
+    """Whether it is known what came of the attempt's call."""
+    if facts.outcome in DEFINITE_NO or facts.outcome == "accepted":
+        return True
+    return bool(facts.receipts)
+
+
+def gather(
+    records: Iterable[tuple[Place, Record]],
+) -> tuple[dict[str, AttemptFacts], State, str]:
+    """Join a message's records: its attempts by name, its state, and the reason of its end."""
+    attempts: dict[str, AttemptFacts] = {}
+    state: State = "accepted"
+    reason = ""
+    for place, record in records:
+        if isinstance(record, Intent):
+            name = attempt_name(place.log, place.row, place.index)
+            _facts(attempts, name).intent = record
+        elif isinstance(record, Outcome):
+            facts = _facts(attempts, record.attempt)
+            if facts.outcome in ("", "unknown") or record.kind == "accepted":
+                facts.outcome, facts.answer = record.kind, record
+        elif isinstance(record, Receipt):
+            facts = _facts(attempts, record.attempt)
+            key = record.provider_id
+            had = facts.receipts.get(key)
+            if had is None or receipt_rank(record.status) > receipt_rank(had.status):
+                facts.receipts = {**facts.receipts, key: record}
+        elif isinstance(record, End):
+            if RANK[record.state] > RANK[state]:
+                reason = record.reason
+            state = join(state, record.state)
+    for facts in attempts.values():
+        its = attempt_state(facts)
+        if its == "sending" and settled(facts):
+            its = "queued"
+        if RANK[its] > RANK[state]:
+            state, reason = its, ""
+    return attempts, state, reason
+
+
+_RECEIPT_RANK = {"delivered": 3, "failed": 2, "expired": 2, "accepted": 1}
+
+
+def receipt_rank(status: str) -> int:
+    """Among receipts of the same part, the one that says more stands."""
+    return _RECEIPT_RANK.get(status, 0)
+
+
+def _facts(attempts: dict[str, AttemptFacts], name: str) -> AttemptFacts:
+    found = attempts.get(name)
+    if found is None:
+        found = attempts[name] = AttemptFacts(name)
+    return found

@@ -1,0 +1,238 @@
+"""The owner's book: messages in memory, what holds which row, and what is written down.
+
+By-id rows are written in groups at `flush`: for what ended, and for what is parked in the open
+set. A row that says `ended` lets the accept rows go, and the effect rows once the accept marks
+have passed. Memory is bounded: ended messages are kept for a while only, open ones are limited by
+whoever feeds the owner (`room`).
+"""
+
+from collections import OrderedDict
+from heapq import heappush
+
+from sync.lattice import RANK, gather
+from sync.naming import by_id_partition, id_facts
+from sync.owner.marks import Marks
+from sync.owner.state import Changed, Command, Limits, Msg, Phase, WriteByIds
+from sync.records import ById, FloorPart, Place, encode
+from sync.store.port import ByIdRow
+
+BUCKET_MS = 600_000
+
+
+class ShardState:
+    """One shard that is ours. `since_ms` is the wall time since which we know all its new ids."""
+
+    __slots__ = ("epoch", "giving", "since_ms")
+
+    def __init__(self, epoch: int, since_ms: int) -> None:
+        self.epoch = epoch
+        self.since_ms = since_ms
+        self.giving = False
+
+
+class Book:
+    """State and bookkeeping; the events are in the classes that build on it."""
+
+    def __init__(self, home: str, owner: str, limits: Limits) -> None:
+        # `opened` is the first bucket of the open set that a shard's owner has not taken up yet.
+        self.home = home
+        self.owner = owner
+        self.limits = limits
+        self.shards: dict[int, ShardState] = {}
+        self.msgs: dict[str, Msg] = {}
+        self.recent: OrderedDict[str, Msg] = OrderedDict()
+        self.open_count = 0
+        self.out: list[Command] = []
+        self.opened: dict[int, int] = {}
+        self.marks = Marks()
+        self._dirty: dict[str, Msg] = {}
+        self._sealed: dict[str, Msg] = {}
+        self._timers: list[tuple[int, int, Msg]] = []
+        self._timer_seq = 0
+        self._minutes: OrderedDict[int, set[str]] = OrderedDict()
+        self._remembered = 0
+        self._remember_from = 0
+
+    # Memory
+
+    @property
+    def room(self) -> int:
+        """How many more messages may be taken into memory."""
+        return self.limits.open_messages_max - self.open_count
+
+    def find(self, message_id: str) -> Msg | None:
+        """A message in memory, open or ended a while ago."""
+        return self.msgs.get(message_id) or self.recent.get(message_id)
+
+    def add(self, message_id: str, shard: int) -> Msg:
+        """Take a new message into memory."""
+        msg = self.msgs[message_id] = Msg(message_id, shard)
+        self.open_count += 1
+        return msg
+
+    def drop(self, msg: Msg) -> None:
+        """Out of memory, without an end: parked, or the shard is no longer ours."""
+        if self.msgs.pop(msg.id, None) is not None:
+            self.open_count -= 1
+        self.recent.pop(msg.id, None)
+        self._dirty.pop(msg.id, None)
+        self._sealed.pop(msg.id, None)
+        msg.held.clear()
+        msg.held_effects.clear()
+        msg.bucket = -1
+
+    def remember(self, message_id: str) -> None:
+        """Keep an id made without a key, so that a copy of it is noticed."""
+        facts = id_facts(message_id)
+        if facts is None or facts.minute is None or facts.minute < self._remember_from:
+            return
+        ids = self._minutes.get(facts.minute)
+        if ids is None:
+            ids = self._minutes[facts.minute] = set()
+        ids.add(message_id)
+        self._remembered += 1
+        while self._remembered > self.limits.remembered_ids_max and self._minutes:
+            oldest = min(self._minutes)
+            self._remembered -= len(self._minutes.pop(oldest))
+            self._remember_from = oldest + 1
+
+    def spared(self, message_id: str, shard: int) -> bool:
+        """Whether a message just read needs no look-up (PROTOCOL.md 5)."""
+        facts = id_facts(message_id)
+        if facts is None or facts.minute is None or facts.minute < self._remember_from:
+            return False
+        since = self.shards[shard].since_ms + 2 * self.limits.clock_bound_ms
+        if facts.minute * 60_000 < since:
+            return False
+        return message_id not in self._minutes.get(facts.minute, ())
+
+    def wait_until(self, msg: Msg, due_ms: int) -> None:
+        """Offered again at `due_ms`; `Owner.tick` looks at it then."""
+        msg.phase = Phase.WAITING
+        msg.due_ms = due_ms
+        self._timer_seq += 1
+        heappush(self._timers, (due_ms, self._timer_seq, msg))
+
+    # What holds a row
+
+    def hold_accept(self, msg: Msg, place: Place) -> None:
+        """The accept row is needed until the message has ended."""
+        self.marks.accept.hold(place.log, msg.shard, place.row)
+        msg.held.append(place)
+
+    def hold_effect(self, msg: Msg, place: Place) -> None:
+        """The effect row is needed until the message has ended and its accept row may go."""
+        self.marks.effect.hold(place.log, msg.shard, place.row)
+        msg.held_effects.append(place)
+
+    def let_go(self, msg: Msg) -> None:
+        """Everything that is needed is written down elsewhere: rows may be forgotten."""
+        for place in msg.held:
+            self.marks.accept.release(place.log, msg.shard, place.row)
+        for place in msg.held_effects:
+            self.marks.effect_done(msg.shard, msg.accept, place)
+        msg.held.clear()
+        msg.held_effects.clear()
+        if msg.bucket >= 0:
+            self.marks.due.release("due", msg.shard, msg.bucket)
+            msg.bucket = -1
+
+    # State
+
+    def rejoin(self, msg: Msg) -> None:
+        """Recompute the state from the records."""
+        _, state, reason = gather(msg.records)
+        if RANK[state] > RANK[msg.state]:
+            msg.state, msg.reason = state, reason
+
+    def finish(self, msg: Msg, now_ms: int) -> None:
+        """The message has its end; a by-id row that says so follows with the next flush."""
+        if msg.phase is Phase.ENDED:
+            return
+        msg.phase = Phase.ENDED
+        msg.ended_ms = now_ms
+        if self.msgs.pop(msg.id, None) is not None:
+            self.open_count -= 1
+        self.recent[msg.id] = msg
+        self.touch(msg)
+        self.out.append(Changed(msg))
+
+    def unwritten(self, message_id: str) -> bool:
+        """Whether its by-id row is still to be written (again)."""
+        return message_id in self._dirty or message_id in self._sealed
+
+    def touch(self, msg: Msg) -> None:
+        """Its by-id row is to be written (again)."""
+        self._dirty[msg.id] = msg
+
+    def by_id_row(self, msg: Msg) -> ByIdRow:
+        """The by-id row of a message as it is now."""
+        message = msg.message
+        row = ById(
+            message.body_hash if message else b"",
+            msg.state,
+            msg.phase is Phase.ENDED,
+            msg.accept,
+            tuple(p for p, _ in msg.effects),
+            tuple(p for p, _ in msg.receipts),
+            msg.cancel,
+            tuple(msg.conflicts),
+        )
+        epoch = self.shards[msg.shard].epoch if msg.shard in self.shards else 0
+        return ByIdRow(by_id_partition(msg.id), msg.id, epoch, encode(row))
+
+    def seal(self) -> None:
+        """What ended by now is written with the next flush, once its provider ids stand."""
+        self._sealed.update(self._dirty)
+        self._dirty = {}
+
+    def flush(self) -> None:
+        """Write the by-id rows of what ended before the last `seal`."""
+        while self._sealed:
+            rows: list[ByIdRow] = []
+            token: list[tuple[Msg, int, int, int]] = []
+            while self._sealed and len(rows) < self.limits.by_id_rows_max:
+                _, msg = self._sealed.popitem()
+                if msg.shard not in self.shards or msg.phase is not Phase.ENDED:
+                    continue
+                rows.append(self.by_id_row(msg))
+                token.append((msg, len(msg.held), len(msg.effects), len(msg.receipts)))
+            if rows:
+                self.out.append(WriteByIds(rows, token))
+
+    def by_ids_durable(self, token: list[tuple[Msg, int, int, int]]) -> None:
+        """The by-id rows stand. What changed meanwhile waits for the next flush."""
+        for msg, held, effects, receipts in token:
+            if msg.shard not in self.shards:
+                continue
+            msg.by_id = 2
+            as_it_is = (len(msg.held), len(msg.effects), len(msg.receipts))
+            if as_it_is == (held, effects, receipts):
+                self.let_go(msg)
+        limit = self.limits.recent_messages_max
+        while len(self.recent) > limit:
+            oldest = next(iter(self.recent.values()))
+            if oldest.held or oldest.held_effects or self.unwritten(oldest.id):
+                break
+            self.recent.popitem(last=False)
+
+    # Floors
+
+    def floor(
+        self,
+        read: dict[int, tuple[dict[str, int], tuple[str, ...]]],
+        effect_read: dict[str, int],
+    ) -> list[FloorPart]:
+        """The marks of each shard in `read` (shard to (accept log to row read, closed logs))."""
+        return [
+            self.marks.part(
+                shard,
+                self.shards[shard].epoch,
+                accept_read,
+                effect_read,
+                closed,
+                self.opened[shard],
+            )
+            for shard, (accept_read, closed) in read.items()
+            if shard in self.shards
+        ]

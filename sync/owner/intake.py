@@ -1,0 +1,389 @@
+"""What the owner reads: messages, cancels and receipts, look-ups, and what came too early.
+
+A message is looked up by id at quorum before its first intent, unless it is one that this owner
+can know to be new. A copy with the same body is the same message; one with another body is a
+conflict. A cancel or a receipt of a message that is not in memory is joined through its by-id row,
+or kept there where the message has not been seen yet.
+"""
+
+from sync.lattice import RANK
+from sync.naming import attempt_name, by_id_partition
+from sync.owner.sending import Sending
+from sync.owner.state import Changed, Limits, Lookup, Msg, Phase, Revive, WriteByIds
+from sync.records import (
+    ById,
+    Cancel,
+    EffectRecord,
+    Intent,
+    Message,
+    OpenEntry,
+    Outcome,
+    Place,
+    Receipt,
+    Record,
+    decode_by_id,
+    encode,
+)
+from sync.store.port import ByIdRow
+
+
+class Early:
+    """Cancels and receipts of a message that was not seen yet. `held`: they hold their rows."""
+
+    __slots__ = ("events", "held", "shard")
+
+    def __init__(self, shard: int) -> None:
+        self.shard = shard
+        self.events: list[tuple[Place, Cancel | Receipt]] = []
+        self.held = True
+
+
+class Intake(Sending):
+    """The events of reading. Call `ask` after each group of rows."""
+
+    def __init__(self, home: str, owner: str, limits: Limits) -> None:
+        super().__init__(home, owner, limits)
+        self.early: dict[str, Early] = {}
+        self._asked: list[str] = []
+        self._ready: list[Msg] = []
+        self._stirred: list[Msg] = []
+
+    def row_read(self, log: str, row: int, records: list[Record], shards: set[int]) -> None:
+        """One row of an accept log; records of other shards than `shards` are passed over."""
+        for index, record in enumerate(records):
+            if record.shard not in shards:
+                continue
+            if type(record) is Message:
+                self._message(record, Place(log, row, index))
+            elif type(record) is Cancel or type(record) is Receipt:
+                self._event(record, Place(log, row, index))
+
+    def _message(self, record: Message, place: Place) -> None:
+        msg = self.find(record.id)
+        if msg is not None:
+            self._copy(msg, record, place)
+            return
+        spared = self.spared(record.id, record.shard)
+        msg = self.add(record.id, record.shard)
+        msg.message, msg.accept = record, place
+        self.hold_accept(msg, place)
+        self.remember(record.id)
+        if spared:
+            self._known_new(msg)
+        else:
+            self._asked.append(record.id)
+
+    def _copy(self, msg: Msg, record: Message, place: Place) -> None:
+        if msg.message is None:
+            self._content(msg, record, place)
+        elif place == msg.accept:
+            if place not in msg.held:
+                self.hold_accept(msg, place)
+        elif record.body_hash == msg.message.body_hash:
+            self.hold_accept(msg, place)
+        else:
+            self.hold_accept(msg, place)
+            if not msg.fixed and record.stamp < msg.message.stamp:
+                assert msg.accept is not None
+                msg.conflicts.append(msg.accept)
+                msg.message, msg.accept = record, place
+            else:
+                msg.conflicts.append(place)
+        if msg.phase is Phase.ENDED:
+            self.touch(msg)
+
+    def _content(self, msg: Msg, record: Message, place: Place) -> None:
+        """A message that was known from effects only: this is its body if they name it."""
+        if msg.accept is None or place == msg.accept:
+            msg.message, msg.accept = record, place
+        self.hold_accept(msg, place)
+        if msg.phase is Phase.STUCK and msg.message is not None:
+            msg.phase = Phase.LOOKUP
+            self._ready.append(msg)
+
+    def _known_new(self, msg: Msg) -> None:
+        self._join_early(msg)
+        self._ready.append(msg)
+
+    # Look-ups
+
+    def ask(self, now_ms: int) -> None:
+        """After a group of rows: offer what is new, and look up the rest in one go."""
+        ready, self._ready = self._ready, []
+        for msg in ready:
+            if msg.phase is Phase.LOOKUP and msg.unsettled:
+                self.doubt(msg)
+            elif msg.phase is Phase.LOOKUP:
+                self.offer(msg, now_ms)
+        if self._stirred:
+            self._act_on_events(now_ms)
+        if self._asked:
+            asked, self._asked = self._asked, []
+            self.out.append(Lookup(asked))
+
+    def looked_up(self, ids: list[str], found: dict[str, ByIdRow], now_ms: int) -> None:
+        """The by-id rows of these ids, as far as there are any."""
+        noting: list[Msg] = []
+        for message_id in ids:
+            row = found.get(message_id)
+            msg = self.find(message_id)
+            if msg is None:
+                self._early_looked_up(message_id, row)
+            elif msg.phase is not Phase.LOOKUP:
+                continue
+            elif row is None:
+                self._not_known(msg, noting, now_ms)
+            else:
+                self._known(msg, row, now_ms)
+        if noting:
+            self.out.append(WriteByIds([self.by_id_row(m) for m in noting], ("noted", noting)))
+
+    def _not_known(self, msg: Msg, noting: list[Msg], now_ms: int) -> None:
+        self._join_early(msg)
+        if msg.effects:
+            self._classify(msg, now_ms)
+        elif msg.by_id == 0 and "-k" in msg.id[:18]:
+            msg.phase = Phase.NOTING
+            noting.append(msg)
+        else:
+            self.offer(msg, now_ms)
+
+    def noted(self, msgs: list[Msg], now_ms: int) -> None:
+        """The first by-id rows of keyed messages stand: they are free to send."""
+        for msg in msgs:
+            if msg.phase is Phase.NOTING:
+                msg.by_id = 1
+                self.offer(msg, now_ms)
+
+    def _known(self, msg: Msg, row: ByIdRow, now_ms: int) -> None:
+        known = decode_by_id(row.body)
+        if known.ended:
+            self._known_ended(msg, known)
+            return
+        msg.by_id = 1
+        msg.cancel = msg.cancel or known.noted
+        self._join_early(msg)
+        missing = self._missing(msg, known)
+        if missing:
+            self.out.append(Revive(msg.id, row, missing))
+        else:
+            self._classify(msg, now_ms)
+
+    def _known_ended(self, msg: Msg, known: ById) -> None:
+        """A copy of a message that has its end, or one whose logs are read once more."""
+        body_hash = msg.message.body_hash if msg.message else b""
+        if body_hash and known.body_hash and body_hash != known.body_hash:
+            msg.conflicts.extend(p for p in msg.held if p not in known.conflicts)
+        msg.accept = known.accept or msg.accept
+        msg.by_id = 2
+        self._join_early(msg)
+        news = bool(msg.conflicts or msg.receipts) or not (
+            {p for p, _ in msg.effects} <= set(known.effects)
+        )
+        if news:
+            row = ByIdRow("", msg.id, 0, encode(known))
+            self.out.append(Revive(msg.id, row, self._missing(msg, known)))
+        else:
+            self.let_go(msg)
+            self.drop(msg)
+
+    @staticmethod
+    def _missing(msg: Msg, known: ById) -> list[Place]:
+        have = {p for p, _ in msg.records}
+        pointers = [*known.effects, *known.receipts]
+        if msg.message is None and known.accept is not None:
+            pointers.append(known.accept)
+        return [p for p in pointers if p not in have]
+
+    def revived(
+        self, message_id: str, row: ByIdRow, records: list[tuple[Place, Record]], now_ms: int
+    ) -> None:
+        """The records that a by-id row points to were read: the message is whole again."""
+        known = decode_by_id(row.body)
+        msg = self.find(message_id)
+        if msg is None:
+            shard = int(message_id.partition("-")[2][1:4], 16)
+            if shard not in self.shards:
+                return
+            msg = self.add(message_id, shard)
+            msg.by_id = 2 if known.ended else 1
+            msg.accept = known.accept
+            self._join_early(msg)
+        if msg.phase is not Phase.LOOKUP:
+            return
+        self._take_records(msg, records)
+        for place in known.conflicts:
+            if place not in msg.conflicts:
+                msg.conflicts.append(place)
+        if RANK[known.state] > RANK[msg.state]:
+            msg.state = known.state
+        self.rejoin(msg)
+        if known.ended:
+            self.finish(msg, now_ms)
+        else:
+            self._classify(msg, now_ms)
+
+    def _take_records(self, msg: Msg, records: list[tuple[Place, Record]]) -> None:
+        have = {p for p, _ in msg.records}
+        for place, record in records:
+            if type(record) is Message:
+                if msg.message is None:
+                    msg.message = record
+                    msg.accept = msg.accept or place
+            elif place in have or record.id != msg.id:
+                continue
+            elif type(record) is Receipt:
+                msg.receipts.append((place, record))
+            elif isinstance(record, EffectRecord):
+                msg.effects.append((place, record))
+        msg.effects.sort(key=lambda pair: (pair[0].log, pair[0].row, pair[0].index))
+
+    def classify_all(self, msg: Msg) -> None:
+        """Recompute what is unsettled from the records."""
+        msg.unsettled = {}
+        closed = set()
+        for _, record in msg.effects:
+            if type(record) is Outcome and record.kind != "unknown":
+                closed.add(record.attempt)
+        proven = {r.attempt for _, r in msg.receipts}
+        for place, record in msg.effects:
+            if type(record) is Intent:
+                name = attempt_name(place.log, place.row, place.index)
+                if name not in closed and name not in proven:
+                    msg.unsettled[name] = record
+                msg.fixed = True
+                msg.accept = record.accept if msg.accept is None else msg.accept
+
+    def _classify(self, msg: Msg, now_ms: int) -> None:
+        """A message that came with a history: ended, in doubt, or free to send."""
+        self.classify_all(msg)
+        self.rejoin(msg)
+        if RANK[msg.state] >= RANK["unknown"]:
+            self.finish(msg, now_ms)
+        elif msg.unsettled:
+            self.doubt(msg)
+        else:
+            self.offer(msg, now_ms)
+
+    # Cancels and receipts
+
+    def _event(self, record: Cancel | Receipt, place: Place) -> None:
+        msg = self.find(record.id)
+        if msg is not None:
+            self.hold_accept(msg, place)
+            self._join_event(msg, record, place)
+            return
+        early = self.early.get(record.id)
+        if early is None or not early.held:
+            early = self.early[record.id] = early or Early(record.shard)
+            self._asked.append(record.id)
+        early.events.append((place, record))
+        self.marks.accept.hold(place.log, record.shard, place.row)
+
+    def _join_early(self, msg: Msg) -> None:
+        """Join what came before the message; the holds go over to it."""
+        early = self.early.pop(msg.id, None)
+        if early is None:
+            return
+        for place, record in early.events:
+            if early.held:
+                msg.held.append(place)
+            self._join_event(msg, record, place)
+
+    def _join_event(self, msg: Msg, record: Cancel | Receipt, place: Place) -> None:
+        if type(record) is Cancel:
+            msg.cancel = True
+        elif type(record) is Receipt and all(p != place for p, _ in msg.receipts):
+            msg.receipts.append((place, record))
+            msg.unsettled.pop(record.attempt, None)
+            self.rejoin(msg)
+        if msg.phase is Phase.ENDED:
+            self.touch(msg)
+            self.out.append(Changed(msg))
+        else:
+            self._stirred.append(msg)
+
+    def event_seen(self, record: Record, place: Place) -> None:
+        """A receipt or cancel was read ahead of the log's turn, before a verdict."""
+        msg = self.msgs.get(record.id)
+        if msg is not None and (type(record) is Cancel or type(record) is Receipt):
+            self._join_event(msg, record, place)
+
+    def _act_on_events(self, now_ms: int) -> None:
+        """What cancels and receipts mean for messages still open."""
+        stirred, self._stirred = self._stirred, []
+        for msg in stirred:
+            idle = msg.phase in (Phase.OFFERED, Phase.WAITING, Phase.STUCK, Phase.REFUSED)
+            if not idle:
+                continue
+            if RANK[msg.state] >= RANK["sent"]:
+                self.finish(msg, now_ms)
+            elif msg.cancel and not msg.unsettled:
+                why = "canceled before it was sent"
+                self.end(msg, "canceled", "canceled", why, now_ms)
+            elif msg.cancel and msg.phase is not Phase.REFUSED:
+                self.doubt(msg)
+
+    def _early_looked_up(self, message_id: str, row: ByIdRow | None) -> None:
+        """A cancel or receipt of a message that is not in memory."""
+        early = self.early.get(message_id)
+        if early is None or early.shard not in self.shards:
+            self.early.pop(message_id, None)
+            return
+        known = decode_by_id(row.body) if row else ById(b"", "accepted", False)
+        if row is not None and (known.accept or known.effects):
+            accept = [known.accept] if known.accept else []
+            self.out.append(Revive(message_id, row, [*accept, *known.effects, *known.receipts]))
+            return
+        cancel = known.noted or any(type(r) is Cancel for _, r in early.events)
+        receipts = (*known.receipts, *(p for p, r in early.events if type(r) is Receipt))
+        note = ById(b"", "accepted", False, None, (), tuple(dict.fromkeys(receipts)), cancel)
+        epoch = self.shards[early.shard].epoch
+        written = ByIdRow(by_id_partition(message_id), message_id, epoch, encode(note))
+        self.out.append(WriteByIds([written], ("early", early, len(early.events))))
+
+    def early_durable(self, early: Early, count: int) -> None:
+        """What came early stands in a by-id row; it stays in memory within bounds."""
+        if early.held and count == len(early.events) and early in self.early.values():
+            early.held = False
+            if early.shard in self.shards:
+                for place, _ in early.events:
+                    self.marks.accept.release(place.log, early.shard, place.row)
+        while len(self.early) > self.limits.early_max:
+            oldest = next(iter(self.early))
+            if self.early[oldest].held:
+                break
+            self.early.pop(oldest)
+
+    # From the open set and from a takeover
+
+    def opened_entry(self, entry: OpenEntry, bucket: int) -> None:
+        """An entry of the open set is due soon: look it up, then it waits for its time."""
+        message = entry.message
+        if message.shard not in self.shards:
+            return
+        known = self.find(message.id)
+        if known is not None:
+            if known.bucket < 0 and (known.phase is not Phase.ENDED or self.unwritten(known.id)):
+                known.bucket = bucket
+                self.marks.due.hold("due", known.shard, bucket)
+            return
+        msg = self.add(message.id, message.shard)
+        msg.message, msg.accept = message, entry.accept
+        msg.due_ms, msg.tries, msg.fixed, msg.by_id = entry.due_ms, entry.tries, True, 1
+        msg.bucket = bucket
+        msg.effects.extend(entry.unsettled)
+        self.marks.due.hold("due", msg.shard, bucket)
+        self._asked.append(message.id)
+
+    def taken_over(self, message_id: str, shard: int, effects: list[tuple[Place, Record]]) -> None:
+        """A message found in the effect logs of former owners: look it up before anything."""
+        msg = self.find(message_id)
+        if msg is None:
+            msg = self.add(message_id, shard)
+            self._asked.append(message_id)
+        for place, record in effects:
+            if isinstance(record, EffectRecord):
+                msg.effects.append((place, record))
+                self.hold_effect(msg, place)
+        self.classify_all(msg)

@@ -1,0 +1,286 @@
+"""One send, from the offer to the end (PROTOCOL.md 6).
+
+Offer → (the shell routes and holds a place) `intend` → the intent stands → `MakeCall` →
+`settled` → the outcome stands → end, retry, or doubt. Nothing is decided on an effect before it
+stands at quorum; nothing is called before its intent stands; the guard `may_call` is asked in the
+turn of the first byte.
+"""
+
+from sync.doubt import Doubt, judge
+from sync.lattice import DEFINITE_NO, RANK
+from sync.naming import attempt_name
+from sync.owner.book import BUCKET_MS, Book
+from sync.owner.state import (
+    Changed,
+    MakeCall,
+    Msg,
+    Offer,
+    Phase,
+    ReadEventsAgain,
+    Refused,
+    WriteByIds,
+    WriteEffect,
+    WriteOpen,
+)
+from sync.records import EffectRecord, End, Intent, OpenEntry, Outcome, Place, State, encode
+from sync.store.port import OpenRow
+
+IDLE = frozenset((Phase.OFFERED, Phase.WAITING, Phase.REFUSED, Phase.STUCK))
+
+
+class Sending(Book):
+    """The events of a send."""
+
+    def offer(self, msg: Msg, now_ms: int) -> None:
+        """Free to send: to the dispatcher, unless it is cancelled, expired or waits for later."""
+        if msg.message is None:
+            msg.phase = Phase.STUCK
+        elif msg.cancel and not msg.unsettled:
+            self.end(msg, "canceled", "canceled", "canceled before it was sent", now_ms)
+        elif now_ms >= msg.message.expires_ms:
+            self._expire(msg, now_ms)
+        elif msg.due_ms > now_ms:
+            self.wait_until(msg, msg.due_ms)
+        else:
+            msg.phase = Phase.OFFERED
+            self.out.append(Offer(msg))
+
+    def intend(
+        self,
+        msg: Msg,
+        account: str,
+        provider_key: str,
+        dedupe_ms: int,
+        now_ms: int,
+        note: bytes = b"",
+    ) -> bool:
+        """A place is held at an account: write the intent. False when nothing may be sent now."""
+        shard = self.shards.get(msg.shard)
+        message = msg.message
+        if shard is None or shard.giving or msg.phase is not Phase.OFFERED or message is None:
+            return False
+        assert msg.accept is not None
+        if msg.cancel or now_ms >= message.expires_ms:
+            self.offer(msg, now_ms)
+            return False
+        repeat = msg.repeat
+        first_ms, resend = now_ms, 1 if msg.unsettled else 0
+        if repeat is not None:
+            assert provider_key == repeat.provider_key
+            first_ms, resend = repeat.first_ms, repeat.resend
+        intent = Intent(
+            msg.id,
+            msg.shard,
+            shard.epoch,
+            msg.accept,
+            message.body_hash,
+            account,
+            provider_key,
+            dedupe_ms,
+            first_ms,
+            message.at_most_once,
+            message.expires_ms,
+            resend,
+            now_ms,
+            tuple(msg.unsettled),
+            note,
+        )
+        msg.phase = Phase.INTENT
+        msg.fixed = True
+        self.out.append(WriteEffect(intent, message.urgent))
+        return True
+
+    def effect_durable(self, place: Place, record: EffectRecord, now_ms: int) -> None:
+        """An effect stands at quorum: go on from it."""
+        msg = self.find(record.id)
+        if msg is None:
+            return
+        msg.effects.append((place, record))
+        self.hold_effect(msg, place)
+        if type(record) is Intent:
+            attempt = attempt_name(place.log, place.row, place.index)
+            msg.unsettled[attempt] = record
+            msg.phase = Phase.CALLING
+            if msg.state == "accepted":
+                msg.state = "sending"
+            self.out.append(MakeCall(msg, attempt, record))
+        elif type(record) is Outcome:
+            self._outcome_durable(msg, record, now_ms)
+        else:
+            self._end_durable(msg, now_ms)
+
+    def may_call(self, msg: Msg, attempt: str, now_ms: int) -> bool:
+        """The guard, beside the lease: still ours, not expired, not cancelled, not proved sent."""
+        message = msg.message
+        shard = self.shards.get(msg.shard)
+        return (
+            shard is not None
+            and msg.phase is Phase.CALLING
+            and attempt in msg.unsettled
+            and msg.unsettled[attempt].epoch == shard.epoch
+            and message is not None
+            and now_ms < message.expires_ms
+            and not msg.cancel
+            and RANK[msg.state] < RANK["sent"]
+        )
+
+    def settled(self, msg: Msg, outcome: Outcome) -> None:
+        """The call was answered, or is known not to have been made: write that down."""
+        if msg.phase is Phase.CALLING and outcome.attempt in msg.unsettled:
+            msg.phase = Phase.SETTLING
+        if msg.phase is Phase.ENDED and msg.shard in self.shards:
+            self.recent[msg.id] = msg
+        urgent = msg.message.urgent if msg.message else False
+        self.out.append(WriteEffect(outcome, urgent))
+
+    def later(self, msg: Msg, due_ms: int, now_ms: int) -> None:
+        """Offer it again at `due_ms`: from memory when that is soon, else from the open set."""
+        msg.tries += 1
+        msg.due_ms = due_ms
+        if due_ms - now_ms >= self.limits.park_after_ms and msg.message is not None:
+            self._park(msg)
+        elif due_ms > now_ms:
+            self.wait_until(msg, due_ms)
+        else:
+            self.offer(msg, now_ms)
+
+    def give_up(self, msg: Msg, state: State, reason: str, detail: str, now_ms: int) -> None:
+        """The shell's verdict: it cannot be sent."""
+        if msg.unsettled:
+            state, reason = "unknown", "in_doubt"
+        self.end(msg, state, reason, detail, now_ms)
+
+    def end(self, msg: Msg, state: State, reason: str, detail: str, now_ms: int) -> None:
+        """Write the end; it is told only once it stands."""
+        if msg.phase in (Phase.ENDING, Phase.ENDED) or msg.shard not in self.shards:
+            return
+        msg.phase = Phase.ENDING
+        msg.fixed = True
+        epoch = self.shards[msg.shard].epoch
+        body_hash = msg.message.body_hash if msg.message else b""
+        record = End(msg.id, msg.shard, epoch, msg.accept, body_hash, state, reason, detail, now_ms)
+        self.out.append(WriteEffect(record, msg.message.urgent if msg.message else False))
+
+    def expire_idle(self, msg: Msg, now_ms: int) -> None:
+        """A message that is not under way has expired, if its time is over."""
+        if msg.phase in IDLE and self._over(msg, now_ms):
+            self._expire(msg, now_ms)
+
+    # In doubt
+
+    def doubt(self, msg: Msg) -> None:
+        """It is in doubt: read its events once more before the verdict."""
+        msg.phase = Phase.DOUBT
+        self.out.append(ReadEventsAgain([msg.id]))
+
+    def events_read(self, ids: list[str], now_ms: int) -> None:
+        """The receipts and cancels of these messages are known: judge those in doubt."""
+        for message_id in ids:
+            msg = self.msgs.get(message_id)
+            if msg is not None and msg.phase is Phase.DOUBT:
+                self._judge(msg, now_ms)
+
+    def _judge(self, msg: Msg, now_ms: int) -> None:
+        if not msg.unsettled:
+            self.offer(msg, now_ms)
+            return
+        any_intent = next(iter(msg.unsettled.values()))
+        verdict, msg.repeat = judge(
+            Doubt(
+                tuple(msg.unsettled.items()),
+                RANK[msg.state] >= RANK["sent"],
+                now_ms,
+                self.limits.dedupe_margin_ms,
+                any_intent.expires_ms,
+                msg.cancel,
+                msg.message is not None,
+            )
+        )
+        if verdict == "proved":
+            self.finish(msg, now_ms)
+        elif verdict == "unknown":
+            why = "the provider did not say whether it took the message"
+            self.end(msg, "unknown", "in_doubt", why, now_ms)
+        elif verdict == "wait":
+            msg.phase = Phase.STUCK
+        else:
+            self.offer(msg, now_ms)
+
+    # What stands
+
+    def _outcome_durable(self, msg: Msg, outcome: Outcome, now_ms: int) -> None:
+        if outcome.kind in DEFINITE_NO or outcome.kind == "accepted":
+            msg.unsettled.pop(outcome.attempt, None)
+        self.rejoin(msg)
+        if msg.phase is Phase.ENDED:
+            self.touch(msg)
+            self.out.append(Changed(msg))
+            return
+        if RANK[msg.state] >= RANK["sent"]:
+            self.finish(msg, now_ms)
+        elif msg.phase is not Phase.SETTLING:
+            return
+        elif msg.unsettled:
+            self.doubt(msg)
+        elif outcome.kind in ("withdrawn", "not_sent") and (msg.cancel or self._over(msg, now_ms)):
+            self.offer(msg, now_ms)
+        else:
+            msg.phase = Phase.REFUSED
+            self.out.append(Refused(msg, outcome))
+
+    def _end_durable(self, msg: Msg, now_ms: int) -> None:
+        self.rejoin(msg)
+        self.finish(msg, now_ms)
+
+    @staticmethod
+    def _over(msg: Msg, now_ms: int) -> bool:
+        expires = [i.expires_ms for i in msg.unsettled.values()]
+        if msg.message is not None:
+            expires.append(msg.message.expires_ms)
+        return now_ms >= min(expires, default=0)
+
+    def _expire(self, msg: Msg, now_ms: int) -> None:
+        if msg.unsettled:
+            why = "it expired while it was not known whether the provider took it"
+            self.end(msg, "unknown", "in_doubt", why, now_ms)
+        else:
+            why = "its time was over before a provider took it"
+            why += f" ({msg.why})" if msg.why else ""
+            self.end(msg, "expired", "expired", why, now_ms)
+
+    # Parking in the open set
+
+    def _park(self, msg: Msg) -> None:
+        assert msg.message is not None
+        assert msg.accept is not None
+        msg.phase = Phase.PARKING
+        msg.fixed = True
+        epoch = self.shards[msg.shard].epoch
+        places = tuple(p for p, _ in msg.effects)
+        unsettled = tuple(
+            (place, record)
+            for place, record in msg.effects
+            if type(record) is Intent
+            and attempt_name(place.log, place.row, place.index) in msg.unsettled
+        )
+        entry = OpenEntry(msg.message, msg.accept, msg.due_ms, msg.tries, epoch, places, unsettled)
+        bucket = max(msg.due_ms // BUCKET_MS, self.opened[msg.shard])
+        row = OpenRow(self.home, msg.shard, bucket, msg.id, epoch, msg.due_ms, encode(entry))
+        self.out.append(WriteOpen([row], msg))
+
+    def open_durable(self, msg: Msg) -> None:
+        """The open entry stands; its by-id row follows, then it may leave the memory."""
+        self.out.append(WriteByIds([self.by_id_row(msg)], msg))
+
+    def parked(self, msg: Msg) -> None:
+        """Entry and by-id row stand: the logs may forget it, the open set has it."""
+        if msg.phase is not Phase.PARKING:
+            return
+        if msg.cancel or RANK[msg.state] >= RANK["sent"]:
+            self.wait_until(msg, 0)
+            return
+        self.let_go(msg)
+        if msg.due_ms // BUCKET_MS < self.opened[msg.shard]:
+            self.wait_until(msg, msg.due_ms)  # due before its bucket is taken up
+        else:
+            self.drop(msg)

@@ -1,0 +1,239 @@
+"""What the owner keeps in memory of a message, and the commands that it gives to its shell."""
+
+from enum import IntEnum
+from typing import Any
+
+from msgspec import Struct
+
+from sync.naming import attempt_name
+from sync.records import (
+    Cancel,
+    EffectRecord,
+    End,
+    Intent,
+    Message,
+    Outcome,
+    Place,
+    Receipt,
+    Record,
+    State,
+)
+from sync.store.port import ByIdRow, OpenRow
+
+
+class Phase(IntEnum):
+    """Where a message stands with its owner."""
+
+    LOOKUP = 0  # asked by id whether it is known
+    NOTING = 1  # its first by-id row is being written (keyed ids)
+    OFFERED = 2  # the dispatcher has it: free to send
+    INTENT = 3  # an intent is being written
+    CALLING = 4  # the call may be under way
+    SETTLING = 5  # an outcome is being written
+    REFUSED = 6  # a definite no; the shell decides what follows
+    WAITING = 7  # to be offered again at `due_ms`
+    PARKING = 8  # its open entry is being written
+    DOUBT = 9  # events are read once more before the verdict
+    STUCK = 10  # in doubt, and nothing may be done before its expiry
+    ENDING = 11  # an end is being written
+    ENDED = 12
+
+
+class Msg:
+    """One message in memory. `accept` is the place of the copy that counts."""
+
+    __slots__ = (
+        "accept",
+        "bucket",
+        "by_id",
+        "cancel",
+        "conflicts",
+        "copies",
+        "dirty",
+        "due_ms",
+        "effects",
+        "ended_ms",
+        "fixed",
+        "held",
+        "held_effects",
+        "id",
+        "message",
+        "phase",
+        "reason",
+        "receipts",
+        "repeat",
+        "shard",
+        "state",
+        "tries",
+        "unsettled",
+        "why",
+    )
+
+    def __init__(self, message_id: str, shard: int) -> None:
+        self.id = message_id
+        self.shard = shard
+        self.message: Message | None = None
+        self.accept: Place | None = None
+        self.phase = Phase.LOOKUP
+        self.state: State = "accepted"
+        self.reason = ""
+        self.why = ""  # why it waits, for people
+        self.fixed = False
+        self.cancel = False
+        self.tries = 0
+        self.due_ms = 0
+        self.ended_ms = 0
+        self.bucket = -1
+        self.by_id = 0  # 0 none, 1 written while open, 2 written as ended
+        self.dirty = False
+        self.repeat: Intent | None = None
+        self.unsettled: dict[str, Intent] = {}
+        self.effects: list[tuple[Place, EffectRecord]] = []
+        self.receipts: list[tuple[Place, Receipt]] = []
+        self.conflicts: list[Place] = []
+        self.copies: list[Place] = []
+        self.held: list[Place] = []
+        self.held_effects: list[Place] = []
+
+    @property
+    def records(self) -> list[tuple[Place, Record]]:
+        """Everything known of it, for the join."""
+        return [*self.effects, *self.receipts]
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether a call of it may or may not have had its effect."""
+        return bool(self.unsettled) and self.phase not in (Phase.INTENT, Phase.CALLING)
+
+    def account_of(self, attempt: str) -> str:
+        """The account of one of its attempts."""
+        for place, record in self.effects:
+            if (
+                type(record) is Intent
+                and attempt_name(place.log, place.row, place.index) == attempt
+            ):
+                return record.account
+        return ""
+
+    @property
+    def possible_duplicate(self) -> bool:
+        """Whether it was sent again although an earlier call may have had its effect."""
+        return any(type(r) is Intent and r.resend > 0 for _, r in self.effects)
+
+
+class Lookup(Struct, gc=False):
+    """Read these by-id rows at quorum; answer with `Owner.looked_up`."""
+
+    ids: list[str]
+
+
+class Revive(Struct, gc=False):
+    """Read the records that a by-id row points to; answer with `Owner.revived`."""
+
+    id: str
+    row: ByIdRow
+    places: list[Place]
+
+
+class Offer(Struct, gc=False):
+    """The message is free to send: route it, hold a place, then call `Owner.intend`.
+
+    Where `msg.repeat` is set, only its account and its provider key may be used.
+    """
+
+    msg: Msg
+
+
+class WriteEffect(Struct, gc=False):
+    """Append to the effect log; answer with `Owner.effect_durable`."""
+
+    record: EffectRecord
+    urgent: bool
+
+
+class MakeCall(Struct, gc=False):
+    """The intent stands: call now, with `Owner.may_call` as the guard."""
+
+    msg: Msg
+    attempt: str
+    intent: Intent
+
+
+class Refused(Struct, gc=False):
+    """A definite no that may pass or not: decide and call `later` or `give_up`."""
+
+    msg: Msg
+    outcome: Outcome
+
+
+class WriteByIds(Struct, gc=False):
+    """Write by-id rows; answer with `Owner.by_ids_durable(token)`."""
+
+    rows: list[ByIdRow]
+    token: Any
+
+
+class WriteOpen(Struct, gc=False):
+    """Write entries of the open set; answer with `Owner.open_durable(token)`."""
+
+    rows: list[OpenRow]
+    token: Any
+
+
+class ReadEventsAgain(Struct, gc=False):
+    """Read receipts and cancels of these ids once more at quorum; then `Owner.events_read`."""
+
+    ids: list[str]
+
+
+class Changed(Struct, gc=False):
+    """A message reached another state that may be told."""
+
+    msg: Msg
+
+
+Command = (
+    Lookup
+    | Revive
+    | Offer
+    | WriteEffect
+    | MakeCall
+    | Refused
+    | WriteByIds
+    | WriteOpen
+    | ReadEventsAgain
+    | Changed
+)
+
+
+class Limits(Struct, frozen=True):
+    """Bounds of one owner. Times in milliseconds."""
+
+    open_messages_max: int = 50_000
+    recent_messages_max: int = 20_000
+    remembered_ids_max: int = 400_000
+    early_max: int = 10_000
+    clock_bound_ms: int = 500
+    dedupe_margin_ms: int = 5_000
+    park_after_ms: int = 60_000
+    by_id_rows_max: int = 1_000
+
+
+__all__ = [
+    "Cancel",
+    "Changed",
+    "Command",
+    "End",
+    "Limits",
+    "Lookup",
+    "MakeCall",
+    "Msg",
+    "Offer",
+    "Phase",
+    "ReadEventsAgain",
+    "Refused",
+    "Revive",
+    "WriteByIds",
+    "WriteEffect",
+    "WriteOpen",
+]

@@ -1,0 +1,1 @@
+"""What is durable: the ports, and their implementations on SQLite and in memory."""

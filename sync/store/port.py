@@ -1,0 +1,218 @@
+"""The journal's store, as the protocol needs it (PROTOCOL.md 2, 3, 4, 8, 11).
+
+Writes are plain operations handed to `submit`; the answer comes back on the event loop's thread:
+
+* `ok`: it stands at the level that the operation asks for;
+* `revoked`: a log row of an incarnation that was revoked; it was not and will never be written;
+* `full`: the store has no space; it was not written;
+* `unknown`: it may have been written; repeat the same operation to find out.
+
+Compare-and-set operations answer `Swapped`; anything but `applied` shows what is there instead.
+Reads are awaited and raise `StoreError` when the store cannot be read. Every row has one writer,
+so writing the same operation twice is harmless.
+"""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from sync.lease import Lease
+
+
+class StoreError(Exception):
+    """The store could not be read or opened; the text says what and why."""
+
+
+class PutRow(Struct, frozen=True, gc=False):
+    """A log row. The log's name says whose; quorum for effects, by lane for accepts."""
+
+    log: str
+    row: int
+    body: bytes
+
+
+class ByIdRow(Struct, frozen=True, gc=False):
+    """One by-id row; of several epochs the highest counts."""
+
+    part: str
+    id: str
+    epoch: int
+    body: bytes
+
+
+class PutById(Struct, frozen=True, gc=False):
+    """By-id rows, grouped by partition by whoever writes them."""
+
+    rows: list[ByIdRow]
+
+
+class OpenRow(Struct, frozen=True, gc=False):
+    """One entry of the open set; of several epochs the highest counts."""
+
+    home: str
+    shard: int
+    bucket: int
+    id: str
+    epoch: int
+    due_ms: int
+    body: bytes
+
+
+class PutOpen(Struct, frozen=True, gc=False):
+    """Entries of the open set."""
+
+    rows: list[OpenRow]
+
+
+class PutFloor(Struct, frozen=True, gc=False):
+    """An owner's floor of one home; only this owner overwrites it."""
+
+    home: str
+    owner: str
+    body: bytes
+
+
+class PutKey(Struct, frozen=True, gc=False):
+    """An idempotency key's row, written in the accept's own transaction where it can be."""
+
+    tenant: str
+    key: str
+    body: bytes
+
+
+class PutProviderIds(Struct, frozen=True, gc=False):
+    """A segment of (provider id, attempt, message id) of one account and ten minutes."""
+
+    account: str
+    bucket: int
+    writer: str
+    seq: int
+    body: bytes
+
+
+class PutPending(Struct, frozen=True, gc=False):
+    """A receipt that matches no known attempt yet."""
+
+    account: str
+    provider_id: str
+    body: bytes
+
+
+class Register(Struct, frozen=True, gc=False):
+    """An incarnation and the logs that it opens, known before their first row."""
+
+    incarnation: str
+    region: str
+    url: str
+    logs: list[str]
+
+
+class SwapLease(Struct, frozen=True, gc=False):
+    """Set the lease if the row is as expected: `expect` None means that there is none."""
+
+    expect: Lease | None
+    lease: Lease
+
+
+class ShardRow(Struct, frozen=True, array_like=True, gc=False):
+    """Who owns a shard, since which epoch. `owner` is "" before the first owner."""
+
+    shard: int
+    owner: str
+    epoch: int
+
+
+class SwapShards(Struct, frozen=True, gc=False):
+    """Give shards of one home to `owner` with epoch + 1, all or none, if they are as read."""
+
+    home: str
+    expect: list[ShardRow]
+    owner: str
+
+
+Write = (
+    PutRow
+    | PutById
+    | PutOpen
+    | PutFloor
+    | PutKey
+    | PutProviderIds
+    | PutPending
+    | Register
+    | SwapLease
+    | SwapShards
+)
+
+
+class Swapped(Struct, frozen=True, gc=False):
+    """The answer to a compare-and-set."""
+
+    applied: bool
+    lease: Lease | None = None
+    shards: list[ShardRow] = []
+
+
+class Registered(Struct, frozen=True, gc=False):
+    """A registered incarnation."""
+
+    incarnation: str
+    region: str
+    url: str
+    logs: list[str]
+
+
+Answer = str | Swapped
+Done = Callable[[Answer], None]
+
+
+class JournalStore(Protocol):
+    """See the module's docstring."""
+
+    def submit(self, write: Write, done: Done) -> None: ...
+
+    async def shards_of_home(self, home: str) -> list[ShardRow]:
+        """All shards of the home, in order; the list's length is fixed when the store is made."""
+
+    async def lease(self, incarnation: str) -> Lease | None: ...
+
+    async def leases(self) -> list[Lease]:
+        """The leases that are active."""
+
+    async def registry(self) -> list[Registered]: ...
+
+    async def rows(self, log: str, first: int, limit: int) -> list[tuple[int, bytes]]:
+        """Up to `limit` rows from number `first` on, in order, without looking past a gap."""
+
+    async def by_ids(self, ids: list[str]) -> dict[str, ByIdRow]: ...
+
+    async def open_due(
+        self, home: str, shards: list[int], bucket: int, limit: int, after: tuple[int, str]
+    ) -> list[OpenRow]:
+        """Entries of one bucket in the order of (due_ms, id), those after `after`."""
+
+    async def open_buckets(self, home: str, shards: list[int], first: int) -> dict[int, list[int]]:
+        """Shard to its buckets from `first` on that hold anything."""
+
+    async def floors(self, home: str) -> dict[str, bytes]:
+        """Owner to its floor."""
+
+    async def key(self, tenant: str, key: str) -> bytes | None: ...
+
+    async def provider_ids(self, account: str, bucket: int) -> list[bytes]:
+        """The account's segments of one bucket of ten minutes, newest first."""
+
+    async def pending(self, account: str, ids: list[str]) -> list[bytes]: ...
+
+    async def last_row(self, log: str) -> int:
+        """The number of the log's last row, 0 if it has none."""
+
+    async def logs(self) -> dict[str, int]:
+        """Every log and its last row, for an audit."""
+
+    async def close(self) -> None:
+        """Finish what was submitted, then close."""
+
+
+def ignore(_: Any) -> None:
+    """A `Done` for writes whose answer nobody needs."""

@@ -1,0 +1,96 @@
+"""The journal's tables on SQLite: the same tables as on any store."""
+
+import sqlite3
+from pathlib import Path
+
+from sync.store.port import StoreError
+
+VERSION = 1
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS log_rows (log TEXT NOT NULL, row INTEGER NOT NULL, body BLOB NOT NULL,
+  at_s INTEGER NOT NULL);
+CREATE UNIQUE INDEX IF NOT EXISTS log_rows_key ON log_rows (log, row);
+CREATE TABLE IF NOT EXISTS by_id (part TEXT NOT NULL, id TEXT NOT NULL, epoch INTEGER NOT NULL,
+  body BLOB NOT NULL, at_s INTEGER NOT NULL);
+CREATE UNIQUE INDEX IF NOT EXISTS by_id_key ON by_id (id, epoch);
+CREATE TABLE IF NOT EXISTS open_set (home TEXT NOT NULL, shard INTEGER NOT NULL,
+  bucket INTEGER NOT NULL, id TEXT NOT NULL, epoch INTEGER NOT NULL, due_ms INTEGER NOT NULL,
+  body BLOB NOT NULL, at_s INTEGER NOT NULL);
+CREATE UNIQUE INDEX IF NOT EXISTS open_set_key ON open_set (home, bucket, shard, id, epoch);
+CREATE INDEX IF NOT EXISTS open_set_due ON open_set (home, bucket, due_ms, id);
+CREATE TABLE IF NOT EXISTS floors (home TEXT NOT NULL, owner TEXT NOT NULL, body BLOB NOT NULL,
+  PRIMARY KEY (home, owner)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS keys (tenant TEXT NOT NULL, key TEXT NOT NULL, body BLOB NOT NULL,
+  at_s INTEGER NOT NULL);
+CREATE UNIQUE INDEX IF NOT EXISTS keys_key ON keys (tenant, key);
+CREATE TABLE IF NOT EXISTS provider_segments (account TEXT NOT NULL, bucket INTEGER NOT NULL,
+  writer TEXT NOT NULL, seq INTEGER NOT NULL, body BLOB NOT NULL, at_s INTEGER NOT NULL);
+CREATE UNIQUE INDEX IF NOT EXISTS provider_segments_key
+  ON provider_segments (account, bucket, writer, seq);
+CREATE TABLE IF NOT EXISTS pending (account TEXT NOT NULL, provider_id TEXT NOT NULL,
+  body BLOB NOT NULL, at_s INTEGER NOT NULL);
+CREATE UNIQUE INDEX IF NOT EXISTS pending_key ON pending (account, provider_id, body);
+CREATE TABLE IF NOT EXISTS registry (incarnation TEXT NOT NULL, region TEXT NOT NULL,
+  url TEXT NOT NULL, logs TEXT NOT NULL, at_s INTEGER NOT NULL);
+CREATE UNIQUE INDEX IF NOT EXISTS registry_key ON registry (incarnation);
+CREATE TABLE IF NOT EXISTS leases (incarnation TEXT PRIMARY KEY, counter INTEGER NOT NULL,
+  nonce TEXT NOT NULL, state TEXT NOT NULL, map_version INTEGER NOT NULL, last_rows TEXT NOT NULL)
+  WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS shards (home TEXT NOT NULL, shard INTEGER NOT NULL, owner TEXT NOT NULL,
+  epoch INTEGER NOT NULL, PRIMARY KEY (home, shard)) WITHOUT ROWID;
+"""
+
+EXPIRING = (
+    "log_rows",
+    "by_id",
+    "open_set",
+    "keys",
+    "provider_segments",
+    "pending",
+    "registry",
+)
+
+
+def connect(path: Path, busy_timeout_ms: int) -> sqlite3.Connection:
+    """One connection; WAL, and a commit is on the disk when it returns."""
+    try:
+        db = sqlite3.connect(
+            path, timeout=busy_timeout_ms / 1000, isolation_level=None, check_same_thread=False
+        )
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=FULL")
+        db.execute("PRAGMA wal_autocheckpoint=4000")
+        db.execute("PRAGMA cache_size=-16000")
+    except sqlite3.Error as error:
+        raise StoreError(f"cannot open the journal {path.name}: {error}") from error
+    return db
+
+
+def create(db: sqlite3.Connection, home: str, shards: int) -> int:
+    """Make the tables and the home's shards where they are not there; the number of shards.
+
+    The number of shards never changes: what the store was made with is what counts.
+    """
+    try:
+        db.executescript(TABLES)
+        db.execute("BEGIN IMMEDIATE")
+        db.execute("INSERT OR IGNORE INTO meta VALUES ('version', ?)", (str(VERSION),))
+        db.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (f"shards.{home}", str(shards)))
+        version = db.execute("SELECT value FROM meta WHERE name='version'").fetchone()[0]
+        count = int(
+            db.execute("SELECT value FROM meta WHERE name=?", (f"shards.{home}",)).fetchone()[0]
+        )
+        db.executemany(
+            "INSERT OR IGNORE INTO shards VALUES (?, ?, '', 0)", [(home, s) for s in range(count)]
+        )
+        db.execute("COMMIT")
+    except sqlite3.Error as error:
+        raise StoreError(f"cannot prepare the journal: {error}") from error
+    if version != str(VERSION):
+        raise StoreError(
+            f"the journal has schema version {version}, this program knows {VERSION}: "
+            "start the version that wrote it"
+        )
+    return count

@@ -1,0 +1,186 @@
+"""How each write of the journal's port is carried out inside one SQLite transaction.
+
+`Transaction.apply` is called between BEGIN IMMEDIATE and COMMIT, in the committer's thread. Many
+rows go in one statement, because each step of a statement gives the interpreter's lock away and
+has to win it back from the event loop.
+"""
+
+import json
+import sqlite3
+from typing import Any
+
+from sync.lease import Lease
+from sync.naming import log_name
+from sync.store.port import (
+    Answer,
+    PutById,
+    PutFloor,
+    PutKey,
+    PutOpen,
+    PutPending,
+    PutProviderIds,
+    PutRow,
+    Register,
+    ShardRow,
+    SwapLease,
+    Swapped,
+    SwapShards,
+    Write,
+)
+
+BY_ID_CHUNKS = (256, 64, 16, 4, 1)
+
+
+def many_values(table: str, verb: str, width: int, rows: int) -> str:
+    """An INSERT of `rows` rows in one statement."""
+    one = "(" + ",".join("?" * width) + ")"
+    return f"{verb} INTO {table} VALUES " + ",".join([one] * rows)
+
+
+class Transaction:
+    """One transaction under way. `now_s` stamps rows for their expiry."""
+
+    def __init__(self, db: sqlite3.Connection, now_s: int) -> None:
+        self._db = db
+        self._now_s = now_s
+        self._revoked: dict[str, bool] = {}
+        self._by_id: list[Any] = []
+
+    def apply(self, write: Write) -> Answer:
+        """Carry out one write and answer it."""
+        if type(write) is PutRow:
+            return self._put_row(write)
+        if type(write) is PutById:
+            for row in write.rows:
+                self._by_id += (row.part, row.id, row.epoch, row.body, self._now_s)
+            return "ok"
+        answer: Answer = _OTHERS[type(write)](self, write)
+        return answer
+
+    def finish(self) -> None:
+        """Write what was gathered; call once before COMMIT."""
+        values, at = self._by_id, 0
+        rows = len(values) // 5
+        for chunk in BY_ID_CHUNKS:
+            while rows >= chunk:
+                sql = many_values("by_id", "INSERT OR REPLACE", 5, chunk)
+                self._db.execute(sql, values[at : at + 5 * chunk])
+                at += 5 * chunk
+                rows -= chunk
+
+    def _put_row(self, write: PutRow) -> Answer:
+        incarnation = log_name(write.log).incarnation
+        revoked = self._revoked.get(incarnation)
+        if revoked is None:
+            sql = "SELECT state FROM leases WHERE incarnation=?"
+            found = self._db.execute(sql, (incarnation,)).fetchone()
+            revoked = self._revoked[incarnation] = found is not None and found[0] != "active"
+        if revoked:
+            return "revoked"
+        self._db.execute(
+            "INSERT OR IGNORE INTO log_rows VALUES (?,?,?,?)",
+            (write.log, write.row, write.body, self._now_s),
+        )
+        return "ok"
+
+    def _put_open(self, write: PutOpen) -> Answer:
+        self._db.executemany(
+            "INSERT OR REPLACE INTO open_set VALUES (?,?,?,?,?,?,?,?)",
+            [
+                (r.home, r.shard, r.bucket, r.id, r.epoch, r.due_ms, r.body, self._now_s)
+                for r in write.rows
+            ],
+        )
+        return "ok"
+
+    def _put_floor(self, write: PutFloor) -> Answer:
+        self._db.execute(
+            "INSERT OR REPLACE INTO floors VALUES (?,?,?)", (write.home, write.owner, write.body)
+        )
+        return "ok"
+
+    def _put_key(self, write: PutKey) -> Answer:
+        self._db.execute(
+            "INSERT OR IGNORE INTO keys VALUES (?,?,?,?)",
+            (write.tenant, write.key, write.body, self._now_s),
+        )
+        return "ok"
+
+    def _put_provider_ids(self, write: PutProviderIds) -> Answer:
+        self._db.execute(
+            "INSERT OR IGNORE INTO provider_segments VALUES (?,?,?,?,?,?)",
+            (write.account, write.bucket, write.writer, write.seq, write.body, self._now_s),
+        )
+        return "ok"
+
+    def _put_pending(self, write: PutPending) -> Answer:
+        self._db.execute(
+            "INSERT OR IGNORE INTO pending VALUES (?,?,?,?)",
+            (write.account, write.provider_id, write.body, self._now_s),
+        )
+        return "ok"
+
+    def _register(self, write: Register) -> Answer:
+        self._db.execute(
+            "INSERT OR REPLACE INTO registry VALUES (?,?,?,?,?)",
+            (write.incarnation, write.region, write.url, json.dumps(write.logs), self._now_s),
+        )
+        return "ok"
+
+    def _swap_lease(self, write: SwapLease) -> Answer:
+        there = read_lease(self._db, write.lease.incarnation)
+        if there != write.expect:
+            return Swapped(False, lease=there)
+        new = write.lease
+        self._db.execute(
+            "INSERT OR REPLACE INTO leases VALUES (?,?,?,?,?,?)",
+            (
+                new.incarnation,
+                new.counter,
+                new.nonce,
+                new.state,
+                new.map_version,
+                json.dumps(new.last_rows),
+            ),
+        )
+        return Swapped(True, lease=new)
+
+    def _swap_shards(self, write: SwapShards) -> Answer:
+        there = {row.shard: row for row in read_shards(self._db, write.home)}
+        if any(there.get(row.shard) != row for row in write.expect):
+            return Swapped(False, shards=list(there.values()))
+        given = [ShardRow(row.shard, write.owner, row.epoch + 1) for row in write.expect]
+        self._db.executemany(
+            "UPDATE shards SET owner=?, epoch=? WHERE home=? AND shard=?",
+            [(row.owner, row.epoch, write.home, row.shard) for row in given],
+        )
+        return Swapped(True, shards=given)
+
+
+_OTHERS: dict[type, Any] = {
+    PutOpen: Transaction._put_open,
+    PutFloor: Transaction._put_floor,
+    PutKey: Transaction._put_key,
+    PutProviderIds: Transaction._put_provider_ids,
+    PutPending: Transaction._put_pending,
+    Register: Transaction._register,
+    SwapLease: Transaction._swap_lease,
+    SwapShards: Transaction._swap_shards,
+}
+
+
+def lease_of(row: Any) -> Lease:
+    """A lease from its columns."""
+    return Lease(row[0], row[1], row[2], row[3], row[4], json.loads(row[5]))
+
+
+def read_lease(db: sqlite3.Connection, incarnation: str) -> Lease | None:
+    """One lease as it stands."""
+    found = db.execute("SELECT * FROM leases WHERE incarnation=?", (incarnation,)).fetchone()
+    return None if found is None else lease_of(found)
+
+
+def read_shards(db: sqlite3.Connection, home: str) -> list[ShardRow]:
+    """A home's shards as they stand."""
+    sql = "SELECT shard, owner, epoch FROM shards WHERE home=? ORDER BY shard"
+    return [ShardRow(*row) for row in db.execute(sql, (home,))]
