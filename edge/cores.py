@@ -1,11 +1,12 @@
 """The cores of this region as the edge knows them, and plain calls to their internal HTTP.
 
-A call goes to the cores in turn until one answers. What may be repeated is the caller's to say: a
+A call goes to the cores in turn until one answers; one that failed is asked last for a while. A
 request that can have an effect is passed to the next core only if the connection was refused, so
 that nothing can have been written. Raises `CoreUnreachable` when no core is left, and
 `CoreSilent` when one took the request and gave no answer (`timed_out`: none in time).
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 
 import aiohttp
@@ -13,6 +14,9 @@ from msgspec import Struct
 from yarl import URL
 
 from core.contract.internal import INTERNAL_SECRET_HEADER
+
+
+_AVOIDED_S = 5.0
 
 
 class CoreUnreachable(Exception):  # noqa: N818 - a fact, told in the words of the domain
@@ -77,6 +81,7 @@ class CoreHttp:
         self._cores = list(cores)
         self._body_bytes_max = body_bytes_max
         self._turn = 0
+        self._avoided_until: dict[str, float] = {}
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=connections_max, limit_per_host=connections_max, use_dns_cache=False
@@ -102,19 +107,27 @@ class CoreHttp:
         """One answer of one core. `target` is path and query, already quoted."""
         repeatable = method in ("GET", "HEAD")
         failure: Exception = CoreUnreachable("no core is configured")
-        self._turn += 1
-        for place in range(len(self._cores)):
-            core = self._cores[(self._turn + place) % len(self._cores)]
+        for core in self._in_turn():
             try:
-                return await self._ask(core, method, target, timeout_ms, headers, body)
+                answer = await self._ask(core, method, target, timeout_ms, headers, body)
+                self._avoided_until.pop(core.name, None)
+                return answer
             except aiohttp.ClientConnectorError as error:
                 failure = CoreUnreachable(f"{core.name}: {error.os_error.strerror}")
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 timed_out = isinstance(error, TimeoutError)
                 failure = CoreSilent(f"{core.name}: {type(error).__name__}", timed_out=timed_out)
-                if not repeatable:
-                    break
+            self._avoided_until[core.name] = asyncio.get_running_loop().time() + _AVOIDED_S
+            if isinstance(failure, CoreSilent) and not repeatable:
+                break
         raise failure
+
+    def _in_turn(self) -> list[CoreAddress]:
+        self._turn += 1
+        start = self._turn % max(1, len(self._cores))
+        now = asyncio.get_running_loop().time()
+        turned = self._cores[start:] + self._cores[:start]
+        return sorted(turned, key=lambda core: self._avoided_until.get(core.name, 0.0) > now)
 
     async def _ask(
         self,

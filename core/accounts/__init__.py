@@ -1,0 +1,1 @@
+"""Provider accounts: stored with sealed credentials, checked, opened for the engine."""

@@ -1,0 +1,1 @@
+"""`goutong bench`: ratios against peers that run side by side, in one run."""

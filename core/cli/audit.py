@@ -18,11 +18,15 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Audit the folder."""
-    from core import audit  # noqa: PLC0415 - opens the store; other commands need none
-
     if not given.data.is_dir():
         raise CommandError(f"{given.data}: there is no such folder", "Name it with --data.")
-    found = audit.run(given.data)
+    from core import audit  # noqa: PLC0415 - opens the store; other commands need none
+    from sync.store.port import StoreError  # noqa: PLC0415
+
+    try:
+        found = audit.run(given.data)
+    except StoreError as error:
+        raise CommandError(str(error)) from None
     if given.json:
         json_line(found)
     else:

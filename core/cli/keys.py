@@ -10,7 +10,6 @@ from core.contract.keys import SCOPES
 def add(parser: argparse.ArgumentParser) -> None:
     """The arguments of `goutong keys`."""
     add_where(parser)
-    parser.set_defaults(action="list")
     actions = parser.add_subparsers(dest="action", metavar="list|create|revoke")
     actions.add_parser("list", help="every key (the default)")
     create = actions.add_parser("create", help="a new key")

@@ -13,7 +13,6 @@ _WRITTEN = ("id", "wire", "channel", "enabled", "settings", "priority")
 def add(parser: argparse.ArgumentParser) -> None:
     """The arguments of `goutong providers`."""
     add_where(parser)
-    parser.set_defaults(action="list")
     actions = parser.add_subparsers(dest="action", metavar="list|show|put|enable|disable")
     actions.add_parser("list", help="every account (the default)")
     for name, what in (
@@ -29,7 +28,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace) -> int:
     """Do what was asked."""
     api = reach(given, admin=True)
-    if given.action == "list":
+    if given.action in (None, "list"):
         return _list(api, given.json)
     if given.action == "show":
         account = api.call("GET", f"/v1/providers/{segment(given.id)}")

@@ -10,7 +10,6 @@ from core.cli.out import OK, json_line, line, note, table
 def add(parser: argparse.ArgumentParser) -> None:
     """The arguments of `goutong templates`."""
     add_where(parser)
-    parser.set_defaults(action="list")
     actions = parser.add_subparsers(dest="action", metavar="list|show|put")
     actions.add_parser("list", help="every template (the default)")
     actions.add_parser("show", help="one template, whole").add_argument("name")

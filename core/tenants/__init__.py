@@ -1,0 +1,1 @@
+"""Tenants: their API keys, and the vault that seals credentials at rest."""

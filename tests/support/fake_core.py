@@ -139,9 +139,9 @@ class FakeCore:
     async def start_http(self) -> None:
         app = web.Application(client_max_size=1 << 26)
         app.router.add_route("*", "/{tail:.*}", self._http)
-        self._runner = web.AppRunner(app, access_log=None)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self.http_port, shutdown_timeout=0.1)
+        site = web.TCPSite(self._runner, "127.0.0.1", self.http_port)
         await site.start()
         self.http_port = self._runner.addresses[0][1]
 

@@ -24,10 +24,12 @@ from core.providers.smtp.address import BadAddressError, Mailbox, parse_mailbox,
 
 _LINE_MAX = 990
 _HEADER_FIRST_MAX = 66  # of a subject's first line, beside the word "Subject: "
+_NAME_PLAIN_MAX = 60
 _ENCODED_WORD_BYTES = 39  # in base64 with its frame this leaves room for "Subject: " in 76
 _REF = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
 _REF_MAX = 200
-_ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_ATOMS = re.compile(rf"{_ATOM}(?: {_ATOM})*")
 _ASCII = bytes(range(128))
 # QP and base64 bodies cannot hold this text, and a 7bit body with it is encoded: so a boundary
 # that begins with "=_" never stands inside a part.
@@ -105,9 +107,9 @@ def _from_header(sender: Mailbox, name: str) -> str:
     if not name:
         return sender.address
     _refuse_controls(name, "the sender's name")
-    if _ATOMS.fullmatch(name) and "=?" not in name and name == name.strip() and len(name) <= 60:
-        return f"{name} <{sender.address}>"
-    if name.isascii() and len(name) <= 60:
+    if name.isascii() and "=?" not in name and len(name) <= _NAME_PLAIN_MAX:
+        if _ATOMS.fullmatch(name):
+            return f"{name} <{sender.address}>"
         escaped = name.replace("\\", "\\\\").replace('"', '\\"')
         return f'"{escaped}" <{sender.address}>'
     return f"{_encoded_words(name)}\r\n <{sender.address}>"

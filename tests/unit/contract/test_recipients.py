@@ -69,7 +69,8 @@ def test_emails_come_out_in_one_form(text: str, normal: str) -> None:
     ["", "ada", "@example.com", "ada@", "a b@example.com", "ada@localhost", "ada@-x.com",
      ".a@b.com", "a..b@c.com", "ada@exa mple.com", "ada@example.com\r\nBcc: all@x.com",
      "a\n@example.com", "é@example.com", "a@" + "b" * 64 + ".com", "a" * 65 + "@example.com",
-     "a@ex\u0000.com", "a@" + "b." * 130 + "com", '"a b"@example.com', "a@[127.0.0.1]", "a@\u3002.com"],
+     "a@ex\u0000.com", "a@" + "b." * 130 + "com", '"a b"@example.com', "a@[127.0.0.1]",
+     "a@\u3002.com"],
 )  # fmt: skip
 def test_what_is_no_email_address(text: str) -> None:
     with pytest.raises(AddressError) as raised:

@@ -4,7 +4,9 @@ import email
 import email.policy
 import re
 import time
+from email.header import decode_header, make_header
 from email.message import EmailMessage
+from email.utils import parseaddr
 
 import pytest
 from hypothesis import given
@@ -46,6 +48,13 @@ def body_of(part: EmailMessage) -> str:
     return payload.decode().replace("\r\n", "\n")
 
 
+def sender_of(mail: EmailMessage) -> tuple[str, str]:
+    """Name and address. (The newer parser does not join the encoded words of a name.)"""
+    (raw,) = [value for field, value in mail.raw_items() if field == "From"]
+    name, address = parseaddr(raw)
+    return " ".join(str(make_header(decode_header(name))).split()), address
+
+
 def message(**fields: str) -> OutMessage:
     return OutMessage(**{"ref": "eu-u0010000000.a1-7.2", "to": "ann@example.net", **fields})
 
@@ -72,8 +81,7 @@ def test_headers_are_read_back(subject: str, name: str) -> None:
     account = origin("news@example.com", name, "mail.example.org")
     mail = read(compose(message(subject=subject, text="x"), account, DATE).data)
     assert (mail["Subject"] or "") == subject
-    (sender,) = mail["From"].addresses
-    assert (sender.display_name, sender.addr_spec) == (name, "news@example.com")
+    assert sender_of(mail) == (name, "news@example.com")
     assert mail["To"] == "ann@example.net"
     assert mail["Date"] == DATE
     assert mail["Message-ID"] == "<eu-u0010000000@mail.example.org>"

@@ -85,7 +85,7 @@ class Door:
         return found
 
     def log_text(self) -> str:
-        return self._log_stream.getvalue().decode()
+        return str(self._log_stream.getvalue(), "utf-8")
 
 
 @pytest.fixture

@@ -64,6 +64,19 @@ async def edge(
         log.close()
 
 
+@contextlib.asynccontextmanager
+async def hanging(port: int) -> AsyncIterator[None]:
+    """A server on this port that takes connections and never says anything."""
+    writers: list[asyncio.StreamWriter] = []
+    server = await asyncio.start_server(lambda _, w: writers.append(w), "127.0.0.1", port)
+    try:
+        yield
+    finally:
+        server.close()
+        for writer in writers:
+            writer.close()
+
+
 async def raw(port: int, data: bytes, *, timeout_s: float = 5.0) -> bytes:
     """Everything that comes back for these bytes until the edge closes or is silent."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)

@@ -1,0 +1,131 @@
+"""The house's own rules, which no linter knows."""
+
+import ast
+import re
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from core.cli.config_text import example
+from core.contract.settings import load
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("edge", "core", "sync", "ml")
+FILE_LINES_MAX = 400
+FUNCTION_LINES_MAX = 60
+WORDS_THAT_ARE_NOT_DONE = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
+# Built so that this file does not hold what it looks for.
+PLACES_OF_ONE_MACHINE = re.compile(
+    "|".join("/" + place + "/" for place in ("home", "root", "work", "Users"))
+)
+REGISTRIES = re.compile("|".join(("pypi" + r"\.", "index" + "-url", "pythonhosted", "simple/")))
+
+
+@cache
+def sources(*tops: str) -> list[Path]:
+    found = [path for top in tops for path in sorted((ROOT / top).rglob("*.py"))]
+    assert found
+    return found
+
+
+def texts() -> list[Path]:
+    """Everything that people read in the repository, but what tools made."""
+    top = [
+        ROOT / name
+        for name in (
+            *("README.md", "CHANGELOG.md", "Makefile", "pyproject.toml", "constraints.txt"),
+            *("goutong.example.toml", ".gitignore", ".ci/run"),
+        )
+    ]
+    return [*top, *sorted((ROOT / "runbooks").glob("*.md")), *sources(*PACKAGES, "tests")]
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def test_example_has_every_setting_with_its_default() -> None:
+    path = ROOT / "goutong.example.toml"
+    assert path.read_text() == example(), "goutong config example > goutong.example.toml"
+    assert load(path, {}) == load(None, {})
+
+
+def test_files_are_short() -> None:
+    long = {
+        name_of(path): lines
+        for path in sources(*PACKAGES, "tests")
+        if (lines := path.read_text().count("\n")) > FILE_LINES_MAX
+    }
+    assert not long
+
+
+def test_functions_fit_a_screen() -> None:
+    long = {
+        f"{name_of(path)}:{node.name}": node.end_lineno - node.lineno + 1
+        for path in sources(*PACKAGES, "tests")
+        for node in functions(path)
+        if node.end_lineno and node.end_lineno - node.lineno >= FUNCTION_LINES_MAX
+    }
+    assert not long
+
+
+def test_modules_and_packages_say_what_they_are() -> None:
+    silent = [
+        name_of(path)
+        for path in sources(*PACKAGES)
+        if not ast.get_docstring(ast.parse(path.read_text()))
+    ]
+    assert not silent
+
+
+@pytest.mark.parametrize("what", [PLACES_OF_ONE_MACHINE, REGISTRIES], ids=["places", "registries"])
+def test_nothing_belongs_to_one_machine(what: re.Pattern[str]) -> None:
+    found = [
+        f"{name_of(path)}:{number}: {line.strip()}"
+        for path in texts()
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if what.search(line)
+    ]
+    assert not found
+
+
+def test_nothing_is_left_for_later() -> None:
+    found = [
+        name_of(path)
+        for path in texts()
+        if path != Path(__file__) and WORDS_THAT_ARE_NOT_DONE.search(path.read_text())
+    ]
+    assert not found
+
+
+def test_every_requirement_is_pinned() -> None:
+    lines = [
+        line
+        for line in (ROOT / "constraints.txt").read_text().splitlines()
+        if not line.startswith("#")
+    ]
+    assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.!+]+", line) for line in lines)
+    pinned = {re.sub(r"[-_.]+", "-", line.partition("==")[0]).lower() for line in lines}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wanted = [
+        *project["build-system"]["requires"],
+        *project["project"]["dependencies"],
+        *(each for group in project["project"]["optional-dependencies"].values() for each in group),
+    ]
+    names = {re.split(r"[<>=!~\[ ;]", each)[0].lower() for each in wanted}
+    assert names <= pinned
+
+
+def test_make_has_the_promised_targets() -> None:
+    text = (ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"^([a-z-]+):.*## ", text, re.MULTILINE))
+    assert targets == set("help run demo test test-fast lint types bench clean system-deps".split())

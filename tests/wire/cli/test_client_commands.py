@@ -1,0 +1,240 @@
+"""Commands against an HTTP region that answers from a table and keeps what it was asked."""
+
+import http.server
+import io
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.cli.main import main
+
+MESSAGE = {
+    "id": "local-u001",
+    "channel": "sms",
+    "status": "delivered",
+    "reason": "",
+    "final": True,
+    "region": "local",
+    "possible_duplicate": False,
+    "class": "otp",
+    "delivery": "at_least_once",
+    "durability": "local",
+    "events": [{"at": "2026-01-31T12:00:00.123Z", "type": "accepted"}],
+    "attempts": [
+        {"account": "sandbox-smsc", "outcome": "accepted", "provider_id": "7f", "attempt": "a.1.1"}
+    ],
+}
+ACCOUNT = {
+    "id": "a",
+    "wire": "smpp",
+    "channel": "sms",
+    "enabled": True,
+    "settings": {"host": "h"},
+    "secrets": ["password"],
+    "priority": 5,
+    "state": "up",
+    "version": 9,
+}
+
+
+class Region:
+    """Answers (method, path) from `answers`; `asked` has each request."""
+
+    def __init__(self) -> None:
+        self.answers: dict[tuple[str, str], tuple[int, Any]] = {}
+        self.asked: list[tuple[str, str, dict[str, str], Any]] = []
+        region = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def answer(self) -> None:
+                length = int(self.headers.get("Content-Length") or 0)
+                body = json.loads(self.rfile.read(length)) if length else None
+                region.asked.append((self.command, self.path, dict(self.headers), body))
+                missing = {
+                    "title": "Nothing",
+                    "code": "not_found",
+                    "detail": "No.",
+                    "trace_id": "t",
+                }
+                status, told = region.answers.get((self.command, self.path), (404, missing))
+                text = json.dumps(told).encode() if told is not None else b""
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            do_GET = do_POST = do_PUT = do_DELETE = answer
+
+            def log_message(self, *args: object) -> None:
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
+        self.thread.start()
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+
+@pytest.fixture
+def region(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Region]:
+    made = Region()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GOUTONG_URL", raising=False)
+    monkeypatch.delenv("GOUTONG_API_KEY", raising=False)
+    up = {"api_key": "api", "admin_key": "adm", "regions": {"local": {"url": made.url}}}
+    (tmp_path / "goutong-data").mkdir()
+    (tmp_path / "goutong-data" / "up.json").write_text(json.dumps(up))
+    yield made
+    made.close()
+
+
+Captured = pytest.CaptureFixture[str]
+
+
+def test_send_by_template(region: Region, capsys: Captured) -> None:
+    brief = {"id": "m1", "channel": "sms", "status": "accepted", "region": "local"}
+    region.answers["POST", "/v1/notifications"] = (202, {"id": "ntf_1", "messages": [brief]})
+    words = ["send", "--to", "+447700900123", "--to", "ada@example.com", "--template", "otp"]
+    words += ["--set", "code=1=2", "--class", "otp", "--expires-in", "60"]
+    assert main([*words, "--idempotency-key", "k1"]) == 0
+    assert capsys.readouterr().out == "m1  sms  accepted\n"
+    ((_, _, headers, body),) = region.asked
+    assert headers["Authorization"] == "Bearer api"
+    assert headers["Idempotency-Key"] == "k1"
+    assert body == {
+        "to": [{"phone": "+447700900123"}, {"email": "ada@example.com"}],
+        "template": "otp",
+        "data": {"code": "1=2"},
+        "class": "otp",
+        "expires_in": 60,
+    }
+
+
+def test_send_and_wait_shows_the_trace(region: Region, capsys: Captured) -> None:
+    brief = {"id": MESSAGE["id"], "channel": "sms", "status": "accepted", "region": "local"}
+    region.answers["POST", "/v1/notifications"] = (202, {"id": "ntf_1", "messages": [brief]})
+    region.answers["GET", f"/v1/messages/{MESSAGE['id']}"] = (200, MESSAGE)
+    assert main(["send", "--to", "+447700900123", "--text", "Hi", "--wait"]) == 0
+    assert "sms local-u001: delivered (final)" in capsys.readouterr().out
+
+
+def test_trace_for_people_and_for_programs(region: Region, capsys: Captured) -> None:
+    region.answers["GET", f"/v1/messages/{MESSAGE['id']}"] = (200, MESSAGE)
+    assert main(["trace", str(MESSAGE["id"])]) == 0
+    shown = capsys.readouterr().out
+    assert "12:00:00.123  accepted" in shown
+    assert "attempt 1 by sandbox-smsc: accepted, provider's id 7f" in shown
+    assert main(["trace", str(MESSAGE["id"]), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == MESSAGE
+
+
+def test_refusal_is_told_in_the_words_of_the_api(region: Region, capsys: Captured) -> None:
+    errors = [{"pointer": "/to/phone", "detail": "no number", "hint": "Use E.164."}]
+    problem = {
+        "title": "The request is not valid",
+        "code": "invalid_request",
+        "detail": "See errors.",
+        "trace_id": "abc",
+        "errors": errors,
+    }
+    region.answers["POST", "/v1/notifications"] = (400, problem)
+    assert main(["send", "--to", "123", "--text", "Hi"]) == 1
+    err = capsys.readouterr().err
+    assert "The request is not valid (invalid_request): See errors." in err
+    assert "/to/phone: no number Use E.164." in err
+    assert "Trace id abc" in err
+
+
+def test_refusal_that_is_no_problem_document(region: Region, capsys: Captured) -> None:
+    region.answers["GET", "/v1/messages/x"] = (502, "bad gateway")
+    assert main(["trace", "x"]) == 1
+    assert "answered 502" in capsys.readouterr().err
+
+
+def test_keys(region: Region, capsys: Captured) -> None:
+    made = {"id": "abc", "tenant": "default", "scopes": ["send"], "key": "gt_live_x"}
+    region.answers["POST", "/v1/keys"] = (201, made)
+    region.answers["DELETE", "/v1/keys/abc"] = (204, None)
+    assert main(["keys", "create", "--scope", "send", "--tenant", "other"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out == "gt_live_x\n"
+    assert "only time it is shown" in captured.err
+    assert main(["keys", "revoke", "abc"]) == 0
+    assert region.asked[0][2]["Authorization"] == "Bearer adm"
+    assert region.asked[0][3] == {"scopes": ["send"], "tenant": "other"}
+
+
+def test_lists_are_read_page_by_page(region: Region, capsys: Captured) -> None:
+    first = {"id": "k1", "tenant": "t", "scopes": ["send", "read"], "revoked": False}
+    second = {"id": "k2", "tenant": "t", "scopes": ["admin"], "revoked": True}
+    region.answers["GET", "/v1/keys"] = (200, {"data": [first], "next_cursor": "a b"})
+    region.answers["GET", "/v1/keys?cursor=a+b"] = (200, {"data": [second], "next_cursor": None})
+    assert main(["keys", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["data"] == [first, second]
+    assert main(["keys", "list"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "ID  TENANT  SCOPES",
+        "k1  t       send read",
+        "k2  t       admin      revoked",
+    ]
+
+
+def test_switching_an_account_touches_nothing_else(region: Region, capsys: Captured) -> None:
+    region.answers["GET", "/v1/providers/a"] = (200, ACCOUNT)
+    region.answers["PUT", "/v1/providers/a"] = (200, {**ACCOUNT, "enabled": False})
+    assert main(["providers", "disable", "a"]) == 0
+    _, (_, _, headers, body) = region.asked
+    assert headers["If-Match"] == '"9"'
+    assert body == {
+        "id": "a",
+        "wire": "smpp",
+        "channel": "sms",
+        "enabled": False,
+        "settings": {"host": "h"},
+        "priority": 5,
+    }
+    assert "Account a is disabled." in capsys.readouterr().err
+
+
+def test_lists_are_the_default(region: Region, capsys: Captured) -> None:
+    region.answers["GET", "/v1/providers"] = (200, {"data": [ACCOUNT], "next_cursor": None})
+    region.answers["GET", "/v1/templates"] = (200, {"data": [], "next_cursor": None})
+    assert main(["providers"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "ID  WIRE  CHANNEL  PRIORITY  STATE",
+        "a   smpp  sms      5         up",
+    ]
+    assert main(["templates"]) == 0
+    assert capsys.readouterr().out == "No templates.\n"
+
+
+def test_put_from_standard_input(
+    region: Region, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    template = {"name": "hi", "bodies": {"sms": {"en": {"text": "Hi"}}}}
+    region.answers["PUT", "/v1/templates/hi"] = (200, {**template, "version": 3})
+
+    class Input:
+        buffer = io.BytesIO(json.dumps(template).encode())
+
+    monkeypatch.setattr("sys.stdin", Input)
+    assert main(["templates", "put", "-"]) == 0
+    assert region.asked[0][3] == template
+    assert "Template hi is at version 3." in capsys.readouterr().err
+
+
+def test_address_and_key_of_the_arguments_win(
+    region: Region, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOUTONG_API_KEY", "env")
+    assert main(["trace", "x"]) == 1
+    assert main(["trace", "x", "--url", region.url + "/", "--key", "arg"]) == 1
+    assert [asked[2]["Authorization"] for asked in region.asked] == ["Bearer env", "Bearer arg"]
