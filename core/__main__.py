@@ -12,7 +12,7 @@ from core.contract.log import open_log
 from core.contract.settings import Settings, SettingsError, load
 from sync.store.port import StoreError
 
-SWITCH_INTERVAL_S = 0.0005
+SWITCH_INTERVAL_S = 0.0001
 
 
 def main() -> int:

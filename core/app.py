@@ -29,6 +29,7 @@ from core.api import templates as templates_api
 from core.api.internal_auth import guard
 from core.api.link import LinkServer
 from core.api.messages import MessageDeps
+from core.api.peers import Peers
 from core.api.wire import ConfigDeps
 from core.clock import SystemClock
 from core.contract.frames import HelloOk
@@ -252,10 +253,12 @@ class Core:
         )
         protocol = settings.protocol
         windows = Windows({"sms": protocol.receipt_window_sms_s, "email": 0})
-        reader = Reader(self.owner, self.shell, self.store, self.accepted)
-        messages = MessageDeps(reader, self.logs, self.clock, settings.region.name, windows)
-        # aiohttp's own type for a middleware differs from what its decorator gives back.
-        middleware: Any = guard(self.arguments.secret, self.log, operations.OPEN_PATHS)
+        reader = Reader(self.owner, self.shell, self.store, self.accepted, self._lease_left_s)
+        self.peers = Peers(self.ownership, self.arguments.secret, self.log)
+        messages = MessageDeps(
+            reader, self.logs, self.clock, settings.region.name, windows, self.peers
+        )
+        middleware = guard(self.arguments.secret, self.log, operations.OPEN_PATHS)
         self.web = web.Application(middlewares=[middleware], client_max_size=limits.batch_bytes_max)
         self.web.add_routes(operations.routes(self.not_ready, self.status, self.metrics))
         self.web.add_routes(keys_api.routes(self.config))
@@ -267,7 +270,12 @@ class Core:
         told = Told(self.metrics, self.log, self.owner, self.dispatcher, self.accounts)
         told.gauges(self._lease_left_s, lambda: self.free_bytes)
         self.shell.on_changed = told.changed
+        self.shell.on_answer = told.answered
+        self.receipts.on_receipt = told.receipt
+        self.logs.on_durable = told.durable
         self.acceptor.on_accepted = told.accepted
+        self.acceptor.on_refused = told.refused
+        self.workforce.on_loaded = told.accounts_changed
         self.logs.on_row = self._row
         self.workforce.on_receipt = self.receipts.received
         self.workforce.on_changed = self.dispatcher.arm
@@ -297,7 +305,9 @@ class Core:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._end.set)
         runner = web.AppRunner(self.web, access_log=None, handle_signals=False)
+        loop.set_exception_handler(self._failed)
         await runner.setup()
+        await self.peers.start()
         await self.ownership.register()
         await self.feed.start()
         host = self.settings.core.host
@@ -335,6 +345,7 @@ class Core:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.peers.stop()
         await self.feed.stop()
         await self.store.close()
         await self.entities.close()
@@ -362,6 +373,8 @@ class Core:
             self.owner.tick(now_ms)
             self.shell.drain()
             self.shell.read_wanted(self._known_rows())
+            if self.dispatcher.waiting:
+                self.dispatcher.arm()
             if passed("seal", settings.core.seal_ms / 1000):
                 self.shell.seal()
             if passed("floor", settings.protocol.floor_ms / 1000):
@@ -370,7 +383,6 @@ class Core:
                 self.owner.sweep(now_ms)
                 self.shell.open_buckets(OPEN_LEAD_MS)
                 self.shell.drain()
-                self.dispatcher.arm()
             if passed("poll", POLL_SILENT_S):
                 self.shell.read_wanted(self.logs.last_rows())
             if passed("register", REGISTER_AGAIN_S):
@@ -401,6 +413,15 @@ class Core:
             self.log.error("the store failed", error=str(error))
         elif error is not None:
             self._die("a part of the core failed", error)
+
+    def _failed(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Something failed in a callback: what it left half done must not be worked on with."""
+        error = context.get("exception")
+        what = str(context.get("message", ""))
+        if error is None or "never retrieved" in what:
+            self.log.warning("asyncio", what=what, error=repr(error))
+        else:
+            self._die(what or "a callback failed", error)
 
     def _die(self, what: str, error: BaseException | None = None) -> None:
         """End now: a half-working core is worse than one that its supervisor starts again."""

@@ -11,12 +11,10 @@ import time
 import traceback
 from collections.abc import Callable
 from importlib.metadata import version
-from typing import Any
 
 import orjson
 from aiohttp import web
 from msgspec import Struct
-from prometheus_client import CollectorRegistry
 
 from core.contract.frames import Hello
 from core.contract.log import Log
@@ -37,13 +35,14 @@ from edge.cores import CoreHttp
 from edge.dispatch import Dispatcher
 from edge.gate import Gate
 from edge.keycache import KeyCache
-from edge.metrics import Counts, EdgeCollector
+from edge.metrics import Counts
 from edge.notifications import Notifications
 from edge.openapi import document
 from edge.operations import LoopLag, Operations
 from edge.proxy import Proxy, ProxyLimits
 from edge.routes import FORWARDED, NOTIFY, Table
 from edge.server import GuardedServer
+from edge.sight import Sight
 
 
 class Rim(Struct, frozen=True):
@@ -100,13 +99,17 @@ class EdgeApp:
         self._server = GuardedServer(
             self._handle, server_limits(settings), log, random_bits=self._rim.random_bits
         )
+        sight = Sight(
+            self._counts, self._dispatcher, self._server, self._bodies, self._keys, self._lag
+        )
+        self.facts = sight.facts
         self._operations = Operations(
             self._dispatcher,
-            self._registry(),
+            sight.registry(),
             self._lag,
             document=orjson.dumps(document((NOTIFY, *FORWARDED), version("goutong"))),
             processes_file=config.processes_file,
-            facts=self._facts,
+            facts=sight.facts,
         )
         self._listener: asyncio.Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -212,49 +215,6 @@ class EdgeApp:
             caller=self._log.hashed(address),
             ids=error.extra.get("message_ids", [])[:10],
         )
-
-    def _facts(self) -> dict[str, Any]:
-        return {
-            "connections": len(self._server.connections),
-            "keys_known": len(self._keys),
-            "held_bytes": self._bodies.held_bytes,
-            "loop_lag_ms": round(self._lag.seconds * 1000, 1),
-        }
-
-    def _registry(self) -> CollectorRegistry:
-        registry = CollectorRegistry(auto_describe=False)
-        registry.register(
-            EdgeCollector(
-                self._counts,
-                self._gauges,
-                self._counters,
-                lambda: [(link.name, link.usable) for link in self._dispatcher.links],
-            )
-        )
-        return registry
-
-    def _gauges(self) -> dict[str, tuple[str, float]]:
-        return {
-            "outstanding": ("Calls waiting for a core", self._dispatcher.outstanding),
-            "held_bytes": ("Bodies held", self._bodies.held_bytes),
-            "connections": ("Open connections", len(self._server.connections)),
-            "keys_known": ("API keys remembered", len(self._keys)),
-            "loop_lag_seconds": ("How late the event loop turns", self._lag.seconds),
-        }
-
-    def _counters(self) -> dict[str, tuple[str, float]]:
-        counts = self._dispatcher.counts
-        batches = sum(link.batches_sent for link in self._dispatcher.links)
-        return {
-            "calls": ("Requests handed to the dispatcher", counts.calls),
-            "batches": ("Batches sent to cores", batches),
-            "repeats": ("Calls given to a core again", counts.repeats),
-            "late_replies": ("Replies nobody waited for", counts.late_replies),
-            "accept_unknown": ("Calls that ended unknown", counts.unknown),
-            "no_core": ("Calls that no core ever got", counts.no_core),
-            "key_lookups": ("Keys asked of a core", self._keys.lookups),
-            "refused_connections": ("Connections over the limit", self._server.refused_connections),
-        }
 
 
 def _where(error: Exception) -> str:

@@ -75,6 +75,8 @@ class Bodies:
         except TimeoutError:
             detail = f"The body did not come within {self._timeout_ms} ms."
             raise problem("request_timeout", detail) from None
+        except ConnectionError:
+            raise problem("request_timeout", "The caller went away.") from None
         except web.RequestPayloadError as error:
             raise problem("bad_json", f"The body is broken: {error}") from None
         return bytes(parts)

@@ -1,12 +1,15 @@
-"""Which core takes a call. Pure.
+"""Which core takes a call. Decides only; does nothing.
 
 Calls with an idempotency key go to the same core each time, so that this one knows what runs and
 what it answered: rendezvous hashing over all configured cores, the next best while that one has no
-connection. Calls without a key take turns.
+connection. Calls without a key take turns. A core that has been silent for too long is chosen only
+when there is no other, until it says something again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
+
+from edge.links import Link
 
 
 def rendezvous(cores: Sequence[str], tenant: str, key: str) -> list[str]:
@@ -20,3 +23,55 @@ def rendezvous(cores: Sequence[str], tenant: str, key: str) -> list[str]:
         return blake2b(what, digest_size=8, key=core.encode()[:64]).digest()
 
     return sorted(cores, key=weight, reverse=True)
+
+
+class CoreSet:
+    """The links, by the core they lead to."""
+
+    def __init__(self, links: Iterable[Link]) -> None:
+        self._links: dict[str, list[Link]] = {}
+        for link in links:
+            self._links.setdefault(link.name, []).append(link)
+        self.names = list(self._links)
+        self.links = [link for of_core in self._links.values() for link in of_core]
+        self._silent: set[str] = set()
+        self._turns = 0
+
+    def choose(self, order: Sequence[str] | None) -> Link | None:
+        """The link for a call that prefers the cores in this order; None: in turn."""
+        names = self.names if order is None else order
+        start = 0
+        if order is None and len(names) > 1:
+            self._turns += 1
+            start = self._turns % len(names)
+        fallback = None
+        for place in range(len(names)):
+            name = names[(start + place) % len(names)]
+            link = self.best(name)
+            if link is not None:
+                if name not in self._silent:
+                    return link
+                fallback = fallback or link
+        return fallback
+
+    def best(self, name: str) -> Link | None:
+        """The link to this core with the least under way, if any can be used."""
+        links = self._links[name]
+        if len(links) == 1:
+            return links[0] if links[0].usable else None
+        usable = [link for link in links if link.usable]
+        return min(usable, key=lambda link: len(link.in_flight)) if usable else None
+
+    def leave_silent(self, name: str) -> bool:
+        """Avoid this core from now on, if there is another one that talks."""
+        if not any(
+            other != name and other not in self._silent and self.best(other) for other in self.names
+        ):
+            return False
+        self._silent.add(name)
+        return True
+
+    def heard(self, name: str) -> None:
+        """The core said something."""
+        if self._silent:
+            self._silent.discard(name)

@@ -15,7 +15,6 @@ from yarl import URL
 
 from core.contract.internal import INTERNAL_SECRET_HEADER
 
-
 _AVOIDED_S = 5.0
 
 

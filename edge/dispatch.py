@@ -15,7 +15,7 @@ All of it runs in the event loop's thread; time is passed in.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from core.contract.frames import AcceptCall, AcceptReply, Hello, HelloOk
 from core.contract.log import Log
@@ -28,7 +28,7 @@ from edge.calls import (
     accept_unknown,
     no_core,
 )
-from edge.choice import rendezvous
+from edge.choice import CoreSet, rendezvous
 from edge.links import Link, LinkLimits
 
 
@@ -51,24 +51,20 @@ class Dispatcher:
         self._limits = limits
         self._now = now
         self._log = log
-        self._links: dict[str, list[Link]] = {}
-        for address in cores:
-            made = [
-                Link(address, hello, link_limits, self, log) for _ in range(limits.links_per_core)
-            ]
-            self._links[made[0].name] = made
-        self._names = list(self._links)
-        self._turns = 0
+        self._cores = CoreSet(
+            Link(core, hello, link_limits, self, log)
+            for core in cores
+            for _ in range(limits.links_per_core)
+        )
         self._seq = 0
         self._pending: dict[int, Pending] = {}
         self._parked: dict[int, Pending] = {}
-        self._silent: set[str] = set()
         self._ticking = False
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
-    def links(self) -> Iterable[Link]:
-        return [link for links in self._links.values() for link in links]
+    def links(self) -> Sequence[Link]:
+        return self._cores.links
 
     @property
     def outstanding(self) -> int:
@@ -81,7 +77,7 @@ class Dispatcher:
     @property
     def connected(self) -> bool:
         """Whether any core can take a call now."""
-        return any(link.usable for links in self._links.values() for link in links)
+        return any(link.usable for link in self._cores.links)
 
     def start(self) -> None:
         """Begin to connect, in the background."""
@@ -119,7 +115,7 @@ class Dispatcher:
         self._seq += 1
         call = AcceptCall(self._seq, tenant, key, ntf, ids, countries, trace, body)
         future: asyncio.Future[AcceptReply] = asyncio.get_running_loop().create_future()
-        order = None if key is None else rendezvous(self._names, tenant, key)
+        order = None if key is None else rendezvous(self._cores.names, tenant, key)
         pending = Pending(call, future, order, now + self._limits.deadline_ms / 1000)
         self._pending[call.seq] = pending
         self.counts.calls += 1
@@ -134,7 +130,7 @@ class Dispatcher:
             return False
         self.placement = Placement(hello.region, hello.shards, hello.map_version)
         self._placed.set()
-        self._silent.discard(link.name)
+        self._cores.heard(link.name)
         asyncio.get_running_loop().call_soon(self._unpark)
         return True
 
@@ -153,8 +149,7 @@ class Dispatcher:
                     self._place(pending, now)
 
     def replied(self, link: Link, replies: Sequence[AcceptReply]) -> None:
-        if self._silent:
-            self._silent.discard(link.name)
+        self._cores.heard(link.name)
         for reply in replies:
             pending = self._pending.get(reply.seq)
             if pending is None:
@@ -185,31 +180,11 @@ class Dispatcher:
 
     def _choose(self, pending: Pending, now: float) -> Link | None:
         if pending.same_core is not None:
-            link = self._best(pending.same_core)
+            link = self._cores.best(pending.same_core)
             wait_s = self._limits.same_core_wait_ms / 1000
             if link is not None or now - pending.parked_at < wait_s:
                 return link
-        names: Sequence[str] = pending.order or self._names
-        start = 0
-        if pending.order is None and len(names) > 1:
-            self._turns += 1
-            start = self._turns % len(names)
-        fallback = None
-        for place in range(len(names)):
-            name = names[(start + place) % len(names)]
-            link = self._best(name)
-            if link is not None:
-                if name not in self._silent:
-                    return link
-                fallback = fallback or link
-        return fallback
-
-    def _best(self, name: str) -> Link | None:
-        links = self._links[name]
-        if len(links) == 1:
-            return links[0] if links[0].usable else None
-        usable = [link for link in links if link.usable]
-        return min(usable, key=lambda link: len(link.in_flight)) if usable else None
+        return self._cores.choose(pending.order)
 
     def _park(self, pending: Pending, now: float, pause_ms: int = 0) -> None:
         pending.link = None
@@ -244,7 +219,7 @@ class Dispatcher:
             expired.append(pending)
         for pending in expired:
             self._give_up(pending)
-        if len(self._names) > 1:
+        if len(self._cores.names) > 1:
             self._leave_silent_cores(now)
         self._unpark()
         if self._pending:
@@ -262,10 +237,8 @@ class Dispatcher:
                 waiting.append(pending)
             if not waiting:
                 continue
-            others = [name for name in self._names if name != link.name and self._best(name)]
-            if all(name in self._silent for name in others):
+            if not self._cores.leave_silent(link.name):
                 continue
-            self._silent.add(link.name)
             self._log.warning("core is silent", core=link.name, calls=len(waiting))
             for pending in waiting:
                 link.forget(pending.call.seq)

@@ -102,7 +102,6 @@ class Operations:
             "draining": self.draining,
             "processes": self._processes(),
             "cores": cores,
-            "outstanding": self._dispatcher.outstanding,
             "counts": msgspec.to_builtins(self._dispatcher.counts),
             **self._facts(),
         }

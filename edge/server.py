@@ -140,6 +140,12 @@ class GuardedServer(web.Server):
             return cast("RequestHandler", _Refusal())
         return GuardedConnection(self)
 
+    @property
+    def unsent_bytes(self) -> int:
+        """Answers that callers have not read yet."""
+        transports = self._connections.values()
+        return sum(one.get_write_buffer_size() for one in transports if not one.is_closing())
+
     def close_idle(self) -> int:
         """Close connections on which no request runs; how many are left."""
         for connection in self.connections:

@@ -16,7 +16,7 @@ from msgspec import Struct
 from core.accept.keys import Keys
 from core.clock import Clock
 from core.contract.frames import AcceptCall, AcceptReply
-from core.contract.ids import body_hash, canonical_request, parse_id
+from core.contract.ids import body_hash, canonical_request
 from core.contract.log import Log
 from core.contract.problems import ProblemError, decode_json, problem
 from core.contract.recipients import Recipient, recipients_of
@@ -29,8 +29,9 @@ from core.contract.requests import (
 from core.engine.logs import Logs, Ticket
 from core.engine.payload import Payload, encode_payload
 from core.templates.render import Renderer, TemplateNotLoaded
-from core.templates.rendered import Rendered
+from core.templates.rendered import Rendered, single_line
 from sync.hlc import Hlc
+from sync.naming import id_facts
 from sync.records import Message, Place
 from sync.store.port import PutKey, StoreError
 
@@ -97,6 +98,7 @@ class Acceptor:
         self._waiting: dict[int, _Request] = {}
         self._next = 0
         self.on_accepted: Callable[[str, str], None] = lambda *_: None
+        self.on_refused: Callable[[str], None] = lambda _: None
 
     @property
     def waiting(self) -> int:
@@ -125,7 +127,7 @@ class Acceptor:
                 return
             self._spawn(self._look_up(under_way))
         except ProblemError as error:
-            _refuse(call, reply, error)
+            self._refuse(call, reply, error)
 
     def sweep(self) -> None:
         """Answer those whose time is over; called every now and then."""
@@ -145,12 +147,12 @@ class Acceptor:
             answer = await self._keys.look_up(call.tenant, call.key, request.hash)
         except ProblemError as error:
             self._keys.ended(call.tenant, call.key)
-            _refuse(call, request.reply, error)
+            self._refuse(call, request.reply, error)
         except StoreError as error:
             self._keys.ended(call.tenant, call.key)
             self._log.error("keys cannot be read", error=str(error), trace=call.trace)
             busy = problem("overloaded", "the store cannot be read", headers={"Retry-After": "1"})
-            _refuse(call, request.reply, busy)
+            self._refuse(call, request.reply, busy)
         else:
             if answer is None:
                 self._go_on(request)
@@ -201,7 +203,7 @@ class Acceptor:
             )
         content = wanted.content
         assert content is not None
-        subject = content.subject or ""
+        subject = single_line(content.subject or "")
         return Rendered("", 0, "", content.text or "", subject, content.html or "")
 
     # Journaling
@@ -262,9 +264,9 @@ class Acceptor:
             call.key or "",
             _encode(wanted.data) if wanted.data else b"",
         )
-        facts = parse_id(call.ids[index])
+        facts = id_facts(call.ids[index])
         if facts is None:
-            raise ValueError("the edge minted something that is no id")
+            raise problem("internal", "the edge minted something that is no id")
         return Message(
             call.ids[index],
             facts.shard,
@@ -306,17 +308,17 @@ class Acceptor:
         if call.key is not None:
             self._keys.ended(call.tenant, call.key)
         detail = "not known to be durable in time; it may have been accepted"
-        _refuse(call, request.reply, problem("accept_unknown", detail, message_ids=call.ids))
+        self._refuse(call, request.reply, problem("accept_unknown", detail, message_ids=call.ids))
+
+    def _refuse(self, call: AcceptCall, reply: Reply, error: ProblemError) -> None:
+        self.on_refused(error.code)
+        reply(AcceptReply(call.seq, error.status, error.body(call.trace), dict(error.headers)))
 
     def _fail(self, request: _Request, error: ProblemError) -> None:
         call = request.call
         if call.key is not None:
             self._keys.ended(call.tenant, call.key)
-        _refuse(call, request.reply, error)
-
-
-def _refuse(call: AcceptCall, reply: Reply, error: ProblemError) -> None:
-    reply(AcceptReply(call.seq, error.status, error.body(call.trace), dict(error.headers)))
+        self._refuse(call, request.reply, error)
 
 
 def _each(recipients: list[Recipient]) -> list[Recipient]:

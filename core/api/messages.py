@@ -10,6 +10,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from core.api.internal_auth import caller_of
+from core.api.peers import Peers
 from core.api.wire import answer
 from core.clock import Clock
 from core.contract.ids import parse_id
@@ -35,6 +36,7 @@ class MessageDeps(Struct, frozen=True):
     clock: Clock
     region: str
     windows: Windows
+    peers: Peers
 
 
 def routes(deps: MessageDeps) -> list[web.RouteDef]:
@@ -42,12 +44,18 @@ def routes(deps: MessageDeps) -> list[web.RouteDef]:
 
     async def get(request: web.Request) -> web.Response:
         caller = caller_of(request, "read")
+        passed = await deps.peers.ask_owner(request, _shard(request.match_info["id"]))
+        if passed is not None:
+            return passed
         facts = await _find(deps, request.match_info["id"], caller.tenant, caller.is_admin)
         return answer(_show(deps, facts))
 
     async def cancel(request: web.Request) -> web.Response:
         caller = caller_of(request, "send")
         message_id = request.match_info["id"]
+        passed = await deps.peers.ask_owner(request, _shard(message_id))
+        if passed is not None:
+            return passed
         facts = await _find(deps, message_id, caller.tenant, caller.is_admin)
         if RANK[facts.state] < RANK["unknown"]:
             await _journal(deps, facts, caller.trace)
@@ -58,22 +66,25 @@ def routes(deps: MessageDeps) -> list[web.RouteDef]:
     return [web.get("/v1/messages/{id}", get), web.post("/v1/messages/{id}/cancel", cancel)]
 
 
+def _shard(message_id: str) -> int:
+    named = parse_id(message_id)
+    return -1 if named is None else named.shard
+
+
 async def _find(deps: MessageDeps, message_id: str, tenant: str, admin: bool) -> Facts:
-    """The message, if it is the tenant's; 404 otherwise, whoever's it is."""
+    """The message, if it is the tenant's; the same 404 for another's as for none."""
     named = parse_id(message_id)
     missing = problem("not_found", f"There is no message `{message_id[:80]}`.")
     if named is None:
         raise missing
     facts = await deps.reader.find(message_id)
-    if facts is None:
-        minute = deps.clock.wall_ms() // 60_000
-        if named.minute is None or minute - named.minute <= YOUNG_MINUTES:
-            detail = "It is not visible here yet, or it was never accepted. Ask again in a moment."
-            raise problem("not_yet_visible", detail, headers={"Retry-After": "1"})
-        raise missing
-    if not admin and decode_payload(facts.message.payload).tenant != tenant:
-        raise missing
-    return facts
+    if facts is not None and (admin or decode_payload(facts.message.payload).tenant == tenant):
+        return facts
+    minute = deps.clock.wall_ms() // 60_000
+    if named.minute is None or minute - named.minute <= YOUNG_MINUTES:
+        detail = "It is not visible here yet, or it was never accepted. Ask again in a moment."
+        raise problem("not_yet_visible", detail, headers={"Retry-After": "1"})
+    raise missing
 
 
 async def _journal(deps: MessageDeps, facts: Facts, trace: str) -> None:

@@ -9,6 +9,7 @@ from typing import Literal
 from msgspec import Struct
 
 MAY_PASS = frozenset({"retryable", "throttled", "not_sent", "withdrawn", "account_fault"})
+WITHDRAWN_WAIT_MS = 250
 
 
 class Rules(Struct, frozen=True):
@@ -38,7 +39,7 @@ def after_refusal(
     if kind == "permanent":
         return Next("other") if others else Next("end", reason="permanent")
     if kind == "withdrawn":
-        return Next("again", 0)
+        return Next("again", WITHDRAWN_WAIT_MS)
     if tries >= rules.attempts_max:
         return Next("end", reason="temporary")
     if others and kind != "not_sent":

@@ -38,7 +38,6 @@ class Account:
         self.problem = ""
         self.in_flight = 0
         self.paused_until = 0.0
-        self.answers: dict[str, int] = {}
         self._clock = clock
         self._quality = Quality(half_life_s)
 
@@ -50,6 +49,11 @@ class Account:
         if self.problem:
             return self.problem
         return "no adapter" if self.adapter is None else self.adapter.state()
+
+    @property
+    def has_receipts(self) -> bool:
+        """Whether the provider may report back."""
+        return self.capabilities is not None and self.capabilities.receipts
 
     @property
     def room(self) -> int:
@@ -75,7 +79,6 @@ class Account:
 
     def answered(self, outcome: Outcome) -> None:
         """Learn from an answer; a throttled account rests for as long as it asked."""
-        self.answers[outcome.kind] = self.answers.get(outcome.kind, 0) + 1
         now = self._clock.boot()
         if outcome.kind == "throttled" and outcome.wait_ms > 0:
             self.paused_until = max(self.paused_until, now + outcome.wait_ms / 1000)

@@ -43,6 +43,7 @@ class Workforce:
         self.on_receipt: Callable[[str, ReceiptIn], None] = lambda *_: None
         self.on_late: Callable[[str, str, Outcome], None] = lambda *_: None
         self.on_changed: Callable[[], None] = lambda: None
+        self.on_loaded: Callable[[], None] = lambda: None
 
     async def load(self) -> None:
         """Bring all accounts to work."""
@@ -86,6 +87,7 @@ class Workforce:
                     self._spawn(known.adapter.stop(STOP_GRACE_MS))
             if stored is not None:
                 await self._begin(stored)
+        self.on_loaded()
         self.on_changed()
 
     async def _begin(self, stored: StoredAccount) -> None:

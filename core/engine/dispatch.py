@@ -14,7 +14,7 @@ import msgspec
 from core.clock import Clock
 from core.decide.route import Decision, choose
 from core.engine.accounts import Account
-from core.engine.payload import Payload, decode_payload
+from core.engine.payload import Payload, content_of
 from core.providers.port import Call, Outcome, OutMessage
 from sync.owner.owner import Owner
 from sync.owner.state import Msg, Phase
@@ -64,7 +64,7 @@ class Dispatcher:
     def offer(self, msg: Msg) -> None:
         """A message is free to send."""
         assert msg.message is not None
-        payload = decode_payload(msg.message.payload)
+        payload = content_of(msg)
         key = (payload.channel, msg.message.urgent)
         if key not in self._queues:
             self._queues[key] = deque()
@@ -94,6 +94,8 @@ class Dispatcher:
 
     def _pump(self) -> None:
         self._armed = False
+        if self._lease_left_s() < self._write_timeout_s:
+            return  # no call could begin; the clocked work looks again
         for (channel, urgent), queue in sorted(self._queues.items(), key=_urgent_first):
             self._pump_choosy(channel, self._choosy[(channel, urgent)])
             self._pump_queue(channel, queue)
@@ -172,7 +174,7 @@ class Dispatcher:
         """The intent stands: call the account's adapter."""
         account = self._accounts.get(intent.account)
         assert msg.message is not None
-        payload = decode_payload(msg.message.payload)
+        payload = content_of(msg)
 
         def guard() -> bool:
             return self._lease_left_s() >= self._write_timeout_s and self._owner.may_call(

@@ -58,6 +58,7 @@ class Logs:
         self.trouble = ""
         self.on_row: Callable[[str, int, list[Record]], None] = lambda *_: None
         self.on_effect: Callable[[list[Place], list[Record]], None] = lambda *_: None
+        self.on_durable: Callable[[str, int], None] = lambda *_: None
         self.on_revoked: Callable[[], None] = lambda: None
         self._accept: dict[tuple[bool, bool], LogWriter] = {}
         self._effect: dict[bool, LogWriter] = {}
@@ -162,6 +163,7 @@ class Logs:
         self._carry_out(writer, writer.unknown(row))
 
     def _durable(self, writer: LogWriter, command: Durable) -> None:
+        self.on_durable(writer.log, len(command.records))
         for ticket, place in zip(command.tickets, command.places, strict=True):
             if ticket is not None:
                 ticket.stands(place)

@@ -38,6 +38,7 @@ from sync.store.port import (
 
 SHARDS_AT_ONCE = 32
 REGISTRY_EVERY_S = 1.0
+FLOOR_AGAIN_S = 3600.0
 
 
 class Ownership:
@@ -77,12 +78,22 @@ class Ownership:
         self._gone: set[str] = set()
         self._ends: dict[str, int] = {}
         self._registry_read = -1e9
+        self._floor = b""
+        self._floor_at = 0.0
         self._floor_under_way = False
         self._leaving = False
         self.registry: dict[str, Registered] = {}
         self.leases: dict[str, Lease] = {}
         self.shard_rows: list[ShardRow] = []
         self.on_lost: Callable[[str], None] = lambda _: None
+
+    def url_of_owner(self, shard: int) -> str:
+        """Where the shard's owner answers, "" if that is this process or nobody known."""
+        for row in self.shard_rows:
+            if row.shard == shard and row.owner in self.leases and row.owner != self._owner.owner:
+                entry = self.registry.get(row.owner)
+                return entry.url if entry else ""
+        return ""
 
     def left_s(self) -> float:
         """How long the right to act still lasts."""
@@ -102,8 +113,8 @@ class Ownership:
             now = self._clock.boot()
             if self.holder.due(now):
                 await self._renew(now)
-            if self.holder.lost or (self.holder.counter and self.left_s() <= 0):
-                self.on_lost("the lease is over: it could not be renewed, or was revoked")
+            if self.holder.lost:
+                self.on_lost("the lease was revoked")
                 return
             await asyncio.sleep(min(0.05, self.holder.renew_s))
 
@@ -252,8 +263,15 @@ class Ownership:
                 self._floor_under_way = False
 
     async def _write_floor(self) -> Answer:
-        parts = self._owner.floor_parts(self._logs.effect_rows())
-        return await self._submit(PutFloor(self._owner.home, self._owner.owner, encode(parts)))
+        """Only when it changed, and every now and then so that it outlives its TTL."""
+        body = encode(self._owner.floor_parts(self._logs.effect_rows()))
+        now = self._clock.boot()
+        if body == self._floor and now - self._floor_at < FLOOR_AGAIN_S:
+            return "ok"
+        answer = await self._submit(PutFloor(self._owner.home, self._owner.owner, body))
+        if answer == "ok":
+            self._floor, self._floor_at = body, now
+        return answer
 
     async def leave(self) -> None:
         """After everything ended: the last floor, then the lease is left with its last rows."""

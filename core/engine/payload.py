@@ -7,6 +7,8 @@ and the rendered parts, so that a later owner sends exactly what was accepted.
 import msgspec
 from msgspec import Struct
 
+from sync.owner.state import Msg
+
 
 class Payload(Struct, frozen=True, array_like=True, gc=False):
     """See the module. `request` is the canonical request without its recipients."""
@@ -37,3 +39,13 @@ encode_payload = _encoder.encode
 def decode_payload(body: bytes) -> Payload:
     """The content again; raises msgspec.DecodeError on a damaged record."""
     return _decoder.decode(body)
+
+
+def content_of(msg: Msg) -> Payload:
+    """The content of a message in memory, decoded once. It must have its content at hand."""
+    message, known = msg.message, msg.content
+    assert message is not None
+    if known is None or known[0] is not message:
+        known = msg.content = (message, decode_payload(message.payload))
+    payload: Payload = known[1]
+    return payload

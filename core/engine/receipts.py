@@ -74,12 +74,11 @@ class Receipts:
         self._unwritten: dict[str, list[Known]] = {}
         self._read_back: dict[tuple[str, int], float] = {}
         self._seq = 0
-        self.counts: dict[tuple[str, str], int] = {}
+        self.on_receipt: Callable[[str, str], None] = lambda *_: None
 
     def received(self, account: str, receipt: ReceiptIn) -> None:
         """A receipt came in from a provider."""
-        key = (account, receipt.status)
-        self.counts[key] = self.counts.get(key, 0) + 1
+        self.on_receipt(account, receipt.status)
         known = self._known.get((account, receipt.provider_id)) or _named(receipt)
         if known is None:
             self._pend(account, receipt)

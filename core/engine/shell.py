@@ -16,7 +16,7 @@ from core.decide.retry import Rules, after_refusal
 from core.engine.accounts import Account
 from core.engine.dispatch import Dispatcher
 from core.engine.logs import Logs
-from core.engine.payload import decode_payload
+from core.engine.payload import content_of
 from core.engine.receipts import Receipts
 from core.providers.port import Outcome as WireOutcome
 from sync.owner.owner import Owner
@@ -79,6 +79,7 @@ class Shell:
         self._reading: set[str] = set()
         self._sealing = False
         self.on_changed: Callable[[Msg], None] = lambda _: None
+        self.on_answer: Callable[[Account, WireOutcome, bool], None] = lambda *_: None
         self.retries = 0
         logs.on_effect = self._effects_durable
         dispatcher.on_outcome = self._outcome
@@ -318,7 +319,8 @@ class Shell:
             outcome.detail,
             self._clock.wall_ms(),
         )
-        if outcome.kind == "accepted" and outcome.provider_id:
+        self.on_answer(account, outcome, msg.possible_duplicate)
+        if outcome.kind == "accepted" and outcome.provider_id and account.has_receipts:
             self._receipts.sent(account.id, outcome.provider_id, attempt, msg.id, msg.shard)
         if outcome.kind == "throttled":
             msg.due_ms = self._clock.wall_ms() + outcome.wait_ms
@@ -337,7 +339,7 @@ class Shell:
         now_ms = self._clock.wall_ms()
         account = msg.account_of(outcome.attempt)
         others = outcome.kind not in ("withdrawn", "not_sent") and self._dispatcher.others(
-            msg, decode_payload(msg.message.payload), account
+            msg, content_of(msg), account
         )
         wait_ms = max(0, msg.due_ms - now_ms)
         chance = self._random.random()
@@ -347,6 +349,8 @@ class Shell:
             self._owner.give_up(msg, what.state, what.reason, detail, now_ms)
         else:
             self.retries += 1
+            if what.wait_ms >= self._owner.limits.park_after_ms:
+                self._dispatcher.forget(msg)
             self._owner.later(msg, now_ms + what.wait_ms, now_ms)
 
     def _changed(self, command: Changed) -> None:

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from core.contract.log import Log
 from core.engine.accounts import Account
 from core.engine.dispatch import Dispatcher
-from core.engine.payload import decode_payload
-from core.obs.metrics import CoreMetrics, Count
+from core.engine.payload import content_of
+from core.obs.metrics import CoreMetrics, Count, Counts
+from core.providers.port import Outcome
 from sync.owner.owner import Owner
 from sync.owner.state import Msg
 
@@ -27,7 +28,7 @@ class Told:
         self._owner = owner
         self._dispatcher = dispatcher
         self._accounts = accounts
-        self._accepted: dict[tuple[str, str], Count] = {}
+        self._counts: dict[tuple[str, ...], Count] = {}
 
     def gauges(self, lease_left_s: Callable[[], float], free_bytes: Callable[[], int]) -> None:
         """Numbers that are read when they are asked for."""
@@ -41,18 +42,48 @@ class Told:
 
     def accepted(self, channel: str, message_class: str) -> None:
         """A message stands in a log."""
-        key = (channel, message_class)
-        count = self._accepted.get(key)
+        self._count(self._metrics.accepted, channel, message_class)
+
+    def refused(self, code: str) -> None:
+        """A request was refused."""
+        self._count(self._metrics.refused, code)
+
+    def answered(self, account: Account, outcome: Outcome, again: bool) -> None:
+        """A provider answered, or is known not to have been asked."""
+        self._count(self._metrics.attempts, account.id, outcome.kind)
+        if again:
+            self._count(self._metrics.possible_duplicates, account.id)
+
+    def receipt(self, account: str, status: str) -> None:
+        """A receipt came in."""
+        self._count(self._metrics.receipts, account, status)
+
+    def durable(self, log: str, records: int) -> None:
+        """A row stands."""
+        kind, _, lane, _, _ = log.split(".")
+        self._count(self._metrics.log_rows, f"{kind}.{lane}")
+        self._count(self._metrics.log_records, f"{kind}.{lane}", number=records)
+
+    def accounts_changed(self) -> None:
+        """Accounts came or went: show each one's state."""
+        for account_id, account in self._accounts.items():
+            self._metrics.calls_running.read(lambda a=account: a.in_flight, account_id)  # type: ignore[misc]
+            self._metrics.account_up.read(lambda a=account: a.state == "up", account_id)  # type: ignore[misc]
+
+    def _count(self, family: Counts, *labels: str, number: int = 1) -> None:
+        """Labels are resolved once and kept: a look-up costs less than `of`."""
+        key = (family.name, *labels)
+        count = self._counts.get(key)
         if count is None:
-            count = self._accepted[key] = self._metrics.accepted.of(*key)
-        count.add()
+            count = self._counts[key] = family.of(*labels)
+        count.add(number)
 
     def changed(self, msg: Msg) -> None:
         """A message reached a state that may be told."""
         if msg.message is None:
             return
-        payload = decode_payload(msg.message.payload)
-        self._metrics.ended.of(payload.channel, msg.state, msg.reason).add()
+        payload = content_of(msg)
+        self._count(self._metrics.ended, payload.channel, msg.state, msg.reason)
         self._log.info(
             msg.state,
             message=msg.id,

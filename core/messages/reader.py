@@ -6,6 +6,7 @@ core accepted a moment ago may be known to nobody yet: the answer is None then, 
 """
 
 from collections import OrderedDict
+from collections.abc import Callable
 
 from core.engine.shell import Shell
 from core.messages.view import Facts
@@ -40,7 +41,15 @@ class Accepted:
 class Reader:
     """Reads what this core knows and what the store has."""
 
-    def __init__(self, owner: Owner, shell: Shell, store: JournalStore, accepted: Accepted) -> None:
+    def __init__(
+        self,
+        owner: Owner,
+        shell: Shell,
+        store: JournalStore,
+        accepted: Accepted,
+        lease_left_s: Callable[[], float],
+    ) -> None:
+        self._lease_left_s = lease_left_s
         self._owner = owner
         self._shell = shell
         self._store = store
@@ -49,7 +58,8 @@ class Reader:
     async def find(self, message_id: str) -> Facts | None:
         """What is known of the message; raises StoreError."""
         msg = self._owner.find(message_id)
-        if msg is not None and msg.message is not None:
+        # An end is told only by an owner whose lease is still valid; without it the store speaks.
+        if msg is not None and msg.message is not None and self._lease_left_s() > 0:
             return from_memory(msg, msg.message)
         row = (await self._store.by_ids([message_id])).get(message_id)
         known = ById(b"", "accepted", False) if row is None else decode_by_id(row.body)

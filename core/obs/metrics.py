@@ -41,7 +41,7 @@ class Counts:
     """A family of counters, one for each set of labels."""
 
     def __init__(self, name: str, text: str, labels: Sequence[str] = ()) -> None:
-        self._name = name
+        self.name = name
         self._text = text
         self._labels = tuple(labels)
         self._children: dict[tuple[str, ...], Count] = {}
@@ -50,14 +50,14 @@ class Counts:
         """The counter with these labels; keep it where it is used often."""
         found = self._children.get(values)
         if found is None:
-            assert len(values) == len(self._labels), f"{self._name} has labels {self._labels}"
+            assert len(values) == len(self._labels), f"{self.name} has labels {self._labels}"
             if len(self._children) >= _CHILDREN_MAX:
                 values = (_OTHER,) * len(self._labels)
             found = self._children.setdefault(values, Count())
         return found
 
     def family(self) -> Metric:
-        family = CounterMetricFamily(self._name, self._text, labels=self._labels)
+        family = CounterMetricFamily(self.name, self._text, labels=self._labels)
         for values, count in list(self._children.items()):
             family.add_metric(values, count.value)
         return family

@@ -28,8 +28,8 @@ OutcomeKind = Literal[
     "throttled",  # nothing was sent; come back after `wait_ms`
     "permanent",  # nothing was sent and this message will never be taken by this account
     "invalid_target",  # nothing was sent; the contact point does not exist
-    "account_fault",  # nothing was sent; credentials or account are at fault: take the account out
-    "not_sent",  # the effective byte never left: no connection, link lost before it, giving up early
+    "account_fault",  # nothing was sent; the account is at fault: take it out
+    "not_sent",  # the effective byte never left: no connection, or given up before it
     "withdrawn",  # the guard said no; nothing was written
     "unknown",  # written, and no answer: time-out, reset, link lost
 ]

@@ -296,12 +296,27 @@ class Intake(Sending):
         elif type(record) is Receipt and all(p != place for p, _ in msg.receipts):
             msg.receipts.append((place, record))
             msg.unsettled.pop(record.attempt, None)
-            self.rejoin(msg)
+            if not self._plainly_delivered(msg, record):
+                self.rejoin(msg)
         if msg.phase is Phase.ENDED:
             self.touch(msg)
             self.out.append(Changed(msg))
         else:
             self._stirred.append(msg)
+
+    @staticmethod
+    def _plainly_delivered(msg: Msg, record: Receipt) -> bool:
+        """The common case without the whole join: one id, accepted, delivered."""
+        last = msg.effects[-1][1] if msg.effects else None
+        if (
+            record.status == "delivered"
+            and type(last) is Outcome
+            and last.provider_id == record.provider_id
+            and last.attempt == record.attempt
+        ):
+            msg.state, msg.reason = "delivered", ""
+            return True
+        return False
 
     def event_seen(self, record: Record, place: Place) -> None:
         """A receipt or cancel was read ahead of the log's turn, before a verdict."""

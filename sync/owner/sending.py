@@ -7,7 +7,7 @@ turn of the first byte.
 """
 
 from sync.doubt import Doubt, judge
-from sync.lattice import DEFINITE_NO, RANK
+from sync.lattice import DEFINITE_NO, RANK, join
 from sync.naming import attempt_name
 from sync.owner.book import BUCKET_MS, Book
 from sync.owner.state import (
@@ -211,7 +211,10 @@ class Sending(Book):
     def _outcome_durable(self, msg: Msg, outcome: Outcome, now_ms: int) -> None:
         if outcome.kind in DEFINITE_NO or outcome.kind == "accepted":
             msg.unsettled.pop(outcome.attempt, None)
-        self.rejoin(msg)
+        if msg.receipts:
+            self.rejoin(msg)
+        elif outcome.kind == "accepted":
+            msg.state, msg.reason = join(msg.state, "sent"), ""
         if msg.phase is Phase.ENDED:
             self.touch(msg)
             self.out.append(Changed(msg))

@@ -48,6 +48,7 @@ class Msg:
         "by_id",
         "cancel",
         "conflicts",
+        "content",
         "copies",
         "dirty",
         "due_ms",
@@ -74,6 +75,7 @@ class Msg:
         self.shard = shard
         self.message: Message | None = None
         self.accept: Place | None = None
+        self.content: Any = None  # the payload as the shell decoded it
         self.phase = Phase.LOOKUP
         self.state: State = "accepted"
         self.reason = ""

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,23 @@ import pytest
 
 from tests.support.up import Up, all_gone
 from tests.support.wait import until
+
+
+@pytest.fixture
+async def start(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Up]]]:
+    """Starts `goutong up` on one folder, and ends what the test left running."""
+    started: list[Up] = []
+
+    async def begin(*words: str) -> Up:
+        started.append(await Up.start(tmp_path / "data", *words))
+        return started[-1]
+
+    yield begin
+    for up in started:
+        await up.end()
+
+
+Start = Callable[..., Awaitable[Up]]
 
 
 async def goutong(*words: str, timeout_s: float = 90.0) -> tuple[int, str, str]:
@@ -46,8 +64,8 @@ async def test_demo_sends_both_and_leaves_nothing() -> None:
     assert "Both arrived." in err
 
 
-async def test_up_with_demo_prints_the_line_first_and_stays(tmp_path: Path) -> None:
-    up = await Up.start(tmp_path / "data", "--demo")
+async def test_up_with_demo_prints_the_line_first_and_stays(start: Start) -> None:
+    up = await start("--demo")
     assert up.line["ready"] is True
     assert up.process.stderr is not None
     async with asyncio.timeout(60):
@@ -60,9 +78,9 @@ async def test_up_with_demo_prints_the_line_first_and_stays(tmp_path: Path) -> N
     await all_gone(pids, 0)
 
 
-async def test_second_start_goes_on_where_the_first_stopped(tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    first = await Up.start(data)
+async def test_second_start_goes_on_where_the_first_stopped(start: Start) -> None:
+    first = await start()
+    data = first.data
     words = ["send", "--data", str(data), "--to", "+447700900123", "--text", "Once", "--wait"]
     code, out, err = await goutong(*words, "--json")
     assert code == 0, err
@@ -71,7 +89,7 @@ async def test_second_start_goes_on_where_the_first_stopped(tmp_path: Path) -> N
     assert await first.ended() == (0, "")
     assert (await goutong("trace", message["id"], "--data", str(data)))[0] == 3
 
-    second = await Up.start(data)
+    second = await start()
     assert second.line["api_key"] == first.line["api_key"]
     assert second.region["url"] == first.region["url"]
 
@@ -83,24 +101,21 @@ async def test_second_start_goes_on_where_the_first_stopped(tmp_path: Path) -> N
     assert code == 0
     told = json.loads(out)
     assert (told["accepted"], told["lost"], told["violations"]) == (1, [], [])
-    await second.end()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("role", ["edge", "core", "nats"])
-async def test_messages_go_on_after_a_part_was_killed(tmp_path: Path, role: str) -> None:
-    data = tmp_path / "data"
-    up = await Up.start(data)
+async def test_messages_go_on_after_a_part_was_killed(start: Start, role: str) -> None:
+    up = await start()
     before = up.process_of(role)
     os.kill(before["pid"], signal.SIGKILL)
     await until(lambda: up.process_of(role).get("restarts") == 1)
 
     async def sent() -> dict[str, Any] | None:
-        words = ("send", "--data", str(data), "--to", "+447700900123", "--text", "After")
+        words = ("send", "--data", str(up.data), "--to", "+447700900123", "--text", "After")
         code, out, _ = await goutong(*words, "--wait", "--json")
         return json.loads(out)["messages"][0] if code == 0 else None
 
     message = await until(sent, 30)
     assert message["status"] in ("sent", "delivered")
     assert up.process_of(role)["url"] == before["url"]
-    await up.end()

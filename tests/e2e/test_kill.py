@@ -75,9 +75,7 @@ async def _round(up: Up, client: Client, victim: str, first: int) -> Up:
     return again
 
 
-async def _reckon(
-    up: Up, victim: str, client: Client, accepted: dict[str, str]
-) -> dict[str, Any]:
+async def _reckon(up: Up, victim: str, client: Client, accepted: dict[str, str]) -> dict[str, Any]:
     """Wait until everything has its end, then compare answers, store and providers."""
     found: dict[str, Any] = {}
 
@@ -112,7 +110,10 @@ async def _reckon(
 
 async def _show(up: Up, message: str) -> dict[str, Any]:
     headers = {"Authorization": f"Bearer {up.line['api_key']}"}
-    async with aiohttp.ClientSession(headers=headers) as session:
-        async with session.get(f"{up.region['url']}/v1/messages/{message}") as answer:
-            assert answer.status == 200, await answer.text()
-            return dict(await answer.json())
+    address = f"{up.region['url']}/v1/messages/{message}"
+    async with (
+        aiohttp.ClientSession(headers=headers) as session,
+        session.get(address) as answer,
+    ):
+        assert answer.status == 200, await answer.text()
+        return dict(await answer.json())

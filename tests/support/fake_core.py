@@ -64,6 +64,8 @@ class FakeCore:
     """One core. Use as an async context manager; `address` is what the edge is told."""
 
     def __init__(self, region: str = "local", shards: int = 64) -> None:
+        self.secret = SECRET
+        self.strangers = 0
         self.region = region
         self.shards = shards
         self.calls: list[AcceptCall] = []
@@ -152,7 +154,8 @@ class FakeCore:
 
     def on_frame(self, connection: _Connection, frame: Frame) -> None:
         if isinstance(frame, Hello):
-            if frame.secret != SECRET:
+            if frame.secret != self.secret:
+                self.strangers += 1
                 connection.transport.close()  # type: ignore[attr-defined]
                 return
             connection.greeted = True
@@ -175,7 +178,8 @@ class FakeCore:
         self.connections[-1].send(AcceptReplies([reply]))
 
     async def _http(self, request: web.Request) -> web.StreamResponse:
-        assert request.headers["X-GouTong-Internal"] == SECRET
+        if request.headers["X-GouTong-Internal"] != self.secret:
+            return web.Response(status=403)
         if request.path.startswith("/internal/keys/"):
             self.key_lookups += 1
             found = self.keys.get(request.path.rpartition("/")[2])

@@ -15,7 +15,7 @@ from tests.support.wait import until
 
 
 class SmppClient(asyncio.Protocol):
-    """One connection to the SMSC. All that comes is in `pdus`; receipts are acknowledged if told."""
+    """One connection to the SMSC. All that comes is in `pdus`."""
 
     def __init__(self, acknowledges: bool) -> None:
         self.acknowledges = acknowledges

@@ -190,8 +190,9 @@ class SmppAdapter:
             self._sessions.append(session)
             await session.bind(self._bind)
             _log.info("SMPP link is up", extra=self._names(number))
-            reason = await session.ended
-            return reason, True
+            # Not awaited itself: a cancelled keeper must not cancel what the session still sets.
+            await asyncio.wait((session.ended,))
+            return session.ended.result(), True
         except BindRefusedError as refused:
             reason = self._bind_refused(refused)
         except TimeoutError:

@@ -144,7 +144,11 @@ class Session(asyncio.Protocol):
         """Take leave of the SMSC; returns when it answered, or the time is up."""
         if self.state in ("bound", "draining"):
             self._say(bare(UNBIND, self.window.next_sequence()))
-            await asyncio.wait((self._unbound, self.ended), timeout=timeout_s)
+            await asyncio.wait(
+                (self._unbound, self.ended),
+                timeout=timeout_s,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
 
     def end(self, reason: str) -> None:
         """Close by reset, and answer for every call; harmless when it has ended already."""

@@ -25,6 +25,8 @@ from core.providers.smpp.settings import SmppSettings
 
 # Sequence numbers of calls that timed out, remembered for answers that come after all.
 _LATE_MAX = 10_000
+# A write that meets a full kernel has asked the guards of all its calls for nothing.
+_CALLS_IN_WRITE_MAX = 100
 _TIMED_OUT = Outcome("unknown", code="timeout", detail="no answer from the SMSC in time")
 _WITHDRAWN = Outcome("withdrawn")
 
@@ -85,9 +87,9 @@ class Window:
         self._queue.append(Flight(call, bodies, list(range(len(bodies)))))
 
     def gather(self) -> list[bytes]:
-        """One chunk for each queued call whose guard lets it go."""
+        """One chunk for each of the next queued calls whose guard lets it go."""
         chunks: list[bytes] = []
-        while self._queue:
+        while self._queue and len(chunks) < _CALLS_IN_WRITE_MAX:
             flight = self._queue.popleft()
             self._queued_parts -= len(flight.waiting)
             if not _allowed(flight.call):

@@ -17,7 +17,12 @@ REPEAT_MS = 200
 
 
 def pytest_asyncio_loop_factories(config: Any, item: Any) -> dict[str, Callable[[], Any]]:
-    """Each test here runs on both loops: their transports close and pause differently."""
+    """Each test here runs on both loops: their transports close and pause differently.
+
+    A sandbox in a process of its own brings its own loop.
+    """
+    if item.path.name == "test_program.py":
+        return {"asyncio": asyncio.new_event_loop}
     return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 

@@ -9,7 +9,7 @@ from core.sandbox.limits import SandboxLimits
 from tests.support.sandbox_clients import Http, SmppClient
 
 SMSC = "/sandbox/behaviour/sandbox-smsc"
-GOOD = {
+GOOD: dict[str, Any] = {
     "down": False,
     "latency_ms": [0.0, 0.0],
     "refuse": {"ratio": 0.0, "as": "temporary"},

@@ -152,9 +152,7 @@ async def test_a_receipt_is_repeated_until_it_is_acknowledged(box: Sandbox) -> N
     assert [receipt.message_id for receipt in receipts].count(receipts[0].message_id) == count
 
 
-async def test_receipts_go_to_another_session_when_theirs_is_gone(
-    box: Sandbox, http: Http
-) -> None:
+async def test_receipts_go_to_another_session_when_theirs_is_gone(box: Sandbox, http: Http) -> None:
     first = await SmppClient.connect(box.smpp_port)
     other = await SmppClient.connect(box.smpp_port)
     await http.behave("sandbox-smsc", receipt={"delay_ms": 100})

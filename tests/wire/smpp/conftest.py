@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -11,6 +12,7 @@ import uvloop
 from core.providers.port import Call, Outcome, OutMessage, ReceiptIn
 from core.providers.smpp import Settings
 from core.providers.smpp.adapter import SmppAdapter
+from tests.support.certificate import certificate
 from tests.support.smsc import Smsc
 from tests.support.wait import until
 
@@ -55,8 +57,9 @@ class Rig:
         self.events = Events()
         self.outcomes: dict[str, list[Outcome]] = {}
         self.adapters: list[SmppAdapter] = []
+        self.settings: dict[str, Any] = {}
 
-    async def connect(self, password: str = "secret", **settings: Any) -> SmppAdapter:  # noqa: S107
+    async def connect(self, password: str = "secret", **settings: Any) -> SmppAdapter:
         """A started adapter that is bound (or, with wait_up=False, only started)."""
         wait_up = settings.pop("wait_up", True)
         merged = {
@@ -65,6 +68,7 @@ class Rig:
             "system_id": "us",
             "reconnect_min_ms": 20,
             "reconnect_max_ms": 50,
+            **self.settings,
         }
         adapter = SmppAdapter(
             "acc",
@@ -100,13 +104,34 @@ async def smsc() -> AsyncIterator[Smsc]:
     await server.stop()
 
 
+async def stop_and_check(rig: Rig) -> None:
+    """Whatever a test did: each call was told exactly one outcome."""
+    for adapter in rig.adapters:
+        await adapter.stop(grace_ms=0)
+    counts = {ref: len(told) for ref, told in rig.outcomes.items()}
+    assert counts == dict.fromkeys(counts, 1)
+
+
 @pytest.fixture
 async def rig(smsc: Smsc) -> AsyncIterator[Rig]:
     made = Rig(smsc)
     yield made
-    for adapter in made.adapters:
-        await adapter.stop(grace_ms=0)
-    # Exactly one outcome for each call, in every test.
-    assert {ref: len(told) for ref, told in made.outcomes.items()} == dict.fromkeys(
-        made.outcomes, 1
-    )
+    await stop_and_check(made)
+
+
+@pytest.fixture(params=["plain", "tls"])
+async def any_rig(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Rig]:
+    """A rig by TCP alone, and one by TLS."""
+    context, trusted = certificate(tmp_path)
+    by_tls = request.param == "tls"
+    server = Smsc(context if by_tls else None)
+    await server.start()
+    made = Rig(server)
+    made.settings = {
+        "tls": by_tls,
+        "tls_ca_file": str(trusted),
+        "tls_server_name": "localhost",
+    }
+    yield made
+    await stop_and_check(made)
+    await server.stop()

@@ -1,0 +1,64 @@
+"""What follows a definite no."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.decide.retry import MAY_PASS, Rules, after_refusal
+
+RULES = Rules(500, 300_000, 0.2, 10)
+kinds = st.sampled_from(sorted(MAY_PASS | {"permanent", "invalid_target"}))
+
+
+@given(
+    kinds,
+    st.integers(0, 1000),
+    st.integers(0, 10_000),
+    st.booleans(),
+    st.floats(0, 1, exclude_max=True),
+)
+def test_a_pause_is_bounded_and_an_end_has_a_reason(
+    kind: str, tries: int, wait_ms: int, others: bool, chance: float
+) -> None:
+    what = after_refusal(kind, tries, wait_ms, others, RULES, chance)
+    if what.what == "end":
+        assert what.reason in ("temporary", "permanent")
+    else:
+        assert 0 <= what.wait_ms <= max(RULES.longest_ms, wait_ms)
+
+
+@given(st.floats(0, 1, exclude_max=True))
+def test_pauses_grow(chance: float) -> None:
+    pauses = [
+        after_refusal("retryable", tries, 0, False, RULES, chance).wait_ms for tries in range(10)
+    ]
+    assert pauses == sorted(pauses)
+    assert pauses[0] >= RULES.first_ms * (1 - RULES.jitter)
+
+
+def test_what_the_target_is_cannot_pass() -> None:
+    assert after_refusal("invalid_target", 0, 0, True, RULES, 0).what == "end"
+
+
+def test_a_permanent_no_of_one_account_may_be_anothers_yes() -> None:
+    assert after_refusal("permanent", 0, 0, True, RULES, 0).what == "other"
+    assert after_refusal("permanent", 0, 0, False, RULES, 0).reason == "permanent"
+
+
+def test_a_throttled_account_is_left_alone_for_as_long_as_it_asked() -> None:
+    assert after_refusal("throttled", 0, 9_000, False, RULES, 0).wait_ms == 9_000
+
+
+@pytest.mark.parametrize("kind", ["retryable", "throttled", "account_fault"])
+def test_another_account_is_tried_at_once(kind: str) -> None:
+    what = after_refusal(kind, 0, 0, True, RULES, 0)
+    assert (what.what, what.wait_ms) == ("other", 0)
+
+
+def test_it_ends_after_as_many_attempts_as_the_rules_say() -> None:
+    what = after_refusal("retryable", RULES.attempts_max, 0, False, RULES, 0)
+    assert (what.what, what.reason) == ("end", "temporary")
+
+
+def test_a_withdrawn_call_is_no_attempt_that_counts() -> None:
+    assert after_refusal("withdrawn", 10_000, 0, False, RULES, 0).what == "again"
