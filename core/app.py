@@ -9,8 +9,7 @@ import asyncio
 import os
 import secrets
 import signal
-import traceback
-from collections.abc import Awaitable
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -32,23 +31,26 @@ from core.api.messages import MessageDeps
 from core.api.peers import Peers
 from core.api.wire import ConfigDeps
 from core.clock import SystemClock
+from core.condition import Condition
 from core.contract.frames import HelloOk
 from core.contract.log import Log
-from core.contract.problems import ProblemError, problem
 from core.contract.settings import Settings
 from core.decide.retry import Rules
 from core.engine.accounts import Account
 from core.engine.adapters import Workforce
+from core.engine.clockwork import Clockwork
 from core.engine.dispatch import Dispatcher
 from core.engine.logs import Logs
 from core.engine.ownership import Ownership
 from core.engine.receipts import Receipts
 from core.engine.shell import Shell
-from core.engine.signals import Beat, Signals
+from core.engine.signals import Signals
 from core.engine.told import Told
 from core.messages.reader import Accepted, Reader
 from core.messages.view import Windows
 from core.obs.metrics import CoreMetrics
+from core.process import Process
+from core.providers.port import Outcome
 from core.templates.render import Renderer
 from core.templates.store import TemplateStore
 from core.tenants.keys import KeyService
@@ -60,14 +62,9 @@ from sync.owner.state import Limits
 from sync.records import Record
 from sync.store.entities_sqlite import SQLiteEntities
 from sync.store.feed import EntityFeed
-from sync.store.port import StoreError
 from sync.store.sqlite_journal import SQLiteJournal
 
-EXIT_LEASE_LOST = 75
-TICK_S = 0.025
-POLL_SILENT_S = 2.0
-REGISTER_AGAIN_S = 3600.0
-OPEN_LEAD_MS = 60_000
+STOP_ADAPTERS_MS = 1000
 
 
 class Arguments(Struct, frozen=True):
@@ -92,12 +89,7 @@ class Core:
         self.incarnation = settings.region.name + secrets.token_hex(8)
         self.log = log.bind(incarnation=self.incarnation)
         self.metrics = CoreMetrics()
-        self.stopping = False
-        self.free_bytes = 1 << 62
-        self.listening = False
-        self._tasks: set[asyncio.Task[Any]] = set()
-        self._end = asyncio.Event()
-        self._heard: dict[str, int] = {}
+        self.process = Process(self.log)
         self._make_store()
         self._make_engine()
         self._make_config()
@@ -145,6 +137,12 @@ class Core:
             store.row_bytes_max,
             store.records_waiting_max,
         )
+        self.condition = Condition(
+            self.arguments.data,
+            store.reserve_bytes,
+            store.disk_check_ms / 1000,
+            lambda: self.logs.trouble,
+        )
         self.accepted = Accepted(core.accepted_places_max)
         self.accounts: dict[str, Account] = {}
         self.holder = Holder(protocol.lease_ms / 1000, protocol.renew_ms / 1000)
@@ -160,7 +158,7 @@ class Core:
             self.incarnation,
             core.provider_ids_max,
             core.receipt_buckets_back,
-            self.spawn,
+            self.process.spawn,
         )
         retry = settings.retry
         rules = Rules(retry.first_ms, retry.longest_ms, retry.jitter, retry.attempts_max)
@@ -191,6 +189,18 @@ class Core:
             write_timeout_s,
         )
 
+        self.clockwork = Clockwork(
+            self.owner,
+            self.shell,
+            self.ownership,
+            self.dispatcher,
+            self.logs,
+            self.clock,
+            core.seal_ms / 1000,
+            protocol.floor_ms / 1000,
+            self.process.spawn,
+        )
+
     def _make_config(self) -> None:
         vault = load_vault(self.arguments.vault_key or None, self.arguments.data / "vault.key")
         self.feed = EntityFeed(
@@ -206,7 +216,7 @@ class Core:
             self.random,
             self.log,
             self.settings.core.quality_half_life_s,
-            self.spawn,
+            self.process.spawn,
         )
         service.watch(self.feed, self.workforce.changed, self.workforce.reload_all)
         self.feed.watch("template", self.renderer.changed, self.renderer.forget_all)
@@ -239,8 +249,8 @@ class Core:
             self.clock,
             Hlc(settings.protocol.clock_bound_ms * 1000),
             self.log,
-            self._refusal,
-            self.spawn,
+            self.condition.refusal,
+            self.process.spawn,
         )
         hello = HelloOk(settings.region.name, self.store.shard_count, 1, self.incarnation)
         self.link = LinkServer(
@@ -260,7 +270,7 @@ class Core:
         )
         middleware = guard(self.arguments.secret, self.log, operations.OPEN_PATHS)
         self.web = web.Application(middlewares=[middleware], client_max_size=limits.batch_bytes_max)
-        self.web.add_routes(operations.routes(self.not_ready, self.status, self.metrics))
+        self.web.add_routes(operations.routes(self.condition.not_ready, self.status, self.metrics))
         self.web.add_routes(keys_api.routes(self.config))
         self.web.add_routes(templates_api.routes(self.config))
         self.web.add_routes(providers_api.routes(self.config))
@@ -268,7 +278,7 @@ class Core:
 
     def _wire(self) -> None:
         told = Told(self.metrics, self.log, self.owner, self.dispatcher, self.accounts)
-        told.gauges(self._lease_left_s, lambda: self.free_bytes)
+        told.gauges(self._lease_left_s, lambda: self.condition.free_bytes)
         self.shell.on_changed = told.changed
         self.shell.on_answer = told.answered
         self.receipts.on_receipt = told.receipt
@@ -280,32 +290,27 @@ class Core:
         self.workforce.on_receipt = self.receipts.received
         self.workforce.on_changed = self.dispatcher.arm
         self.workforce.on_late = self._late
-        self.ownership.on_lost = self._lost
-        self.logs.on_revoked = lambda: self._lost("the lease was revoked")
+        self.ownership.on_lost = self.process.lost
+        self.logs.on_revoked = lambda: self.process.lost("the lease was revoked")
         self.signals = Signals(
             self.settings.nats,
             self.settings.region.name,
             self.incarnation,
             lambda: (self.holder.counter, self.logs.last_rows()),
-            self._beat,
+            self.clockwork.heard,
             self.log,
         )
 
     # Running
 
-    def spawn(self, work: Awaitable[Any]) -> None:
-        """Run something beside; a failure of the program ends the process loudly."""
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-
     async def run(self) -> None:
         """Start, work until told to stop, then finish what is under way."""
         loop = asyncio.get_running_loop()
+        end = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._end.set)
+            loop.add_signal_handler(number, end.set)
+        self.process.watch_loop(loop)
         runner = web.AppRunner(self.web, access_log=None, handle_signals=False)
-        loop.set_exception_handler(self._failed)
         await runner.setup()
         await self.peers.start()
         await self.ownership.register()
@@ -314,138 +319,54 @@ class Core:
         await self.link.start(host, self.arguments.link_port)
         await web.TCPSite(runner, host, self.arguments.http_port).start()
         await self.workforce.load()
-        self.spawn(self.ownership.renew_forever())
-        self.spawn(self.ownership.watch_forever())
-        self.spawn(sweep_forever(self.acceptor))
-        self.spawn(self._tick_forever())
-        self.spawn(self._look_at_disk())
+        spawn = self.process.spawn
+        spawn(self.ownership.renew_forever())
+        spawn(self.ownership.watch_forever())
+        spawn(sweep_forever(self.acceptor))
+        spawn(self.clockwork.run())
+        spawn(self.condition.look_at_disk())
         if self.settings.nats.url:
-            self.spawn(self.signals.run())
-        self.listening = True
+            spawn(self.signals.run())
+        self.condition.listening = True
         self.log.info("core started", pid=os.getpid(), shards=self.store.shard_count)
-        await self._end.wait()
+        await end.wait()
         await self._stop()
         await runner.cleanup()
 
     async def _stop(self) -> None:
         """Nothing new, the old finished, the lease left; at most the grace."""
-        self.stopping = self.dispatcher.stopping = True
+        self.condition.stopping = self.dispatcher.stopping = self.process.ending = True
         self.link.leaving()
         grace_s = self.settings.core.stop_grace_ms / 1000
         await self._until(
             lambda: not self.acceptor.waiting and not self.dispatcher.calling, grace_s
         )
-        await self.workforce.stop(1000)
+        await self.workforce.stop(STOP_ADAPTERS_MS)
         await self._until(lambda: self.logs.idle, 2.0)
         for _ in range(2):
             self.shell.seal()
             await self._until(lambda: not self.shell.busy, 1.0)
         await self.ownership.leave()
         self.link.close()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.process.cancel_all()
         await self.peers.stop()
         await self.feed.stop()
         await self.store.close()
         await self.entities.close()
         self.log.info("core stopped")
 
-    async def _until(self, done: Any, seconds: float) -> None:
+    async def _until(self, done: Callable[[], bool], seconds: float) -> None:
         until = self.clock.boot() + seconds
         while not done() and self.clock.boot() < until:
             await asyncio.sleep(0.01)
 
-    async def _tick_forever(self) -> None:
-        settings = self.settings
-        due = dict.fromkeys(("seal", "floor", "second", "poll", "register"), 0.0)
-
-        def passed(name: str, every_s: float) -> bool:
-            now = self.clock.boot()
-            if now < due[name]:
-                return False
-            due[name] = now + every_s
-            return True
-
-        passed("register", REGISTER_AGAIN_S)
-        while True:
-            now_ms = self.clock.wall_ms()
-            self.owner.tick(now_ms)
-            self.shell.drain()
-            self.shell.read_wanted(self._known_rows())
-            if self.dispatcher.waiting:
-                self.dispatcher.arm()
-            if passed("seal", settings.core.seal_ms / 1000):
-                self.shell.seal()
-            if passed("floor", settings.protocol.floor_ms / 1000):
-                self.spawn(self.ownership.write_floor())
-            if passed("second", 1.0):
-                self.owner.sweep(now_ms)
-                self.shell.open_buckets(OPEN_LEAD_MS)
-                self.shell.drain()
-            if passed("poll", POLL_SILENT_S):
-                self.shell.read_wanted(self.logs.last_rows())
-            if passed("register", REGISTER_AGAIN_S):
-                self.spawn(self.ownership.register())
-            await asyncio.sleep(TICK_S)
-
-    def _known_rows(self) -> dict[str, int]:
-        """How far each log is, as far as somebody told; no news counts as nothing new."""
-        rows = {log: at for group in self.owner.groups for log, at in group.cursors.items()}
-        rows.update(self._heard)
-        rows.update(self.logs.last_rows())
-        return rows
-
-    async def _look_at_disk(self) -> None:
-        while True:
-            found = os.statvfs(self.arguments.data)
-            self.free_bytes = found.f_bavail * found.f_frsize
-            await asyncio.sleep(self.settings.store.disk_check_ms / 1000)
-
     # Events
-
-    def _ended(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        if task.cancelled():
-            return
-        error = task.exception()
-        if isinstance(error, StoreError):
-            self.log.error("the store failed", error=str(error))
-        elif error is not None:
-            self._die("a part of the core failed", error)
-
-    def _failed(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Something failed in a callback: what it left half done must not be worked on with."""
-        error = context.get("exception")
-        what = str(context.get("message", ""))
-        if error is None or "never retrieved" in what:
-            self.log.warning("asyncio", what=what, error=repr(error))
-        else:
-            self._die(what or "a callback failed", error)
-
-    def _die(self, what: str, error: BaseException | None = None) -> None:
-        """End now: a half-working core is worse than one that its supervisor starts again."""
-        self.log.error(what, error=repr(error) if error else "")
-        if error is not None and not isinstance(error, StoreError):
-            self.log.error("stack", stack="".join(traceback.format_tb(error.__traceback__)))
-        self.log.flush()
-        os._exit(EXIT_LEASE_LOST)
-
-    def _lost(self, why: str) -> None:
-        if not self.stopping:
-            self._die(why)
 
     def _row(self, log: str, row: int, records: list[Record]) -> None:
         self.accepted.row(log, row, records)
         self.shell.row(log, row, records)
 
-    def _beat(self, beat: Beat) -> None:
-        for log, row in beat.rows.items():
-            if row > self._heard.get(log, 0):
-                self._heard[log] = row
-        self.shell.read_wanted(self._known_rows())
-
-    def _late(self, account_id: str, ref: str, outcome: Any) -> None:
+    def _late(self, account_id: str, ref: str, outcome: Outcome) -> None:
         parts = ref.split(".")
         msg = self.owner.find(parts[0])
         account = self.accounts.get(account_id)
@@ -457,21 +378,6 @@ class Core:
     def _lease_left_s(self) -> float:
         return self.holder.left_s(self.clock.boot())
 
-    def _refusal(self) -> ProblemError | None:
-        """Why nothing may be taken in now."""
-        if self.stopping:
-            return problem("overloaded", "This core is stopping.", headers={"Retry-After": "1"})
-        if self.logs.trouble == "full" or self.free_bytes < self.settings.store.reserve_bytes:
-            detail = "Too little disk is left; what was accepted goes on."
-            return problem("storage_full", detail, headers={"Retry-After": "5"})
-        return None
-
-    def not_ready(self) -> str:
-        """Why this core is not ready, or ""."""
-        if self.stopping:
-            return "stopping"
-        return "" if self.listening else "starting"
-
     def status(self) -> dict[str, Any]:
         """How this core is, for people."""
         return {
@@ -480,15 +386,15 @@ class Core:
             "index": self.arguments.index,
             "pid": os.getpid(),
             "incarnation": self.incarnation,
-            "ready": not self.not_ready(),
-            "reason": self.not_ready(),
+            "ready": not self.condition.not_ready(),
+            "reason": self.condition.not_ready(),
             "lease_left_ms": int(max(0.0, self._lease_left_s()) * 1000),
             "shards": len(self.owner.shards),
             "open": self.owner.open_count,
             "waiting": self.dispatcher.waiting,
             "calling": self.dispatcher.calling,
             "signals": self.signals.connected,
-            "disk_free_bytes": self.free_bytes,
+            "disk_free_bytes": self.condition.free_bytes,
             "accounts": {a.id: a.state for a in self.accounts.values()},
             "log_rows": self.logs.last_rows(),
         }

@@ -125,8 +125,14 @@ def gather(
         if its == "sending" and settled(facts):
             its = "queued"
         if RANK[its] > RANK[state]:
-            state, reason = its, ""
+            state, reason = its, _why_undelivered(facts) if its == "failed" else ""
     return attempts, state, reason
+
+
+def _why_undelivered(facts: AttemptFacts) -> str:
+    """The reason where receipts say that it failed: it cannot be, or it took too long."""
+    undeliverable = any(r.status == "failed" for r in facts.receipts.values())
+    return "permanent" if undeliverable else "temporary"
 
 
 _RECEIPT_RANK = {"delivered": 3, "failed": 2, "expired": 2, "accepted": 1}

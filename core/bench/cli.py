@@ -41,7 +41,7 @@ def _common(one: argparse.ArgumentParser) -> None:
     count("--messages", type=_positive, default=10_000, help="messages a run (%(default)s)")
     count("--connections", type=_positive, default=64, help="HTTP connections (%(default)s)")
     count("--window", type=_positive, default=100, help="SMPP window, both sides (%(default)s)")
-    count("--smtp-sessions", type=_positive, default=8, help="SMTP sessions (%(default)s)")
+    count("--smtp-sessions", type=_positive, default=32, help="SMTP sessions (%(default)s)")
     count("--receipt-delay-ms", type=int, default=50, help="SMSC's delay (%(default)s)")
     count("--runs", type=_positive, default=5, help="runs a side, taking turns (%(default)s)")
     count("--warmup-messages", type=_positive, default=2_000, help="not counted (%(default)s)")

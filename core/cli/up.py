@@ -43,11 +43,12 @@ def run(given: argparse.Namespace) -> int:
         if given.json:
             json_line(msgspec.to_builtins(running))
         else:
-            _greet(running, given.data or DEFAULT_DATA)
+            line(f"GouTong is up. Region: {', '.join(running.regions)}. Ctrl-C ends everything.")
+            line()
         if given.demo:
-            from core.cli.demo import show  # noqa: PLC0415 - only asked for
-
-            await asyncio.to_thread(show, running, note if given.json else line)
+            await _demonstrate(running, note if given.json else line)
+        if not given.json:
+            _show_addresses(running, given.data or DEFAULT_DATA)
         return None
 
     return launch(given, given.data or DEFAULT_DATA, then)
@@ -80,6 +81,17 @@ def launch(given: argparse.Namespace, data: Path, then: Then) -> int:
         raise CommandError(str(error)) from None
 
 
+async def _demonstrate(running: "Running", say: Callable[[str], None]) -> None:
+    """The first two messages. Where they fail, the region stays up to be looked at."""
+    from core.cli.demo import show  # noqa: PLC0415 - only asked for
+
+    try:
+        await asyncio.to_thread(show, running, say)
+    except CommandError as error:
+        note(f"goutong: {error.what}\n  {error.mend}")
+    say("")
+
+
 def _cores(text: str) -> int:
     number = int(text)
     if not 1 <= number <= 64:
@@ -87,10 +99,8 @@ def _cores(text: str) -> int:
     return number
 
 
-def _greet(running: "Running", data: Path) -> None:
+def _show_addresses(running: "Running", data: Path) -> None:
     url = running.url()
-    line(f"GouTong is up. Region: {', '.join(running.regions)}. Ctrl-C ends everything.")
-    line()
     line(f"  API        {url}    (also /status, /openapi.json, /metrics)")
     if running.sandbox:
         line(f"  Sandbox    {running.sandbox}/sandbox/history")

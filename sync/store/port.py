@@ -33,12 +33,17 @@ class PutRow(Struct, frozen=True, gc=False):
 
 
 class ByIdRow(Struct, frozen=True, gc=False):
-    """One by-id row; of several epochs the highest counts."""
+    """One by-id row; of several epochs the highest counts.
+
+    Within an epoch the highest `stamp` stays: its owner may write the row again while an earlier
+    write of it is still being repeated, and that one must not come back over it.
+    """
 
     part: str
     id: str
     epoch: int
     body: bytes
+    stamp: int = 0
 
 
 class PutById(Struct, frozen=True, gc=False):

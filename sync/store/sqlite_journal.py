@@ -176,7 +176,7 @@ class SQLiteJournal:
             found: dict[str, ByIdRow] = {}
             for at in range(0, len(ids), 256):
                 part = ids[at : at + 256]
-                sql = f"SELECT part, id, epoch, body FROM by_id WHERE id IN ({_marks(part)})"  # noqa: S608
+                sql = f"SELECT part, id, epoch, body, stamp FROM by_id WHERE id IN ({_marks(part)})"  # noqa: S608
                 for row in db.execute(sql, part).fetchall():
                     if row[1] not in found or found[row[1]].epoch < row[2]:
                         found[row[1]] = ByIdRow(*row)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sync.store.port import StoreError
 
-VERSION = 1
+VERSION = 2
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -13,7 +13,7 @@ CREATE TABLE IF NOT EXISTS log_rows (log TEXT NOT NULL, row INTEGER NOT NULL, bo
   at_s INTEGER NOT NULL);
 CREATE UNIQUE INDEX IF NOT EXISTS log_rows_key ON log_rows (log, row);
 CREATE TABLE IF NOT EXISTS by_id (part TEXT NOT NULL, id TEXT NOT NULL, epoch INTEGER NOT NULL,
-  body BLOB NOT NULL, at_s INTEGER NOT NULL);
+  body BLOB NOT NULL, at_s INTEGER NOT NULL, stamp INTEGER NOT NULL);
 CREATE UNIQUE INDEX IF NOT EXISTS by_id_key ON by_id (id, epoch);
 CREATE TABLE IF NOT EXISTS open_set (home TEXT NOT NULL, shard INTEGER NOT NULL,
   bucket INTEGER NOT NULL, id TEXT NOT NULL, epoch INTEGER NOT NULL, due_ms INTEGER NOT NULL,

@@ -29,6 +29,10 @@ from sync.store.port import (
 )
 
 BY_ID_CHUNKS = (256, 64, 16, 4, 1)
+BY_ID_NEWER = (
+    " ON CONFLICT (id, epoch) DO UPDATE SET body=excluded.body, at_s=excluded.at_s, "
+    "stamp=excluded.stamp WHERE excluded.stamp >= by_id.stamp"
+)
 
 
 def many_values(table: str, verb: str, width: int, rows: int) -> str:
@@ -52,7 +56,7 @@ class Transaction:
             return self._put_row(write)
         if type(write) is PutById:
             for row in write.rows:
-                self._by_id += (row.part, row.id, row.epoch, row.body, self._now_s)
+                self._by_id += (row.part, row.id, row.epoch, row.body, self._now_s, row.stamp)
             return "ok"
         answer: Answer = _OTHERS[type(write)](self, write)
         return answer
@@ -60,12 +64,12 @@ class Transaction:
     def finish(self) -> None:
         """Write what was gathered; call once before COMMIT."""
         values, at = self._by_id, 0
-        rows = len(values) // 5
+        rows = len(values) // 6
         for chunk in BY_ID_CHUNKS:
             while rows >= chunk:
-                sql = many_values("by_id", "INSERT OR REPLACE", 5, chunk)
-                self._db.execute(sql, values[at : at + 5 * chunk])
-                at += 5 * chunk
+                sql = many_values("by_id", "INSERT", 6, chunk) + BY_ID_NEWER
+                self._db.execute(sql, values[at : at + 6 * chunk])
+                at += 6 * chunk
                 rows -= chunk
 
     def _put_row(self, write: PutRow) -> Answer:

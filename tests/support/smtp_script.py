@@ -9,7 +9,6 @@ import asyncio
 import socket
 import struct
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -25,6 +24,7 @@ class Peer:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader = reader
         self.writer = writer
+        self.was_reset = False  # by the client; known after gone()
 
     async def say(self, *lines: str) -> None:
         """Write reply lines as they are."""
@@ -74,12 +74,14 @@ class Peer:
     async def gone(self) -> bytes:
         """Wait until the client is gone, however long; what it still sent, but for QUIT."""
         sent = b""
-        with suppress(ConnectionError):
+        try:
             while chunk := await self.reader.read(65_536):
                 sent += chunk
                 if sent.endswith(b"QUIT\r\n"):
                     sent = sent.removesuffix(b"QUIT\r\n")
                     await self.say("221 2.0.0 bye")
+        except ConnectionError:
+            self.was_reset = True
         return sent
 
     def reset(self) -> None:

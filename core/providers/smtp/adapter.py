@@ -139,6 +139,10 @@ class SmtpAdapter:
     def proven(self) -> bool:
         return self._proven
 
+    @property
+    def up(self) -> bool:
+        return any(lane.phase in ("idle", "busy") for lane in self._lanes)
+
     async def open(self, lane: Lane) -> Session:
         return await open_session(self._settings, self._password, self._context, lane)
 

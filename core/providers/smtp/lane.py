@@ -33,6 +33,10 @@ class Pool(Protocol):
     def proven(self) -> bool:
         """Whether the newest attempt to connect, of any lane, succeeded."""
 
+    @property
+    def up(self) -> bool:
+        """Whether any lane has a working connection."""
+
     async def open(self, lane: "Lane") -> Session: ...
 
     def backoff_s(self, failures: int, wait_ms: int) -> float: ...
@@ -123,10 +127,15 @@ class Lane:
         except OpenFailedError as error:
             self._task = None
             self._open_failed(error)
-        except BaseException:
+        except asyncio.CancelledError:
             self._task = None
             self.phase = "cold"
             self._give_back(Outcome("not_sent", detail="connect: given up"))
+            raise
+        except Exception as error:
+            # A mistake of ours. It shows up as this task's, and the account goes on trying.
+            self._task = None
+            self._open_failed(OpenFailedError("down", f"unexpected {type(error).__name__}"))
             raise
         else:
             self._task = None
@@ -148,7 +157,8 @@ class Lane:
         self.phase = "cold"
         self._pool.not_opened(error)
         self._retry(error.wait_ms)
-        if error.kind == "throttled":
+        if error.kind == "throttled" and not self._pool.up:
+            # Where others are up, it is one connection too many, and no reason to pause them.
             outcome = Outcome("throttled", detail=error.detail, wait_ms=error.wait_ms)
         elif error.kind == "fault":
             outcome = Outcome("account_fault", detail=error.detail)

@@ -9,7 +9,7 @@ from email.message import EmailMessage
 from email.utils import parseaddr
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.providers.port import OutMessage
@@ -59,6 +59,7 @@ def message(**fields: str) -> OutMessage:
     return OutMessage(**{"ref": "eu-u0010000000.a1-7.2", "to": "ann@example.net", **fields})
 
 
+@settings(deadline=None)
 @given(texts)
 def test_a_text_is_read_back(text: str) -> None:
     mail = read(compose(message(text=text), PLAIN, DATE).data)
@@ -67,6 +68,7 @@ def test_a_text_is_read_back(text: str) -> None:
     assert body_of(mail) == canonical(text)
 
 
+@settings(deadline=None)
 @given(texts.filter(bool), texts.filter(bool))
 def test_both_bodies_are_read_back(text: str, html: str) -> None:
     mail = read(compose(message(text=text, html=html), PLAIN, DATE).data)
@@ -76,6 +78,7 @@ def test_both_bodies_are_read_back(text: str, html: str) -> None:
     assert (rich.get_content_type(), body_of(rich)) == ("text/html", canonical(html))
 
 
+@settings(deadline=None)
 @given(headers, names)
 def test_headers_are_read_back(subject: str, name: str) -> None:
     account = origin("news@example.com", name, "mail.example.org")
@@ -89,6 +92,7 @@ def test_headers_are_read_back(subject: str, name: str) -> None:
     assert mail["MIME-Version"] == "1.0"
 
 
+@settings(deadline=None)
 @given(texts, texts, headers)
 def test_the_bytes_are_fit_for_any_server(text: str, html: str, subject: str) -> None:
     data = compose(message(text=text, html=html, subject=subject), PLAIN, DATE).data
@@ -99,6 +103,7 @@ def test_the_bytes_are_fit_for_any_server(text: str, html: str, subject: str) ->
     assert all(len(line) <= 998 and b"\r" not in line and b"\n" not in line for line in lines)
 
 
+@settings(deadline=None)
 @given(texts, texts, headers)
 def test_the_data_block_ends_at_its_own_dot_and_nowhere_before(
     text: str, html: str, subject: str

@@ -1,7 +1,7 @@
 """Cutting what a server says into replies, however it arrives."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.providers.smtp.reply import Reply, ReplyReader, read_extensions
@@ -19,6 +19,7 @@ REPLIES = [
 ]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, len(STREAM)), max_size=12))
 def test_the_pieces_do_not_matter(cuts: list[int]) -> None:
     reader = ReplyReader()
@@ -55,6 +56,7 @@ def test_what_is_no_reply_ends_it(data: bytes) -> None:
     assert reader.feed(b"250 after\r\n") == []
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_nothing_makes_it_raise(data: bytes) -> None:
     reader = ReplyReader()

@@ -1,7 +1,7 @@
 """One mail against every order of replies."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.providers.port import DEFINITE_NO
@@ -17,6 +17,7 @@ replies = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(replies, st.booleans(), st.booleans()), max_size=8),
     st.booleans(),

@@ -33,14 +33,14 @@ async def test_a_head_that_trickles_is_cut_off(core: FakeCore) -> None:
         async def trickle() -> None:
             for letter in b"GET / HTTP/1.1\r\nX-Slow: " + b"x" * 1000:
                 writer.write(bytes([letter]))
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.1)
 
         slow = asyncio.create_task(trickle())
         answer = await asyncio.wait_for(reader.read(65536), 5)
+        slow.cancel()
         assert answer.startswith(b"HTTP/1.1 408 ")
         assert await asyncio.wait_for(reader.read(65536), 5) == b""
         assert 0.5 < time.monotonic() - began < 2
-        slow.cancel()
         writer.close()
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+from functools import partial
 
 import pytest
 
@@ -246,8 +247,10 @@ async def test_ids_in_another_notation(
     assert (answered == receipt.message_id) == (notation in ("same", "hex"))
 
 
-def answers(client: SmppClient) -> int:
-    return len([pdu for pdu in client.pdus if pdu.command == codec.SUBMIT_SM_RESP])
+def ended(client: SmppClient, sent: int) -> bool:
+    """Every message is answered, or none will be any more."""
+    answers = [pdu for pdu in client.pdus if pdu.command == codec.SUBMIT_SM_RESP]
+    return client.closed or len(answers) == sent
 
 
 async def test_all_habits_at_once_lose_nothing(box: Sandbox, http: Http) -> None:
@@ -270,10 +273,10 @@ async def test_all_habits_at_once_lose_nothing(box: Sandbox, http: Http) -> None
             refs[sequence] = ref
             client.send(pdu)
         with contextlib.suppress(AssertionError):
-            await until(lambda client=client: client.closed or answers(client) == 10, 0.5)
-        for pdu in client.pdus:
-            if pdu.command == codec.SUBMIT_SM_RESP:
-                told[refs[pdu.sequence]] = pdu.status
+            await until(partial(ended, client, 10), 0.5)
+        for answer in client.pdus:
+            if answer.command == codec.SUBMIT_SM_RESP:
+                told[refs[answer.sequence]] = answer.status
         client.close()
     entries = await http.history()
     by_ref = {entry["ref"]: entry for entry in entries}

@@ -54,7 +54,7 @@ async def test_silence_before_354_is_a_definite_no(extensions: tuple[str, ...]) 
 
     async with (
         ScriptedServer(script) as server,
-        account(server.port, reply_timeout_ms=150) as (adapter, engine),
+        account(server.port, reply_timeout_ms=400) as (adapter, engine),
     ):
         adapter.submit(engine.call("m1.a.1"))
         outcome = await engine.outcome("m1.a.1")
@@ -82,7 +82,7 @@ async def test_hang_after_the_dot_is_a_doubt_and_a_late_yes_is_told() -> None:
 
     async with (
         ScriptedServer(script, second) as server,
-        account(server.port, data_timeout_ms=100) as (adapter, engine),
+        account(server.port, data_timeout_ms=400) as (adapter, engine),
     ):
         adapter.submit(engine.call("m1.a.1"))
         assert (await engine.outcome("m1.a.1")).kind == "unknown"
@@ -147,6 +147,7 @@ async def test_guard_that_says_no_leaves_nothing_on_the_wire(extensions: tuple[s
         await peer.hello(*extensions)
         await peer.envelope()
         sent.append(await peer.gone())
+        assert peer.was_reset
 
     async with ScriptedServer(script) as server, account(server.port) as (adapter, engine):
         adapter.submit(engine.call("m1.a.1", guard=lambda: False))
@@ -154,6 +155,27 @@ async def test_guard_that_says_no_leaves_nothing_on_the_wire(extensions: tuple[s
         assert engine.guarded == ["m1.a.1"]
         await until(lambda: sent)
     assert sent == [b""]
+
+
+async def test_a_guard_that_breaks_leaves_nothing_on_the_wire() -> None:
+    sent, broken = [], []
+
+    async def script(peer: Peer) -> None:
+        await peer.hello(*USUAL)
+        await peer.envelope()
+        sent.append(await peer.gone())
+        assert peer.was_reset
+
+    def guard() -> bool:
+        raise RuntimeError("the guard broke")
+
+    asyncio.get_running_loop().set_exception_handler(lambda _, told: broken.append(told))
+    async with ScriptedServer(script) as server, account(server.port) as (adapter, engine):
+        adapter.submit(engine.call("m1.a.1", guard=guard))
+        assert (await engine.outcome("m1.a.1")).kind == "not_sent"
+        await until(lambda: sent)
+    assert sent == [b""]
+    assert broken
 
 
 async def test_the_guard_is_asked_only_after_354() -> None:

@@ -85,7 +85,7 @@ async def test_an_idle_connection_is_closed_politely_and_opened_again_on_demand(
 
     async with (
         ScriptedServer(then=script) as server,
-        account(server.port, idle_close_ms=80) as (adapter, engine),
+        account(server.port, idle_close_ms=300) as (adapter, engine),
     ):
         for i in range(2):
             adapter.submit(engine.call(f"m{i}.a.1"))
@@ -202,6 +202,22 @@ async def test_a_busy_greeting_throttles_the_mail_that_waited_for_it() -> None:
         assert (outcome.kind, outcome.wait_ms) == ("throttled", 120_000)
         assert adapter.capacity() == 0
         assert "too many connections" in adapter.state()
+
+
+async def test_one_connection_too_many_does_not_pause_the_others() -> None:
+    async def busy(peer: Peer) -> None:
+        await peer.say("421 4.7.0 too many connections, try again in 2 minutes")
+
+    async with (
+        ScriptedServer(serve, then=busy) as server,
+        account(server.port, connections=2) as (adapter, engine),
+    ):
+        for i in range(2):
+            adapter.submit(engine.call(f"m{i}.a.1"))
+        kinds = {(await engine.outcome(f"m{i}.a.1")).kind for i in range(2)}
+        assert kinds == {"accepted", "not_sent"}
+        assert adapter.capacity() == 1
+        assert adapter.state() == "up"
 
 
 async def test_stopping_lets_a_mail_under_way_end() -> None:

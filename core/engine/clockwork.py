@@ -1,0 +1,91 @@
+"""What happens because time goes by: due messages, reading on, floors, by-id rows, expiry."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from core.clock import Clock
+from core.engine.dispatch import Dispatcher
+from core.engine.logs import Logs
+from core.engine.ownership import Ownership
+from core.engine.shell import Shell
+from core.engine.signals import Beat
+from sync.owner.owner import Owner
+
+TICK_S = 0.025
+SECOND_S = 1.0
+POLL_SILENT_S = 2.0
+REGISTER_AGAIN_S = 3600.0
+OPEN_LEAD_MS = 60_000
+
+
+class Clockwork:
+    """Runs the owner's clocked work until cancelled."""
+
+    def __init__(
+        self,
+        owner: Owner,
+        shell: Shell,
+        ownership: Ownership,
+        dispatcher: Dispatcher,
+        logs: Logs,
+        clock: Clock,
+        seal_s: float,
+        floor_s: float,
+        spawn: Callable[[Awaitable[None]], None],
+    ) -> None:
+        self._owner = owner
+        self._shell = shell
+        self._ownership = ownership
+        self._dispatcher = dispatcher
+        self._logs = logs
+        self._clock = clock
+        self._spawn = spawn
+        self._heard: dict[str, int] = {}
+        self._every: list[tuple[float, Callable[[], None]]] = [
+            (seal_s, shell.seal),
+            (floor_s, lambda: spawn(ownership.write_floor())),
+            (SECOND_S, self._second),
+            (POLL_SILENT_S, lambda: shell.read_wanted(logs.last_rows())),
+            (REGISTER_AGAIN_S, lambda: spawn(ownership.register())),
+        ]
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        start = self._clock.boot()
+        due = [start + every_s for every_s, _ in self._every]
+        while True:
+            self._tick()
+            now = self._clock.boot()
+            for index, (every_s, work) in enumerate(self._every):
+                if now >= due[index]:
+                    due[index] = now + every_s
+                    work()
+            await asyncio.sleep(TICK_S)
+
+    def heard(self, beat: Beat) -> None:
+        """Another core said how far its logs are: read what is new."""
+        known = {log for group in self._owner.groups for log in group.cursors}
+        self._heard = {log: row for log, row in self._heard.items() if log in known}
+        for log, row in beat.rows.items():
+            if log in known:
+                self._heard[log] = max(row, self._heard.get(log, 0))
+        self._shell.read_wanted(self._known_rows())
+
+    def _tick(self) -> None:
+        self._owner.tick(self._clock.wall_ms())
+        self._shell.drain()
+        self._shell.read_wanted(self._known_rows())
+        if self._dispatcher.waiting:
+            self._dispatcher.arm()
+
+    def _second(self) -> None:
+        self._owner.sweep(self._clock.wall_ms())
+        self._shell.open_buckets(OPEN_LEAD_MS)
+        self._shell.drain()
+
+    def _known_rows(self) -> dict[str, int]:
+        """How far each log is, as far as somebody told; no news counts as nothing new."""
+        rows = {log: at for group in self._owner.groups for log, at in group.cursors.items()}
+        rows.update(self._heard)
+        rows.update(self._logs.last_rows())
+        return rows

@@ -1,0 +1,255 @@
+"""The journal's store in memory, with the same semantics as on SQLite.
+
+For tests and for tools that need no disk. `MemoryTables` holds the rows and applies one write at a
+time, without a clock or a loop; `MemoryJournal` puts the port around it: answers come in a later
+turn of the event loop, in the order of `submit`. Nothing survives the process. `refuse` may answer
+a write instead of the tables, as a full disk or a lost answer would.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from sync.lease import Lease
+from sync.naming import log_name
+from sync.store.port import (
+    Answer,
+    ByIdRow,
+    Done,
+    OpenRow,
+    PutById,
+    PutFloor,
+    PutKey,
+    PutOpen,
+    PutPending,
+    PutProviderIds,
+    PutRow,
+    Register,
+    Registered,
+    ShardRow,
+    StoreError,
+    SwapLease,
+    Swapped,
+    SwapShards,
+    Write,
+)
+
+OpenKey = tuple[str, int, int, str]
+
+
+class MemoryTables:
+    """The rows. Reads are plain methods, named as in the port."""
+
+    def __init__(self, home: str, shards: int) -> None:
+        self.shard_rows = {home: [ShardRow(shard, "", 0) for shard in range(shards)]}
+        self.logs: dict[str, dict[int, bytes]] = {}
+        self.by_id: dict[str, dict[int, ByIdRow]] = {}
+        self.open: dict[OpenKey, OpenRow] = {}
+        self.floor_rows: dict[tuple[str, str], bytes] = {}
+        self.keys: dict[tuple[str, str], bytes] = {}
+        self.segments: dict[tuple[str, int], dict[tuple[str, int], bytes]] = {}
+        self.pending_rows: dict[tuple[str, str], list[bytes]] = {}
+        self.registered: dict[str, Registered] = {}
+        self.lease_rows: dict[str, Lease] = {}
+
+    # Writing
+
+    def apply(self, write: Write) -> Answer:
+        """Carry out one write and answer it."""
+        if type(write) is PutRow:
+            return self._put_row(write)
+        if type(write) is SwapLease:
+            return self._swap_lease(write)
+        if type(write) is SwapShards:
+            return self._swap_shards(write)
+        self._put(write)
+        return "ok"
+
+    def _put_row(self, write: PutRow) -> Answer:
+        lease = self.lease_rows.get(log_name(write.log).incarnation)
+        if lease is not None and lease.state != "active":
+            return "revoked"
+        self.logs.setdefault(write.log, {}).setdefault(write.row, write.body)
+        return "ok"
+
+    def _put(self, write: Write) -> None:
+        if isinstance(write, PutById):
+            for row in write.rows:
+                self._put_by_id(row)
+        elif isinstance(write, PutOpen):
+            for entry in write.rows:
+                self._put_open(entry)
+        elif isinstance(write, PutFloor):
+            self.floor_rows[(write.home, write.owner)] = write.body
+        elif isinstance(write, PutKey):
+            self.keys.setdefault((write.tenant, write.key), write.body)
+        elif isinstance(write, PutProviderIds):
+            segments = self.segments.setdefault((write.account, write.bucket), {})
+            segments.setdefault((write.writer, write.seq), write.body)
+        elif isinstance(write, PutPending):
+            bodies = self.pending_rows.setdefault((write.account, write.provider_id), [])
+            if write.body not in bodies:
+                bodies.append(write.body)
+        elif isinstance(write, Register):
+            self.registered[write.incarnation] = Registered(
+                write.incarnation, write.region, write.url, list(write.logs)
+            )
+
+    def _put_by_id(self, row: ByIdRow) -> None:
+        epochs = self.by_id.setdefault(row.id, {})
+        there = epochs.get(row.epoch)
+        if there is None or there.stamp <= row.stamp:
+            epochs[row.epoch] = row
+
+    def _put_open(self, row: OpenRow) -> None:
+        key = (row.home, row.bucket, row.shard, row.id)
+        there = self.open.get(key)
+        if there is None or there.epoch <= row.epoch:
+            self.open[key] = row
+
+    def _swap_lease(self, write: SwapLease) -> Answer:
+        there = self.lease_rows.get(write.lease.incarnation)
+        if there != write.expect:
+            return Swapped(False, lease=there)
+        self.lease_rows[write.lease.incarnation] = write.lease
+        return Swapped(True, lease=write.lease)
+
+    def _swap_shards(self, write: SwapShards) -> Answer:
+        rows = self.shard_rows.get(write.home, [])
+        there = {row.shard: row for row in rows}
+        if any(there.get(row.shard) != row for row in write.expect):
+            return Swapped(False, shards=list(rows))
+        given = [ShardRow(row.shard, write.owner, row.epoch + 1) for row in write.expect]
+        for row in given:
+            rows[row.shard] = row
+        return Swapped(True, shards=given)
+
+    # Reading
+
+    def rows(self, log: str, first: int, limit: int) -> list[tuple[int, bytes]]:
+        """Up to `limit` rows from `first` on, up to the first gap."""
+        rows = self.logs.get(log, {})
+        found: list[tuple[int, bytes]] = []
+        while len(found) < limit and first in rows:
+            found.append((first, rows[first]))
+            first += 1
+        return found
+
+    def by_ids(self, ids: list[str]) -> dict[str, ByIdRow]:
+        """For each id that has any, the row of the highest epoch."""
+        return {i: self.by_id[i][max(self.by_id[i])] for i in ids if i in self.by_id}
+
+    def open_due(
+        self, home: str, shards: list[int], bucket: int, limit: int, after: tuple[int, str]
+    ) -> list[OpenRow]:
+        """One page of a bucket."""
+        found = [
+            row
+            for row in self.open.values()
+            if row.home == home
+            and row.bucket == bucket
+            and row.shard in shards
+            and (row.due_ms, row.id) > after
+        ]
+        return sorted(found, key=lambda row: (row.due_ms, row.id))[:limit]
+
+    def open_buckets(self, home: str, shards: list[int], first: int) -> dict[int, list[int]]:
+        """Shard to its buckets from `first` on."""
+        found: dict[int, set[int]] = {}
+        for home_, bucket, shard, _ in self.open:
+            if home_ == home and shard in shards and bucket >= first:
+                found.setdefault(shard, set()).add(bucket)
+        return {shard: sorted(buckets) for shard, buckets in sorted(found.items())}
+
+    def floors(self, home: str) -> dict[str, bytes]:
+        """Owner to floor."""
+        return {owner: body for (home_, owner), body in self.floor_rows.items() if home_ == home}
+
+    def provider_ids(self, account: str, bucket: int) -> list[bytes]:
+        """Segments, newest first."""
+        return list(reversed(self.segments.get((account, bucket), {}).values()))
+
+    def pending(self, account: str, ids: list[str]) -> list[bytes]:
+        """Receipts of these provider ids that wait."""
+        return [body for i in ids for body in self.pending_rows.get((account, i), ())]
+
+    def last_row(self, log: str) -> int:
+        """The number of the log's last row."""
+        return max(self.logs.get(log, {}), default=0)
+
+
+class MemoryJournal:
+    """See the module's docstring; implements `sync.store.port.JournalStore`."""
+
+    def __init__(self, home: str, shards: int) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.tables = MemoryTables(home, shards)
+        self.refuse: Callable[[Write], str] = lambda _: ""
+        self._waiting: list[tuple[Write, Done]] = []
+        self._closed = False
+
+    def submit(self, write: Write, done: Done) -> None:
+        """Apply the write in the next turn and answer it there."""
+        self._waiting.append((write, done))
+        if len(self._waiting) == 1:
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        answers = [self.refuse(write) or self.tables.apply(write) for write, _ in waiting]
+        for (_, done), answer in zip(waiting, answers, strict=True):
+            done(answer)
+
+    def _read(self) -> MemoryTables:
+        if self._closed:
+            raise StoreError("the journal cannot be read: it is closed")
+        return self.tables
+
+    async def shards_of_home(self, home: str) -> list[ShardRow]:
+        return list(self._read().shard_rows.get(home, ()))
+
+    async def lease(self, incarnation: str) -> Lease | None:
+        return self._read().lease_rows.get(incarnation)
+
+    async def leases(self) -> list[Lease]:
+        return [x for x in self._read().lease_rows.values() if x.state == "active"]
+
+    async def registry(self) -> list[Registered]:
+        return list(self._read().registered.values())
+
+    async def rows(self, log: str, first: int, limit: int) -> list[tuple[int, bytes]]:
+        return self._read().rows(log, first, limit)
+
+    async def by_ids(self, ids: list[str]) -> dict[str, ByIdRow]:
+        return self._read().by_ids(ids)
+
+    async def open_due(
+        self, home: str, shards: list[int], bucket: int, limit: int, after: tuple[int, str]
+    ) -> list[OpenRow]:
+        return self._read().open_due(home, shards, bucket, limit, after)
+
+    async def open_buckets(self, home: str, shards: list[int], first: int) -> dict[int, list[int]]:
+        return self._read().open_buckets(home, shards, first)
+
+    async def floors(self, home: str) -> dict[str, bytes]:
+        return self._read().floors(home)
+
+    async def key(self, tenant: str, key: str) -> bytes | None:
+        return self._read().keys.get((tenant, key))
+
+    async def provider_ids(self, account: str, bucket: int) -> list[bytes]:
+        return self._read().provider_ids(account, bucket)
+
+    async def pending(self, account: str, ids: list[str]) -> list[bytes]:
+        return self._read().pending(account, ids)
+
+    async def last_row(self, log: str) -> int:
+        return self._read().last_row(log)
+
+    async def logs(self) -> dict[str, int]:
+        return {log: max(rows) for log, rows in self._read().logs.items() if rows}
+
+    async def close(self) -> None:
+        """Finish what was submitted, then close."""
+        while self._waiting:
+            await asyncio.sleep(0)
+        self._closed = True
