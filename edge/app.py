@@ -187,12 +187,13 @@ class EdgeApp:
 
     async def _accept(self, request: web.BaseRequest, trace: str) -> Answer:
         reply = await self._notifications.accept(request, trace)
+        content_type = JSON_TYPE if reply.status < 400 else PROBLEM_TYPE
         headers = reply.headers
-        content_type = headers.get("Content-Type") if headers else None
-        if content_type is None:
-            content_type = JSON_TYPE if reply.status < 400 else PROBLEM_TYPE
-        else:
-            headers = {name: text for name, text in headers.items() if name != "Content-Type"}
+        if headers:
+            # The core's word on the type goes before ours; names of headers know no case.
+            types = [text for name, text in headers.items() if name.lower() == "content-type"]
+            content_type = types[0] if types else content_type
+            headers = {n: text for n, text in headers.items() if n.lower() != "content-type"}
         return Answer(reply.status, reply.body, trace, content_type=content_type, headers=headers)
 
     def _log_problem(

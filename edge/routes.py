@@ -112,7 +112,7 @@ FORWARDED: tuple[Route, ...] = (
         SEND,
         CancelOut,
         202,
-        codes=("not_found", "not_yet_visible", "not_cancelable"),
+        codes=("not_found", "not_yet_visible"),
     ),
     *_collection("template", TEMPLATES, (TemplateIn, TemplateOut, TemplatePage)),
     *_collection("provider", PROVIDERS, (ProviderIn, ProviderOut, ProviderPage)),

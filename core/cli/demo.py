@@ -90,10 +90,9 @@ def _history(sandbox: Api, message_ids: set[str]) -> list[dict[str, Any]]:
     after = 0
     while True:
         page = sandbox.call("GET", f"/sandbox/history?after={after}&limit={_HISTORY_STEP}")
-        about = (str(entry["ref"]).partition(".")[0] for entry in page["data"])
         found += [
-            entry for entry, name in zip(page["data"], about, strict=True) if name in message_ids
+            entry for entry in page["data"] if str(entry["ref"]).partition(".")[0] in message_ids
         ]
-        if len(page["data"]) < _HISTORY_STEP:
+        if not page["data"]:
             return found
         after = page["next"]

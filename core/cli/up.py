@@ -8,6 +8,8 @@ standard output is one object, printed when everything answers.
 import argparse
 import asyncio
 import os
+import shutil
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -118,5 +120,14 @@ def _show_addresses(running: "Running", data: Path) -> None:
         line("See what reached the provider:")
         line(f"  curl -s {running.sandbox}/sandbox/history")
     line("Follow a message, in another terminal:")
-    line("  goutong trace MESSAGE_ID")
+    where = "" if data == DEFAULT_DATA else f" --data {data}"
+    line(f"  {_program()} trace{where} MESSAGE_ID")
     line()
+
+
+def _program() -> str:
+    """How this program is called from here."""
+    if shutil.which("goutong"):
+        return "goutong"
+    called = Path(sys.argv[0])
+    return os.path.relpath(called) if called.name == "goutong" else "python -m core.cli"

@@ -35,7 +35,6 @@ CODES: dict[str, tuple[int, str]] = {
     "request_timeout": (408, "The request did not come in time"),
     "idempotency_running": (409, "The same request is still running"),
     "already_exists": (409, "It exists already"),
-    "not_cancelable": (409, "It cannot be canceled any more"),
     "stale_version": (412, "It was changed meanwhile"),
     "body_too_large": (413, "The body is too large"),
     "unsupported_media_type": (415, "The content type is not supported"),

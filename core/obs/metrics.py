@@ -148,7 +148,6 @@ class CoreMetrics(Collector):
         self.calls_running = gauges("calls_running", "Calls under way", "account")
         self.account_up = gauges("account_up", "1 where calls can be made", "account")
         self.disk_free_bytes = gauges("disk_free_bytes", "Free disk under the store")
-        self.loop_lag_ms = gauges("loop_lag_ms", "How late the event loop runs what is due")
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
         ProcessCollector(registry=self._registry)

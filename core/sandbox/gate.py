@@ -21,6 +21,7 @@ _LINGER_NONE = struct.pack("ii", 1, 0)
 _ACCEPTS_A_TURN = 64
 _BACKLOG = 1024
 _PAUSE_WITHOUT_FILES_S = 0.1
+_KEEP_IDLE_S = 60
 _CLOSE_S = 1.0
 _CLOSE_LOOK_S = 0.005
 
@@ -187,6 +188,7 @@ class Gate:
                 return
             connection.setblocking(False)
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _KEEP_IDLE_S)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             task = self._loop.create_task(self._join(connection))
             self._joining.add(task)

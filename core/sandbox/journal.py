@@ -87,10 +87,11 @@ class Journal:
 
     def append(self, records: list[Record]) -> None:
         """Hand the records to the operating system, all or none of them."""
-        encode = msgspec.json.encode
-        self._file.append(b"".join([encode(record) + b"\n" for record in records]))
+        # Before, not after: what these records make alive may not be alive for their owner yet.
         if self._file.size > self._size_when_new + self._grown_bytes_max:
             self.renew()
+        encode = msgspec.json.encode
+        self._file.append(b"".join([encode(record) + b"\n" for record in records]))
 
     def renew(self) -> None:
         """Write the file anew with what is alive. If that fails, the old file stays in use."""

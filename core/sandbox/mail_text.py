@@ -5,8 +5,9 @@ replacement characters, a mail without a text part as its HTML without the tags.
 """
 
 import re
-from email import policy
-from email.message import EmailMessage
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
+from email.message import Message
 from email.parser import BytesParser
 from html.parser import HTMLParser
 
@@ -18,7 +19,9 @@ _UNSEEN = frozenset({"script", "style", "head", "title", "template"})
 _BLOCKS = frozenset({"p", "div", "br", "tr", "li", "h1", "h2", "h3", "h4", "h5", "h6", "table"})
 _BLANKS = re.compile(r"[ \t\r\f\v\n]+")
 _EMPTY_LINES = re.compile(r"\n{3,}")
-_parser = BytesParser(policy=policy.SMTP)
+_FOLD = re.compile(r"\r?\n([ \t])")
+# The newer policies of this parser understand more of a header, and take ten times as long.
+_parser = BytesParser()
 
 
 class MailText(Struct, frozen=True):
@@ -32,12 +35,12 @@ def read_mail(data: bytes) -> MailText:
     """Subject, empty line, text; and the attempt's name from its header."""
     try:
         mail = _parser.parsebytes(data)
-        subject = str(mail["Subject"] or "")
-        ref = str(mail[HEADER_REFERENCE]).strip() if HEADER_REFERENCE in mail else None
+        subject = _header(mail, "Subject")
+        ref = _header(mail, HEADER_REFERENCE)
         body = _body(mail)
     except Exception:  # the parser raises many things on broken mails
         return MailText("\n\n" + data.decode("utf-8", "replace"), None)
-    return MailText(f"{subject}\n\n{body}", ref)
+    return MailText(f"{subject or ''}\n\n{body}", ref)
 
 
 def strip_html(html: str) -> str:
@@ -49,17 +52,42 @@ def strip_html(html: str) -> str:
     return _EMPTY_LINES.sub("\n\n", "\n".join(lines)).strip("\n")
 
 
-def _body(mail: EmailMessage) -> str:
-    part = mail.get_body(("plain", "html"))
-    if part is None:
-        return ""
+def _header(mail: Message, name: str) -> str | None:
+    """A header as it is read: unfolded, its encoded words decoded; None if it is not there."""
+    wanted = name.lower()
+    raw = next((value for found, value in mail.raw_items() if found.lower() == wanted), None)
+    if raw is None:
+        return None
+    # Octets above 127 that no encoded word holds are UTF-8, as RFC 6532 has it.
+    octets = str(raw).encode("utf-8", "surrogateescape")
+    text = _FOLD.sub(r"\1", octets.decode("utf-8", "replace")).strip()
+    if "=?" not in text:
+        return text
+    try:
+        return str(make_header(decode_header(text)))
+    except (LookupError, ValueError, HeaderParseError):
+        return text
+
+
+def _body(mail: Message) -> str:
+    """The first text that is no attachment, else the first HTML."""
+    html: Message | None = None
+    for part in mail.walk():
+        if part.is_multipart() or part.get_content_disposition() == "attachment":
+            continue
+        kind = part.get_content_type()
+        if kind == "text/plain":
+            # A mail's last line is always ended; that newline is the wire's, not the writer's.
+            return _text(part).rstrip("\n")
+        if kind == "text/html" and html is None:
+            html = part
+    return "" if html is None else strip_html(_text(html))
+
+
+def _text(part: Message) -> str:
     octets = part.get_payload(decode=True)
     assert isinstance(octets, bytes)
-    text = _decoded(octets, part.get_content_charset("utf-8")).replace("\r\n", "\n")
-    if part.get_content_subtype() == "html":
-        return strip_html(text)
-    # A mail's last line is always ended; that newline is the wire's, not the writer's.
-    return text.rstrip("\n")
+    return _decoded(octets, part.get_content_charset("utf-8")).replace("\r\n", "\n")
 
 
 def _decoded(octets: bytes, charset: str) -> str:

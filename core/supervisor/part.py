@@ -2,7 +2,8 @@
 
 A part dies with the process that keeps it (see `tether`). Between two starts there is a pause that
 doubles from `first_ms` to `longest_ms`, and is short again once the part lived for `steady_ms`.
-What a part writes to its standard output and error goes to `logs/NAME.err`, kept small.
+What a part writes to its standard output and error goes to `logs/NAME.err`, which is looked at each
+minute and emptied when it has grown over 1 MiB.
 """
 
 import asyncio
@@ -50,6 +51,7 @@ class Pace(Struct, frozen=True):
     longest_ms: int
     steady_ms: int
     lock_wait_ms: int
+    trim_every_ms: int = 60_000
 
     def pause_ms(self, deaths_in_a_row: int) -> int:
         """How long to wait after this many deaths without a steady life between."""
@@ -147,16 +149,17 @@ class Part:
         self._log.info("part started", pid=process.pid, restarts=self.restarts)
         self._changed()
         try:
-            return await process.wait()
+            while True:
+                with contextlib.suppress(TimeoutError):
+                    return await asyncio.wait_for(process.wait(), self._pace.trim_every_ms / 1000)
+                self._trim()
         finally:
             self.pid = self._process = None
 
     async def _spawn(self) -> asyncio.subprocess.Process:
         tie = (os.getpid(), int(self.spec.death_signal))
         hold = (self._folder.lock_of(self.spec.name), self._pace.lock_wait_ms)
-        err = self._err_path()
-        mode = "ab" if err.exists() and err.stat().st_size < _ERR_BYTES_MAX else "wb"
-        with err.open(mode) as sink:
+        with self._err_path().open("ab") as sink:
             return await asyncio.create_subprocess_exec(
                 *(sys.executable, "-I", "-S", tether.__file__, *map(str, (*tie, *hold))),
                 *self.spec.argv,
@@ -171,6 +174,13 @@ class Part:
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(number)
+
+    def _trim(self) -> None:
+        """Empty what the part wrote when it is too long; it goes on writing at the beginning."""
+        path = self._err_path()
+        with contextlib.suppress(OSError):
+            if path.stat().st_size > _ERR_BYTES_MAX:
+                os.truncate(path, 0)
 
     def _err_path(self) -> Path:
         return self._folder.logs / f"{self.spec.name}.err"

@@ -194,7 +194,10 @@ class JournalStore(Protocol):
     async def open_due(
         self, home: str, shards: list[int], bucket: int, limit: int, after: tuple[int, str]
     ) -> list[OpenRow]:
-        """Entries of one bucket in the order of (due_ms, id), those after `after`."""
+        """Entries of one bucket in the order of (due_ms, id), those after `after`.
+
+        Of an id that stands there several times, the entry of the highest epoch alone.
+        """
 
     async def open_buckets(self, home: str, shards: list[int], first: int) -> dict[int, list[int]]:
         """Shard to its buckets from `first` on that hold anything."""

@@ -190,6 +190,8 @@ class SQLiteJournal:
         sql = (
             "SELECT home, shard, bucket, id, epoch, due_ms, body FROM open_set WHERE home=? "  # noqa: S608
             f"AND bucket=? AND shard IN ({_marks(shards)}) AND (due_ms, id) > (?, ?) "
+            "AND epoch=(SELECT MAX(epoch) FROM open_set AS o WHERE o.home=open_set.home "
+            "AND o.bucket=open_set.bucket AND o.shard=open_set.shard AND o.id=open_set.id) "
             "ORDER BY due_ms, id LIMIT ?"
         )
         values = (home, bucket, *shards, *after, limit)

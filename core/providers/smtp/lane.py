@@ -5,8 +5,8 @@ A lane is `cold` (closed on purpose, or not needed yet; opened when a mail comes
 connection was lost or refused tries again by itself; one that was closed on purpose does not.
 
 A kept connection may have been closed by the server just when a mail was offered on it. Such a
-mail, about which the server has said nothing, is offered once more on a fresh connection; the
-call has not begun then, so this is no repeated call.
+mail, about which the server has said nothing, is offered once more on a fresh connection, where
+the same cannot happen again; the call has not begun then, so this is no repeated call.
 """
 
 import asyncio
@@ -194,8 +194,7 @@ class Lane:
         self._pool.session_connected(session)
 
     def finished(self, session: Session, job: Job, outcome: Outcome, stale: bool) -> None:
-        if stale and not job.afresh and not self._pool.closing:
-            job.afresh = True
+        if stale and not self._pool.closing:
             self.session = None
             self.open(job)
             return

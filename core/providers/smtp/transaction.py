@@ -19,13 +19,12 @@ _Stage = Literal["reset", "mail", "rcpt", "data", "blank", "body"]
 _PHASES: dict[str, Phase] = {"mail": "mail", "rcpt": "rcpt", "data": "data", "body": "body"}
 
 
-class Job(Struct):
+class Job(Struct, frozen=True):
     """One call with its mail; `block` is the whole data block, the final dot included."""
 
     call: Call
     mail: Mail
     block: bytes
-    afresh: bool = False  # it was already given a second, fresh connection
 
 
 class Step(Struct, frozen=True, gc=False):

@@ -25,6 +25,23 @@ def test_text_in_any_encoding(charset: str, encoding: str) -> None:
     assert read.ref == "m1.2.3"
 
 
+@pytest.mark.parametrize(
+    ("header", "subject"),
+    [
+        ("=?utf-8?b?8J+Riw==?= plain =?utf-8?q?=C3=BC?= end", "👋 plain ü end"),
+        ("=?utf-8?q?one_?=\r\n =?utf-8?q?word?=", "one word"),
+        ("=?iso-8859-1?q?Gr=FC=DFe?=", "Grüße"),
+        ("plain and\r\n folded", "plain and folded"),
+        ("über UTF-8", "über UTF-8"),
+        ("=?martian?q?x?=", "=?martian?q?x?="),
+        ("a=b?c=?d", "a=b?c=?d"),
+    ],
+)
+def test_subjects_as_they_are_read(header: str, subject: str) -> None:
+    data = f"Subject: {header}\r\nX-GouTong-Ref: m.1.1\r\n\r\ntext\r\n".encode()
+    assert read_mail(data) == MailText(f"{subject}\n\ntext", "m.1.1")
+
+
 def test_an_attachment_is_not_the_text() -> None:
     message = EmailMessage()
     message["Subject"] = "s"

@@ -248,8 +248,8 @@ class TestLimits:
     def limits(self) -> SandboxLimits:
         return SandboxLimits(
             connections_max=2,
-            bind_timeout_ms=150,
-            receipt_repeat_ms=100,
+            bind_timeout_ms=1000,
+            receipt_repeat_ms=400,
             receipt_tries_max=2,
             receipts_max=3,
             receipt_window=2,
@@ -273,7 +273,7 @@ class TestLimits:
         await client.submit()
         await client.receipts_are(2)
         # Given up means: not there for the next one who would take it.
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.8)
         other = await SmppClient.connect(box.smpp_port)
         client.close()
         last = await other.submit("the next")

@@ -304,16 +304,16 @@ async def test_a_hang_comes_after_the_effect_and_lasts(http: Http, raw: Raw) -> 
 
 
 async def test_latency_holds_back_the_final_reply_and_what_follows(http: Http, raw: Raw) -> None:
-    await http.behave(MAIL, latency_ms=[200, 200])
+    await http.behave(MAIL, latency_ms=[1000, 1000])
     started = time.monotonic()
     raw.writer.write(
         b"MAIL FROM:<a@x.org>\r\nRCPT TO:<b@x.org>\r\nDATA\r\n\r\ntext\r\n.\r\nNOOP\r\n"
     )
     await raw.lines(3)
     assert len(await until(http.history)) == 1
-    assert time.monotonic() - started < 0.19
+    assert time.monotonic() - started < 0.9
     assert (await raw.line()).startswith("250 2.0.0 Ok: queued as ")
-    assert time.monotonic() - started > 0.19
+    assert time.monotonic() - started > 0.99
     assert await raw.line() == "250 2.0.0 Ok\r\n"
 
 
@@ -329,7 +329,7 @@ class TestLimits:
 
     @pytest.fixture
     def limits(self) -> SandboxLimits:
-        return SandboxLimits(mail_bytes_max=1000, mail_recipients_max=2, smtp_idle_ms=200)
+        return SandboxLimits(mail_bytes_max=1000, mail_recipients_max=2, smtp_idle_ms=1000)
 
     async def test_a_mail_that_is_too_large(self, http: Http, raw: Raw) -> None:
         replies = await raw.send("x" * 70 + "\r\n" + ("y" * 70 + "\r\n") * 2000)

@@ -1,7 +1,9 @@
 """The SMSC and the adapter under test, on asyncio's own loop and on uvloop."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -10,7 +12,7 @@ import pytest
 import uvloop
 
 from core.providers.port import Call, Outcome, OutMessage, ReceiptIn
-from core.providers.smpp import Settings
+from core.providers.smpp import Settings, codec
 from core.providers.smpp.adapter import SmppAdapter
 from tests.support.certificate import certificate
 from tests.support.smsc import Smsc
@@ -94,6 +96,24 @@ class Rig:
         await until(lambda: self.outcomes[ref])
         [outcome] = self.outcomes[ref]
         return outcome
+
+
+@asynccontextmanager
+async def raw_peer(rig: Rig, **settings: Any) -> AsyncIterator[socket.socket]:
+    """The other end as a bare socket, which works without the loop; the adapter is bound."""
+    loop = asyncio.get_running_loop()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        settings["port"] = listener.getsockname()[1]
+        adapter = await rig.connect(wait_up=False, **settings)
+        peer, _ = await loop.sock_accept(listener)
+        with peer:
+            peer.setblocking(False)
+            await loop.sock_recv(peer, 1000)
+            peer.send(codec.bind_transceiver_resp(1, 0, "smsc"))
+            await until(lambda: adapter.state() == "up")
+            yield peer
+            await adapter.stop(grace_ms=0)
 
 
 @pytest.fixture

@@ -1,16 +1,16 @@
 """Calls over a real connection: answers, refusals, doubts, and the moment of the first byte."""
 
 import asyncio
-import socket
+import time
 
 from pytest import mark
 
-from core.providers.port import Call, Outcome, OutMessage
+from core.providers.port import Call, Outcome, OutMessage, ReceiptIn
 from core.providers.smpp import codec
 from core.providers.smpp.codec import Pdu, ShortMessage
 from tests.support.smsc import Link, say_nothing
 from tests.support.wait import until
-from tests.wire.smpp.conftest import TO, Rig
+from tests.wire.smpp.conftest import TO, Rig, raw_peer
 
 
 async def test_bind_and_submit(rig: Rig) -> None:
@@ -125,30 +125,36 @@ async def test_a_guard_that_fails_lets_nothing_out(rig: Rig) -> None:
 
 async def test_the_first_byte_leaves_in_the_turn_of_the_guard(rig: Rig) -> None:
     """When a second call of the same turn is told `withdrawn`, the first is in the kernel."""
-    loop = asyncio.get_running_loop()
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.setblocking(False)
-        rig.smsc.port = listener.getsockname()[1]
-        adapter = await rig.connect(wait_up=False)
-        peer, _ = await loop.sock_accept(listener)
-        with peer:
-            peer.setblocking(False)
-            await loop.sock_recv(peer, 1000)
-            peer.send(codec.bind_transceiver_resp(1, 0, "smsc"))
-            await until(lambda: adapter.state() == "up")
-            seen: list[bytes] = []
-            told: list[Outcome] = []
-            late_call = Call(
-                OutMessage("late", TO, text="never"),
-                lambda: False,
-                lambda outcome: (told.append(outcome), seen.append(peer.recv(1000)))[0],
-            )
-            rig.send("first", "now")
-            adapter.submit(late_call)
-            await until(lambda: told)
-            [pdu] = codec.PduReader().feed(seen[0])
-            assert codec.read_short_message(pdu.body).payload == b"now"
-            await adapter.stop(grace_ms=0)
+    async with raw_peer(rig) as peer:
+        seen: list[bytes] = []
+        told: list[Outcome] = []
+
+        def withdrawn(outcome: Outcome) -> None:
+            told.append(outcome)
+            seen.append(peer.recv(1000))
+
+        rig.send("first", "now")
+        rig.adapters[-1].submit(Call(OutMessage("no", TO), lambda: False, withdrawn))
+        await until(lambda: told)
+        [pdu] = codec.PduReader().feed(seen[0])
+        assert codec.read_short_message(pdu.body).payload == b"now"
+
+
+async def test_a_process_that_stood_still_reads_before_it_calls_anything_overdue(
+    rig: Rig,
+) -> None:
+    async with raw_peer(rig, response_timeout_ms=200) as peer:
+        rig.send("r")
+        [pdu] = codec.PduReader().feed(await asyncio.get_running_loop().sock_recv(peer, 1000))
+
+        def stand_still(receipt: ReceiptIn) -> None:
+            peer.send(codec.submit_sm_resp(pdu.sequence, 0, "7"))
+            time.sleep(0.8)
+
+        rig.events.receipt = stand_still  # type: ignore[method-assign]
+        receipt = ShortMessage(source="1", dest="2", esm_class=4, payload=b"id:7 stat:DELIVRD")
+        peer.send(codec.deliver_sm(1, receipt))
+        assert (await rig.outcome("r")).kind == "accepted"
 
 
 async def test_reset_after_the_write_leaves_a_doubt(rig: Rig) -> None:

@@ -117,6 +117,20 @@ async def test_the_smsc_unbinds(rig: Rig) -> None:
     await until(lambda: first.closed and adapter.state() == "up")
 
 
+async def test_an_unbind_in_one_breath_with_the_bind(rig: Rig) -> None:
+    def on_bind(link: Link, pdu: Pdu) -> None:
+        answer = codec.bind_transceiver_resp(pdu.sequence, 0, "smsc")
+        if len(rig.smsc.binds) == 1:
+            link.send(answer, codec.bare(codec.UNBIND, 5))
+        else:
+            link.send(answer)
+
+    rig.smsc.on_bind = on_bind
+    adapter = await rig.connect(wait_up=False)
+    await until(lambda: len(rig.smsc.binds) == 2 and adapter.state() == "up")
+    assert rig.smsc.links[0].closed
+
+
 async def test_stopping_waits_for_answers_and_takes_its_leave(rig: Rig) -> None:
     held: list[tuple[Link, Pdu]] = []
     rig.smsc.on_submit = lambda link, pdu, _: held.append((link, pdu))

@@ -352,6 +352,21 @@ async def test_a_yes_followed_by_junk_is_a_yes_and_the_last_of_the_connection() 
         await until(lambda: server.connections == 2)
 
 
+async def test_a_second_yes_is_not_taken_for_the_next_mail() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.hello(*USUAL)
+        await peer.envelope()
+        await peer.data()
+        await peer.say("250 queued as YES1", "250 and again")
+        assert await peer.gone() == b""
+
+    async with ScriptedServer(script) as server, account(server.port) as (adapter, engine):
+        second = engine.call("m2.a.1")
+        adapter.submit(engine.call("m1.a.1", then=lambda _: adapter.submit(second)))
+        assert (await engine.outcome("m1.a.1")).provider_id == "YES1"
+        assert (await engine.outcome("m2.a.1")).kind == "not_sent"
+
+
 async def test_a_server_that_answers_ahead_gets_no_data() -> None:
     async def script(peer: Peer) -> None:
         await peer.hello(*USUAL)
@@ -397,6 +412,7 @@ LARGE_OK = {"size_max_bytes": 100_000_000}
 )
 async def test_an_answer_in_the_middle_of_a_large_mail(reply: str, kind: str) -> None:
     """A no stands. A yes to a mail that was not read to its end is none. Neither goes on."""
+    ends = []
 
     async def script(peer: Peer) -> None:
         await peer.hello("PIPELINING", "SIZE 99000000")
@@ -406,7 +422,8 @@ async def test_an_answer_in_the_middle_of_a_large_mail(reply: str, kind: str) ->
         await peer.say(reply)
         await until(lambda: engine.outcomes)
         peer.writer.transport.resume_reading()
-        assert b"\r\n.\r\n" not in await peer.gone()
+        ends.append((await peer.gone())[-5:])
+        assert peer.was_reset
 
     async with (
         ScriptedServer(script) as server,
@@ -414,6 +431,8 @@ async def test_an_answer_in_the_middle_of_a_large_mail(reply: str, kind: str) ->
     ):
         adapter.submit(engine.call("m1.a.1", **LARGE))
         assert (await engine.outcome("m1.a.1")).kind == kind
+        await until(lambda: ends)
+    assert ends != [b"\r\n.\r\n"]
 
 
 async def test_a_server_that_does_not_read_is_cut_off_after_the_write_time_out() -> None:

@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import urllib.request
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +24,10 @@ async def answers(url: str) -> bool:
             return False
 
     return await asyncio.to_thread(ask)
+
+
+def arguments_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_text()
 
 
 async def test_first_line_tells_everything_and_everything_answers(bench: Bench) -> None:
@@ -51,6 +56,19 @@ async def test_secrets_are_the_owners_alone(bench: Bench) -> None:
     for name in ("keys.json", "internal.key", "hash.key", "vault.key", "nats.conf", "up.json"):
         assert (bench.data / name).stat().st_mode & 0o077 == 0, name
     assert bench.data.stat().st_mode & 0o077 == 0
+
+
+async def test_secrets_are_not_among_the_arguments_of_any_process(bench: Bench) -> None:
+    up = await bench.up()
+    secrets = [
+        up.line["api_key"],
+        up.line["admin_key"],
+        *((bench.data / name).read_text().strip() for name in ("internal.key", "vault.key")),
+    ]
+    for pid in [up.pid, *bench.pids(up)]:
+        arguments = arguments_of(pid)
+        assert arguments
+        assert not [secret for secret in secrets if secret in arguments]
 
 
 @pytest.mark.parametrize("role", ["core", "edge", "nats"])

@@ -1,0 +1,52 @@
+"""What happened in a run, as an outsider sees it; the checkers read nothing else but the store."""
+
+from msgspec import Struct
+
+from sync.records import State
+
+
+class Violation(AssertionError):
+    """A checker found something. `checker` is its name."""
+
+    def __init__(self, checker: str, what: str) -> None:
+        super().__init__(f"{checker}: {what}")
+        self.checker = checker
+
+
+class FirstByte(Struct):
+    """A call reached a provider. `sent` says that it had an effect there."""
+
+    at: float
+    id: str
+    shard: int
+    epoch: int
+    account: str
+    key: str
+    body: bytes
+    attempt: str
+    resend: int
+    sent: bool
+
+
+class Submitted(Struct):
+    """A body that a client handed in under an id, and whether it was told that it is accepted."""
+
+    id: str
+    body: bytes
+    at_most_once: bool
+    accepted: bool = False
+
+
+class History:
+    """Facts in the order of virtual time."""
+
+    def __init__(self) -> None:
+        self.submitted: list[Submitted] = []
+        self.bytes: list[FirstByte] = []
+        self.told: dict[str, list[tuple[float, State, str]]] = {}
+        self.acked: list[tuple[str, str, str, str]] = []  # account, provider id, attempt, id
+        self.trail: list[tuple[float, str, str]] = []
+
+    def sends(self, message_id: str) -> list[FirstByte]:
+        """The calls of a message that had an effect."""
+        return [b for b in self.bytes if b.id == message_id and b.sent]

@@ -1,0 +1,296 @@
+"""core/engine/shell.py in virtual time: each command handled in the same way and order.
+
+A difference to the engine's shell is a defect of this file: the walk says nothing about code that
+it does not mirror.
+"""
+
+from collections.abc import Callable, Generator
+from typing import Any
+
+from core.decide.retry import Rules, after_refusal
+from core.providers.port import Outcome as WireOutcome
+from sync.owner.state import (
+    Changed,
+    Lookup,
+    MakeCall,
+    Msg,
+    Offer,
+    ReadEventsAgain,
+    Refused,
+    Revive,
+    WriteByIds,
+    WriteEffect,
+    WriteOpen,
+)
+from sync.owner.takeover import Ask, ReadFloors, ReadRegistry, ReadRows
+from sync.records import Outcome, Place, Record, decode_open, decode_row
+from sync.store.port import Answer, PutById, PutOpen, Write
+from tests.support.world.loop import drive
+from tests.support.world.plan import HOME
+from tests.support.world.process import Core
+
+AGAIN_S = 0.05
+ROWS_AT_ONCE = 3
+OPEN_ENTRIES_AT_ONCE = 2
+RULES = Rules(first_ms=300, longest_ms=3_000, jitter=0.2, attempts_max=4)
+
+
+class SimShell:
+    """Carries out what the owner says, and brings the answers back."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._owner = core.owner
+        self._asked_again: list[str] = []
+        self._reading: set[str] = set()
+        self._sealing = False
+        core.logs.on_effect = self._effects_durable
+        core.logs.on_row = self.row
+        core.dispatcher.on_outcome = self._outcome
+        core.dispatcher.on_late = self._outcome
+        core.dispatcher.after = self.drain
+        self._carry: dict[type, Callable[[Any], None]] = {
+            Offer: lambda c: core.dispatcher.offer(c.msg),
+            WriteEffect: lambda c: core.logs.effect(c.record, c.urgent),
+            MakeCall: lambda c: core.dispatcher.call(c.msg, c.attempt, c.intent),
+            Changed: self._changed,
+            Refused: self._refused,
+            Lookup: lambda c: core.spawn(self._look_up(c.ids)),
+            Revive: lambda c: core.spawn(self._revive(c)),
+            WriteByIds: lambda c: self._put(PutById(c.rows), lambda: self._by_ids_durable(c)),
+            WriteOpen: lambda c: self._put(PutOpen(c.rows), lambda: self._open_durable(c)),
+            ReadEventsAgain: self._read_events_again,
+        }
+
+    def drain(self) -> None:
+        """Carry out the owner's commands until there are none."""
+        owner, carry = self._owner, self._carry
+        while owner.out:
+            commands, owner.out = owner.out, []
+            for command in commands:
+                self._core.command()
+                carry[type(command)](command)
+
+    # Reading
+
+    def row(self, log: str, row: int, records: list[Record]) -> None:
+        """A row of an accept log of this home stands."""
+        self._owner.row_available(log, row, records)
+        self._owner.ask(self._core.wall_ms())
+        self.drain()
+
+    def read_wanted(self, known_rows: dict[str, int]) -> None:
+        """Read what the owner is behind with; one read of a log at a time."""
+        for want in self._owner.wants(known_rows):
+            if want.log not in self._reading:
+                self._reading.add(want.log)
+                self._core.spawn(self._read_log(want.log, want.first))
+
+    async def _read_log(self, log: str, first: int) -> None:
+        try:
+            rows = await self._core.read(lambda t: t.rows(log, first, ROWS_AT_ONCE))
+            for row, body in rows:
+                self._owner.row_available(log, row, decode_row(body))
+            self._owner.ask(self._core.wall_ms())
+            self.drain()
+        finally:
+            self._reading.discard(log)
+        if len(rows) == ROWS_AT_ONCE:
+            self.read_wanted({log: first + ROWS_AT_ONCE})
+
+    async def _look_up(self, ids: list[str]) -> None:
+        found = await self._core.read_forever(lambda t: t.by_ids(ids))
+        self._owner.looked_up(ids, found, self._core.wall_ms())
+        self._owner.ask(self._core.wall_ms())
+        self.drain()
+
+    async def _revive(self, command: Revive) -> None:
+        records = await self._core.read_forever(lambda t: _records_at(t, command.places))
+        self._owner.revived(command.id, command.row, records, self._core.wall_ms())
+        self._owner.ask(self._core.wall_ms())
+        self.drain()
+
+    def _read_events_again(self, command: ReadEventsAgain) -> None:
+        if not self._asked_again:
+            self._core.spawn(self._read_events())
+        self._asked_again += command.ids
+
+    async def _read_events(self) -> None:
+        ids, self._asked_again = self._asked_again, []
+        wanted = set(ids)
+        await self._core.receipts.write_down()
+        cursors: dict[str, int] = {}
+        for group in self._owner.groups:
+            for log, at in group.cursors.items():
+                cursors[log] = min(cursors.get(log, at), at)
+        for log, at in cursors.items():
+            await self._scan(log, at + 1, wanted)
+        self._owner.events_read(ids, self._core.wall_ms())
+        self._owner.ask(self._core.wall_ms())
+        self.drain()
+
+    async def _scan(self, log: str, first: int, wanted: set[str]) -> None:
+        while True:
+            at = first
+            rows = await self._core.read_forever(lambda t, at=at: t.rows(log, at, ROWS_AT_ONCE))
+            if not rows:
+                return
+            for row, body in rows:
+                for index, record in enumerate(decode_row(body)):
+                    if record.id in wanted:
+                        self._owner.event_seen(record, Place(log, row, index))
+            first = rows[-1][0] + 1
+
+    # Loading shards and buckets
+
+    async def run_load(self, machine: Generator[Ask, Any, Any]) -> Any:
+        """Drive a reading machine with the store's answers."""
+        answer: Any = None
+        while True:
+            try:
+                ask = machine.send(answer)
+            except StopIteration as done:
+                return done.value
+            if isinstance(ask, ReadFloors):
+                answer = await self._core.read_forever(lambda t: t.floors(HOME))
+            elif isinstance(ask, ReadRegistry):
+                answer = await self._core.read_forever(lambda t: list(t.registered.values()))
+            elif isinstance(ask, ReadRows):
+                answer = await self._core.read(
+                    lambda t, ask=ask: t.rows(ask.log, ask.first, ask.limit)
+                )
+
+    def open_buckets(self, lead_ms: int) -> None:
+        """Take up what the open set holds for now and soon."""
+        for bucket, shards in self._owner.due_buckets(self._core.wall_ms(), lead_ms):
+            name = f"open.{bucket}"
+            if name not in self._reading:
+                self._reading.add(name)
+                self._core.spawn(self._open_bucket(name, bucket, shards))
+
+    async def _open_bucket(self, name: str, bucket: int, shards: list[int]) -> None:
+        after = (-1, "")
+        try:
+            while True:
+                rows = await self._core.read(
+                    lambda t, after=after: t.open_due(
+                        HOME, shards, bucket, OPEN_ENTRIES_AT_ONCE, after
+                    )
+                )
+                last = len(rows) < OPEN_ENTRIES_AT_ONCE
+                entries = [decode_open(row.body) for row in rows]
+                self._owner.bucket_read(bucket, shards if last else [], entries)
+                self._owner.ask(self._core.wall_ms())
+                self.drain()
+                if last:
+                    return
+                after = (rows[-1].due_ms, rows[-1].id)
+        finally:
+            self._reading.discard(name)
+
+    # What stands
+
+    def _effects_durable(self, places: list[Place], records: list[Record]) -> None:
+        now_ms = self._core.wall_ms()
+        for place, record in zip(places, records, strict=True):
+            self._owner.effect_durable(place, record, now_ms)  # type: ignore[arg-type]
+        self.drain()
+
+    def _by_ids_durable(self, command: WriteByIds) -> None:
+        token, now_ms = command.token, self._core.wall_ms()
+        if isinstance(token, list):
+            self._owner.by_ids_durable(token)
+        elif isinstance(token, Msg):
+            self._owner.parked(token)
+        elif token[0] == "noted":
+            self._owner.noted(token[1], now_ms)
+        else:
+            self._owner.early_durable(token[1], token[2])
+        self._owner.ask(now_ms)
+        self.drain()
+
+    def _open_durable(self, command: WriteOpen) -> None:
+        self._owner.open_durable(command.token)
+        self.drain()
+
+    def _put(self, write: Write, then: Callable[[], None]) -> None:
+        def answered(answer: Answer) -> None:
+            if answer == "ok":
+                then()
+            elif not self._core.logs.revoked:
+                self._core.later(AGAIN_S, lambda: self._put(write, then))
+
+        self._core.submit(write, answered)
+
+    # Time
+
+    def seal(self) -> None:
+        """Write provider ids, then the by-id rows of what had ended by then."""
+        if not self._sealing:
+            self._sealing = True
+            drive(self._seal())
+
+    async def _seal(self) -> None:
+        try:
+            self._owner.seal()
+            await self._core.receipts.write_down()
+            self._owner.flush()
+            self.drain()
+        finally:
+            self._sealing = False
+
+    # Outcomes
+
+    def _outcome(self, msg: Msg, attempt: str, account: str, outcome: WireOutcome) -> None:
+        record = Outcome(
+            msg.id,
+            msg.shard,
+            attempt,
+            outcome.kind,
+            outcome.provider_id,
+            outcome.code,
+            outcome.detail,
+            self._core.wall_ms(),
+        )
+        if outcome.kind == "accepted" and outcome.provider_id:
+            self._core.receipts.sent(account, outcome.provider_id, attempt, msg.id, msg.shard)
+        if outcome.kind == "throttled":
+            msg.due_ms = self._core.wall_ms() + outcome.wait_ms
+        self._owner.settled(msg, record)
+        self.drain()
+
+    def _refused(self, command: Refused) -> None:
+        msg, outcome = command.msg, command.outcome
+        if msg.message is None:
+            return
+        now_ms = self._core.wall_ms()
+        account = msg.account_of(outcome.attempt)
+        others = outcome.kind not in ("withdrawn", "not_sent") and self._core.dispatcher.others(
+            msg, account
+        )
+        wait_ms = max(0, msg.due_ms - now_ms)
+        chance = self._core.chance.random()
+        what = after_refusal(outcome.kind, msg.tries, wait_ms, others, RULES, chance)
+        if what.what == "end":
+            self._owner.give_up(msg, what.state, what.reason, outcome.detail, now_ms)
+        else:
+            if what.wait_ms >= self._owner.limits.park_after_ms:
+                self._core.dispatcher.forget(msg)
+            self._owner.later(msg, now_ms + what.wait_ms, now_ms)
+
+    def _changed(self, command: Changed) -> None:
+        core, msg = self._core, command.msg
+        core.dispatcher.forget(msg)
+        told = core.history.told.setdefault(msg.id, [])
+        told.append((core.loop.now, msg.state, core.incarnation))
+
+
+def _records_at(tables: Any, places: list[Place]) -> list[tuple[Place, Record]]:
+    """The records at these places; places whose rows are gone are left out."""
+    found: list[tuple[Place, Record]] = []
+    for place in places:
+        rows = tables.rows(place.log, place.row, 1)
+        records = decode_row(rows[0][1]) if rows else []
+        if place.index < len(records):
+            found.append((place, records[place.index]))
+    return found

@@ -1,0 +1,83 @@
+"""The calls of a session against a clock of the test's own."""
+
+from core.providers.port import Call, Outcome, OutMessage
+from core.providers.smpp import Settings
+from core.providers.smpp.classify import status_table
+from core.providers.smpp.window import Window
+
+
+class Bench:
+    """A window, its clock, and what it told."""
+
+    def __init__(self, window: int = 50) -> None:
+        self.now = 0.0
+        self.told: list[tuple[str, Outcome]] = []
+        self.lates: list[tuple[str, Outcome]] = []
+        settings = Settings(host="h", system_id="us", window=window, response_timeout_ms=10_000)
+        self.window = Window(
+            settings,
+            status_table({}, settings.throttle_wait_ms),
+            lambda ref, outcome: self.lates.append((ref, outcome)),
+            lambda: self.now,
+        )
+
+    def write(self, ref: str, parts: int = 1) -> None:
+        """Submit a call and write it at once."""
+        call = Call(
+            OutMessage(ref, "+4477"), lambda: True, lambda told: self.told.append((ref, told))
+        )
+        self.window.submit(call, [b"body"] * parts)
+        self.window.begun(len(self.window.gather()))
+
+
+def test_calls_time_out_in_the_order_of_writing() -> None:
+    bench = Bench()
+    for ref in ("a", "b", "c"):
+        bench.write(ref)
+        bench.now += 1
+    bench.now = 10.9
+    bench.window.expire(bench.now)
+    assert [ref for ref, _ in bench.told] == ["a"]
+    assert bench.window.room() == 48
+    # The answer to the first is late now, the second's is not.
+    assert bench.window.answered(1, 0, b"x\0")
+    assert bench.window.answered(2, 0, b"y\0")
+    assert bench.lates == [("a", Outcome("accepted", "x"))]
+    assert bench.told[1:] == [("b", Outcome("accepted", "y"))]
+    assert not bench.window.answered(2, 0, b"y\0")
+
+
+def test_answers_that_come_too_late_are_remembered_in_bounds() -> None:
+    bench = Bench()
+    for number in range(10_001):
+        bench.write(str(number))
+        bench.now += 11
+        bench.window.expire(bench.now)
+    assert not bench.window.answered(1, 0, b"x\0")
+    assert bench.window.answered(2, 0, b"x\0")
+    assert bench.lates == [("1", Outcome("accepted", "x"))]
+
+
+def test_a_message_that_can_be_repeated_no_more_ends_with_what_was_taken() -> None:
+    bench = Bench()
+    bench.write("long", parts=2)
+    bench.window.answered(1, 0, b"x\0")
+    bench.window.drop_queue("the SMSC unbinds")
+    assert bench.told == []
+    bench.window.answered(2, 0x58, b"")
+    assert bench.told == [
+        (
+            "long",
+            Outcome("accepted", "x", "partial:0x00000058", "part 2 of 2 not taken"),
+        )
+    ]
+    assert bench.window.calls == 0
+
+
+def test_sequence_numbers_start_again_before_the_reserved_one() -> None:
+    bench = Bench()
+    bench.window._sequence = 0x7FFFFFFD
+    bench.write("long", parts=3)
+    for sequence in (0x7FFFFFFE, 1, 2):
+        assert bench.window.answered(sequence, 0, b"x\0")
+    assert [outcome.provider_id for _, outcome in bench.told] == ["x,x,x"]
