@@ -239,6 +239,7 @@ class Core:
             limits.json_depth_max,
             limits.accepts_waiting_max,
             settings.protocol.accept_timeout_ms / 1000,
+            settings.protocol.expires_in_s(),
         )
         self.acceptor = Acceptor(
             self.logs,

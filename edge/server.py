@@ -65,9 +65,9 @@ class GuardedConnection(RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if not self.awaits_head:
+        if self._messages:
             self.head_due = 0.0
-        elif not self.head_due:
+        elif not self.head_due and self.awaits_head:
             self.head_due = self._guard.head_due_from_now()
 
     def resume_reading(self, resume_parser: bool = True) -> None:
@@ -168,7 +168,6 @@ class GuardedServer(web.Server):
             for connection in self.connections:
                 if not isinstance(connection, GuardedConnection) or not connection.head_due:
                     continue
-                if not connection.awaits_head:
-                    connection.head_due = 0.0
-                elif now >= connection.head_due:
+                # One that is so new that it does not await anything yet is looked at next time.
+                if connection.awaits_head and now >= connection.head_due:
                     connection.end_late_head()

@@ -46,32 +46,33 @@ def join(a: State, b: State) -> State:
 
 
 class AttemptFacts(Struct, gc=False):
-    """What is known of one attempt. `outcome` is "" while the call is not answered."""
+    """What is known of one attempt. `outcome` is "" while the call is not answered.
+
+    `receipts` holds for each part the receipt that says most; `failed` that one of them, perhaps
+    overtaken since, said that its part failed.
+    """
 
     name: str
     intent: Intent | None = None
     outcome: str = ""
     answer: Outcome | None = None
     receipts: dict[str, Receipt] = {}
+    failed: bool = False
 
 
-def receipts_say(parts: int, statuses: Iterable[str]) -> State | None:
+def receipts_say(parts: int, failed: bool, statuses: Iterable[str]) -> State | None:
     """What the receipts of one attempt prove: all parts delivered, one failed, or only `sent`.
 
     `parts` is how many ids the provider gave (a long text message has one for each part). A
-    receipt of any kind proves that the provider had the message.
+    receipt of any kind proves that the provider had the message. More of them never prove less:
+    a failure stands until all parts are delivered.
     """
-    delivered = 0
-    seen = False
-    for status in statuses:
-        seen = True
-        if status in ("failed", "expired"):
-            return "failed"
-        if status == "delivered":
-            delivered += 1
-    if delivered >= max(parts, 1):
+    said = list(statuses)
+    if sum(status == "delivered" for status in said) >= max(parts, 1):
         return "delivered"
-    return "sent" if seen else None
+    if failed:
+        return "failed"
+    return "sent" if said else None
 
 
 def attempt_state(facts: AttemptFacts) -> State:
@@ -79,7 +80,8 @@ def attempt_state(facts: AttemptFacts) -> State:
     state: State = "sending" if facts.intent is not None else "accepted"
     if facts.outcome == "accepted":
         state = join(state, "sent")
-    proven = receipts_say(parts_of(facts), (r.status for r in facts.receipts.values()))
+    statuses = (r.status for r in facts.receipts.values())
+    proven = receipts_say(parts_of(facts), facts.failed, statuses)
     return join(state, proven) if proven else state
 
 
@@ -108,17 +110,20 @@ def gather(
             _facts(attempts, name).intent = record
         elif isinstance(record, Outcome):
             facts = _facts(attempts, record.attempt)
-            if facts.outcome in ("", "unknown") or record.kind == "accepted":
+            if facts.answer is None or _says_more(record, facts.answer):
                 facts.outcome, facts.answer = record.kind, record
         elif isinstance(record, Receipt):
             facts = _facts(attempts, record.attempt)
             key = record.provider_id
             had = facts.receipts.get(key)
+            facts.failed = facts.failed or record.status in ("failed", "expired")
             if had is None or receipt_rank(record.status) > receipt_rank(had.status):
                 facts.receipts = {**facts.receipts, key: record}
         elif isinstance(record, End):
             if RANK[record.state] > RANK[state]:
                 reason = record.reason
+            elif record.state == state:
+                reason = min(reason, record.reason)
             state = join(state, record.state)
     for facts in attempts.values():
         its = attempt_state(facts)
@@ -135,12 +140,23 @@ def _why_undelivered(facts: AttemptFacts) -> str:
     return "permanent" if undeliverable else "temporary"
 
 
-_RECEIPT_RANK = {"delivered": 3, "failed": 2, "expired": 2, "accepted": 1}
+_RECEIPT_RANK = {"delivered": 4, "failed": 3, "expired": 2, "accepted": 1}
 
 
 def receipt_rank(status: str) -> int:
     """Among receipts of the same part, the one that says more stands."""
     return _RECEIPT_RANK.get(status, 0)
+
+
+def _says_more(new: Outcome, had: Outcome) -> bool:
+    """Which of two answers to one call stands, whatever their order: the one with evidence."""
+    return _answer_rank(new) > _answer_rank(had)
+
+
+def _answer_rank(outcome: Outcome) -> tuple[int, int, str, str, str]:
+    rank = 2 if outcome.kind == "accepted" else outcome.kind in DEFINITE_NO
+    ids = outcome.provider_id
+    return rank, -ids.count(","), ids, outcome.kind, outcome.code
 
 
 def _facts(attempts: dict[str, AttemptFacts], name: str) -> AttemptFacts:

@@ -7,7 +7,7 @@ much waiting, or while stopping, requests are refused at once, so that what was 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -49,6 +49,7 @@ class Bounds(Struct, frozen=True):
     depth_max: int
     waiting_max: int
     accept_timeout_s: float
+    expires_in_s: Mapping[str, int]  # by class, where the request says nothing
 
 
 class _Request:
@@ -274,7 +275,7 @@ class Acceptor:
             self._hlc.stamp(now_us),
             urgent,
             wanted.delivery == "at_most_once",
-            now_us // 1000 + expires_in_s(wanted) * 1000,
+            now_us // 1000 + expires_in_s(wanted, self._bounds.expires_in_s) * 1000,
             now_us // 1000,
             encode_payload(payload),
         )

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from core.contract.pointers import FieldProblem
 from core.contract.problems import invalid
-from core.contract.requests import ChannelName, Content, NotificationRequest, Target, expires_in_s
+from core.contract.requests import ChannelName, Content, NotificationRequest, Target
 
 ERRORS_SHOWN_MAX = 100
 EMAIL_CHARS_MAX = 254
@@ -114,7 +114,8 @@ def _request_errors(request: NotificationRequest, horizon_s: int) -> list[FieldP
     elif request.template is not None and request.content is not None:
         hint = "Leave out one of `template` and `content`."
         errors.append(FieldProblem("/content", "both template and content", hint))
-    if expires_in_s(request) > horizon_s:
+    # What is not asked for follows from the class, and the settings keep that within the horizon.
+    if request.expires_in is not None and request.expires_in > horizon_s:
         hint = f"Use at most {horizon_s} seconds."
         errors.append(FieldProblem("/expires_in", "beyond the horizon", hint))
     return errors

@@ -4,6 +4,7 @@ The structs refuse unknown fields and wrong types while decoding; what they cann
 one of template and content, an address for the channel) is checked by `core.contract.recipients`.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
@@ -12,13 +13,6 @@ ChannelName = Literal["sms", "email"]
 MessageClass = Literal["otp", "alert", "transactional", "bulk"]
 Delivery = Literal["at_least_once", "at_most_once"]
 Durability = Literal["local", "global"]
-
-EXPIRES_IN_S: dict[str, int] = {
-    "otp": 300,
-    "alert": 3600,
-    "transactional": 86_400,
-    "bulk": 259_200,
-}
 
 TemplateName = Annotated[
     str,
@@ -102,6 +96,6 @@ class NotificationAnswer(Struct, frozen=True, gc=False):
     messages: list[MessageBrief]
 
 
-def expires_in_s(request: NotificationRequest) -> int:
-    """Seconds after which nothing is sent any more."""
-    return EXPIRES_IN_S[request.class_] if request.expires_in is None else request.expires_in
+def expires_in_s(request: NotificationRequest, by_class_s: Mapping[str, int]) -> int:
+    """Seconds after which nothing is sent any more; by the request's class if it says nothing."""
+    return by_class_s[request.class_] if request.expires_in is None else request.expires_in

@@ -224,6 +224,11 @@ def _conflicts(settings: Settings, source: str) -> list[SettingProblem]:
             "A message must end before its rows expire; lower it, or raise ttl_days.",
         ),
         (
+            max(protocol.expires_in_s().values()) <= protocol.horizon_days * 86_400,
+            ("protocol", "horizon_days", "is shorter than one of the expires_ settings"),
+            "Nothing may be accepted for longer than that; raise it, or lower them.",
+        ),
+        (
             retry.first_ms <= retry.longest_ms,
             ("retry", "first_ms", "is above longest_ms"),
             "Lower it, or raise longest_ms.",

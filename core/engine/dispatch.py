@@ -45,6 +45,7 @@ class Dispatcher:
         self._choosy: dict[tuple[str, bool], deque[Msg]] = {}
         self._refused: dict[str, set[str]] = {}
         self._armed = False
+        self._why: dict[str, str] = {}
         self._notes: dict[tuple[str, str], tuple[float, bytes]] = {}
         self.stopping = False
         self.on_outcome: Callable[[Msg, str, Account, Outcome], None] = lambda *_: None
@@ -69,6 +70,7 @@ class Dispatcher:
         if key not in self._queues:
             self._queues[key] = deque()
             self._choosy[key] = deque()
+        msg.why = self._why.get(payload.channel, "")
         choosy = msg.id in self._refused or msg.repeat is not None
         (self._choosy if choosy else self._queues)[key].append(msg)
         self.arm()
@@ -106,13 +108,24 @@ class Dispatcher:
         while queue and not self.stopping:
             decision = choose(channel, [a.candidate(False) for a in self._accounts.values()])
             if not decision.account:
-                queue[0].why = _why_waiting(channel, decision)
+                self._explain(channel, queue, decision)
                 return
+            self._why.pop(channel, None)
             left = self._accounts[decision.account].room
             while queue and left > 0:
                 msg = queue.popleft()
                 if msg.phase is Phase.OFFERED and self._intend(msg, decision):
                     left -= 1
+
+    def _explain(self, channel: str, queue: deque[Msg], decision: Decision) -> None:
+        """Say why messages wait: all are told when no account can be used, and only once."""
+        why = queue[0].why = _why_waiting(channel, decision)
+        if decision.candidates or self._why.get(channel) == why:
+            return
+        self._why[channel] = why
+        for (of, _), waiting in self._queues.items():
+            for msg in waiting if of == channel else ():
+                msg.why = why
 
     def _pump_choosy(self, channel: str, queue: deque[Msg]) -> None:
         """Messages that an account refused, or that must go to one: each is decided by itself."""
@@ -155,6 +168,7 @@ class Dispatcher:
         )
         if held:
             account.in_flight += 1
+            msg.why = ""
         return held
 
     def _note(self, msg: Msg, decision: Decision) -> bytes:

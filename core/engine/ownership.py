@@ -236,6 +236,7 @@ class Ownership:
             load(self._owner.home, taken, bucket), self._owner.home
         )
         for each in loaded:
+            self._shell.learn(each)
             self._owner.begin(each, self._clock.wall_ms())
         self._owner.logs_known(*await self._accept_logs())
         while await self._write_floor() != "ok":

@@ -1,10 +1,12 @@
 """Receipts: found by the provider's id, journaled, and only then acknowledged (PROTOCOL.md 8).
 
 A receipt whose attempt is known goes into the accept log of its message's home. One that matches
-nothing yet is written among the account's pending ones, then the outcomes are looked at again; the
-owner writes the provider ids of a group of outcomes, then reads the pending ones once for the
-group. One of the two sees both. A receipt that cannot be journaled is refused for now, so that the
-provider repeats it.
+nothing yet is written among the account's pending ones, then the outcomes are looked at again, and
+only then it is acknowledged; the owner writes the provider ids of a group of outcomes, then reads
+the pending ones once for the group and journals what it finds before anything of the group may be
+forgotten. One of the two sees both, and if it dies before its journal row stands, the provider
+repeats the receipt or the next owner reads the same outcomes again. A receipt that cannot be
+journaled is refused for now, so that the provider repeats it.
 """
 
 import asyncio
@@ -22,6 +24,8 @@ from sync.records import Place, Receipt
 from sync.store.port import Answer, JournalStore, PutPending, PutProviderIds, StoreError
 
 BUCKET_MS = 600_000
+BUCKET_AGAIN_S = 1.0
+AGAIN_S = 0.05
 
 
 class Known(Struct, frozen=True, array_like=True, gc=False):
@@ -70,7 +74,8 @@ class Receipts:
         self._buckets_back = buckets_back
         self._spawn = spawn
         self._known: OrderedDict[tuple[str, str], Known] = OrderedDict()
-        self._early: OrderedDict[tuple[str, str], list[Pending]] = OrderedDict()
+        self._writing = asyncio.Lock()
+        self._looking: dict[str, asyncio.Lock] = {}
         self._unwritten: dict[str, list[Known]] = {}
         self._read_back: dict[tuple[str, int], float] = {}
         self._seq = 0
@@ -101,70 +106,85 @@ class Receipts:
             known = Known(provider_id, attempt, mid, shard)
             self._learn(account, known)
             self._unwritten.setdefault(account, []).append(known)
-            for pending in self._early.pop((account, provider_id), ()):
-                self._journal(account, known, pending)
 
     async def write_down(self) -> None:
-        """Write the provider ids gathered since the last time, then read what was pending."""
-        gathered, self._unwritten = self._unwritten, {}
-        for account, ids in gathered.items():
-            self._seq += 1
-            bucket = self._clock.wall_ms() // BUCKET_MS
-            body = msgspec.msgpack.encode(ids)
-            write = PutProviderIds(account, bucket, self._incarnation, self._seq, body)
-            await self._until_written(write)
-            by_id = {known.provider_id: known for known in ids}
-            for body in await self._store.pending(account, list(by_id)):
-                pending = _pending.decode(body)
-                self._journal(account, by_id[pending.provider_id], pending)
+        """Write the provider ids gathered so far, then journal what was pending for them.
+
+        One at a time: what is being written for somebody else stands too when this returns.
+        """
+        async with self._writing:
+            gathered, self._unwritten = self._unwritten, {}
+            for account, ids in gathered.items():
+                await self._write_group(account, ids)
+
+    async def _write_group(self, account: str, ids: list[Known]) -> None:
+        self._seq += 1
+        bucket = self._clock.wall_ms() // BUCKET_MS
+        body = msgspec.msgpack.encode(ids)
+        await self._until_written(
+            PutProviderIds(account, bucket, self._incarnation, self._seq, body)
+        )
+        by_id = {known.provider_id: known for known in ids}
+        for found in await self._pending_of(account, list(by_id)):
+            pending = _pending.decode(found)
+            await self._journal(account, by_id[pending.provider_id], pending)
+
+    async def _pending_of(self, account: str, ids: list[str]) -> list[bytes]:
+        while True:
+            try:
+                return await self._store.pending(account, ids)
+            except StoreError as error:
+                self._log.error("pending receipts cannot be read", error=str(error))
+                await asyncio.sleep(AGAIN_S)
 
     # What is not known yet
 
     def _pend(self, account: str, receipt: ReceiptIn) -> None:
         at_ms = receipt.at_ms or self._clock.wall_ms()
         pending = Pending(receipt.provider_id, receipt.status, receipt.code, receipt.detail, at_ms)
-        self._early.setdefault((account, receipt.provider_id), []).append(pending)
-        while len(self._early) > self._known_max:
-            self._early.popitem(last=False)
 
         def answered(answer: Answer) -> None:
             if answer != "ok":
                 receipt.nack()
                 return
-            receipt.ack()
-            self._spawn(self._look_back(account, pending.provider_id))
+            self._spawn(self._look_back(account, pending, receipt))
 
         body = msgspec.msgpack.encode(pending)
         self._store.submit(PutPending(account, receipt.provider_id, body), answered)
 
-    async def _look_back(self, account: str, provider_id: str) -> None:
-        """Read provider-id segments, newest first, until the id is known or time is over."""
-        bucket = self._clock.wall_ms() // BUCKET_MS
+    async def _look_back(self, account: str, pending: Pending, receipt: ReceiptIn) -> None:
+        """Read provider-id segments, newest first, until the id is known; then acknowledge."""
+        asked_at, bucket = self._clock.boot(), self._clock.wall_ms() // BUCKET_MS
+        key = (account, pending.provider_id)
         for back in range(self._buckets_back):
-            if (account, provider_id) not in self._early:
-                return
-            if (account, provider_id) not in self._known:
-                await self._read_bucket(account, bucket - back)
-            known = self._known.get((account, provider_id))
+            if key not in self._known:
+                try:
+                    await self._read_bucket(account, bucket - back, asked_at)
+                except StoreError as error:
+                    why = str(error)
+                    self._log.error("provider ids cannot be read", account=account, error=why)
+                    receipt.nack()
+                    return
+            known = self._known.get(key)
             if known is not None:
-                for pending in self._early.pop((account, provider_id), ()):
-                    self._journal(account, known, pending)
-                return
+                await self._journal(account, known, pending)
+                break
+        receipt.ack()
 
-    async def _read_bucket(self, account: str, bucket: int) -> None:
-        """Each bucket is read again only after a while: what is new is in memory anyway."""
-        now = self._clock.boot()
-        if now - self._read_back.get((account, bucket), -1e9) < 1.0:
-            return
-        self._read_back[(account, bucket)] = now
-        while len(self._read_back) > 4096:
-            self._read_back.pop(next(iter(self._read_back)))
-        try:
+    async def _read_bucket(self, account: str, bucket: int, asked_at: float) -> None:
+        """Read the bucket after `asked_at`, when the pending row stood; once a second at most."""
+        async with self._looking.setdefault(account, asyncio.Lock()):
+            read_at = self._read_back.get((account, bucket), -1e9)
+            if read_at >= asked_at:
+                return
+            await asyncio.sleep(max(0.0, read_at + BUCKET_AGAIN_S - self._clock.boot()))
+            began_at = self._clock.boot()
             for body in await self._store.provider_ids(account, bucket):
                 for known in _segment.decode(body):
                     self._learn(account, known)
-        except StoreError as error:
-            self._log.error("provider ids cannot be read", account=account, error=str(error))
+            self._read_back[(account, bucket)] = began_at
+            while len(self._read_back) > 4096:
+                self._read_back.pop(next(iter(self._read_back)))
 
     # Writing
 
@@ -173,11 +193,18 @@ class Receipts:
         while len(self._known) > self._known_max:
             self._known.popitem(last=False)
 
-    def _journal(self, account: str, known: Known, pending: Pending) -> None:
+    async def _journal(self, account: str, known: Known, pending: Pending) -> None:
+        """Journal a receipt that waited; returns when its row stands, or the logs are closed."""
         record = _record(
             known, account, pending.status, pending.code, pending.detail, pending.at_ms
         )
-        self._logs.accept(record, False, False, Ticket(lambda _: None))
+        loop = asyncio.get_running_loop()
+        while not self._logs.revoked:
+            told: asyncio.Future[Place | None] = loop.create_future()
+            if self._logs.accept(record, False, False, Ticket(told.set_result)):
+                await told
+                return
+            await asyncio.sleep(AGAIN_S)
 
     async def _until_written(self, write: PutProviderIds) -> None:
         loop = asyncio.get_running_loop()
@@ -186,7 +213,7 @@ class Receipts:
             self._store.submit(write, told.set_result)
             if await told == "ok":
                 return
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(AGAIN_S)
 
 
 def _named(receipt: ReceiptIn) -> Known | None:

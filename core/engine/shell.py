@@ -33,7 +33,7 @@ from sync.owner.state import (
     WriteEffect,
     WriteOpen,
 )
-from sync.owner.takeover import Ask, ReadFloors, ReadRegistry, ReadRows
+from sync.owner.takeover import Ask, Loaded, ReadFloors, ReadRegistry, ReadRows, sent_of
 from sync.records import Outcome, Place, Record, decode_open, decode_row
 from sync.store.port import (
     Answer,
@@ -219,6 +219,11 @@ class Shell:
                 answer = await self._forever(self._store.registry)
             elif isinstance(ask, ReadRows):
                 answer = await self._store.rows(ask.log, ask.first, ask.limit)
+
+    def learn(self, loaded: Loaded) -> None:
+        """Provider ids of outcomes that a former owner may not have written down in time."""
+        for sent in sent_of(loaded):
+            self._receipts.sent(sent.account, sent.provider_ids, sent.attempt, sent.id, sent.shard)
 
     def open_buckets(self, lead_ms: int) -> None:
         """Take up what the open set holds for now and soon."""

@@ -52,6 +52,7 @@ class Book:
         self._minutes: OrderedDict[int, set[str]] = OrderedDict()
         self._remembered = 0
         self._remember_from = 0
+        self._stamp = 0
 
     # Memory
 
@@ -178,8 +179,13 @@ class Book:
             msg.cancel,
             tuple(msg.conflicts),
         )
-        epoch = self.shards[msg.shard].epoch if msg.shard in self.shards else 0
-        return ByIdRow(by_id_partition(msg.id), msg.id, epoch, encode(row))
+        return self.stamped(msg.id, msg.shard, row)
+
+    def stamped(self, message_id: str, shard: int, row: ById) -> ByIdRow:
+        """The row to write now: an earlier one that is still being repeated never replaces it."""
+        self._stamp += 1
+        epoch = self.shards[shard].epoch if shard in self.shards else 0
+        return ByIdRow(by_id_partition(message_id), message_id, epoch, encode(row), self._stamp)
 
     def seal(self) -> None:
         """What ended by now is written with the next flush, once its provider ids stand."""

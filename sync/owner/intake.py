@@ -7,7 +7,7 @@ or kept there where the message has not been seen yet.
 """
 
 from sync.lattice import RANK
-from sync.naming import attempt_name, by_id_partition
+from sync.naming import attempt_name
 from sync.owner.sending import Sending
 from sync.owner.state import Changed, Limits, Lookup, Msg, Phase, Revive, WriteByIds
 from sync.records import (
@@ -28,14 +28,19 @@ from sync.store.port import ByIdRow
 
 
 class Early:
-    """Cancels and receipts of a message that was not seen yet. `held`: they hold their rows."""
+    """Cancels and receipts of a message that was not seen yet. `held` are the rows they hold.
 
-    __slots__ = ("events", "held", "shard")
+    `asked` while their look-up or their by-id row is under way.
+    """
 
-    def __init__(self, shard: int) -> None:
+    __slots__ = ("asked", "events", "held", "id", "shard")
+
+    def __init__(self, message_id: str, shard: int) -> None:
+        self.id = message_id
         self.shard = shard
         self.events: list[tuple[Place, Cancel | Receipt]] = []
-        self.held = True
+        self.held: list[Place] = []
+        self.asked = False
 
 
 class Intake(Sending):
@@ -130,7 +135,7 @@ class Intake(Sending):
             if msg is None:
                 self._early_looked_up(message_id, row)
             elif msg.phase is not Phase.LOOKUP:
-                continue
+                self._join_early(msg)
             elif row is None:
                 self._not_known(msg, noting, now_ms)
             else:
@@ -208,7 +213,7 @@ class Intake(Sending):
             msg = self.add(message_id, shard)
             msg.by_id = 2 if known.ended else 1
             msg.accept = known.accept
-            self._join_early(msg)
+        self._join_early(msg)
         if msg.phase is not Phase.LOOKUP:
             return
         self._take_records(msg, records)
@@ -274,10 +279,13 @@ class Intake(Sending):
             self._join_event(msg, record, place)
             return
         early = self.early.get(record.id)
-        if early is None or not early.held:
-            early = self.early[record.id] = early or Early(record.shard)
+        if early is None:
+            early = self.early[record.id] = Early(record.id, record.shard)
+        if not early.asked:
+            early.asked = True
             self._asked.append(record.id)
         early.events.append((place, record))
+        early.held.append(place)
         self.marks.accept.hold(place.log, record.shard, place.row)
 
     def _join_early(self, msg: Msg) -> None:
@@ -285,9 +293,8 @@ class Intake(Sending):
         early = self.early.pop(msg.id, None)
         if early is None:
             return
+        msg.held.extend(early.held)
         for place, record in early.events:
-            if early.held:
-                msg.held.append(place)
             self._join_event(msg, record, place)
 
     def _join_event(self, msg: Msg, record: Cancel | Receipt, place: Place) -> None:
@@ -353,22 +360,27 @@ class Intake(Sending):
         cancel = known.noted or any(type(r) is Cancel for _, r in early.events)
         receipts = (*known.receipts, *(p for p, r in early.events if type(r) is Receipt))
         note = ById(b"", "accepted", False, None, (), tuple(dict.fromkeys(receipts)), cancel)
-        epoch = self.shards[early.shard].epoch
-        written = ByIdRow(by_id_partition(message_id), message_id, epoch, encode(note))
-        self.out.append(WriteByIds([written], ("early", early, len(early.events))))
+        written = self.stamped(message_id, early.shard, note)
+        self.out.append(WriteByIds([written], ("early", early, len(early.held))))
 
     def early_durable(self, early: Early, count: int) -> None:
-        """What came early stands in a by-id row; it stays in memory within bounds."""
-        if early.held and count == len(early.events) and early in self.early.values():
-            early.held = False
-            if early.shard in self.shards:
-                for place, _ in early.events:
-                    self.marks.accept.release(place.log, early.shard, place.row)
+        """The first `count` of what came early stand in a by-id row: their rows may go.
+
+        They stay in memory within bounds. What came meanwhile is looked up and written as well.
+        """
+        if self.early.get(early.id) is not early:
+            return  # joined to its message meanwhile, or the shard is no longer ours
+        for place in early.held[:count]:
+            self.marks.accept.release(place.log, early.shard, place.row)
+        del early.held[:count]
+        early.asked = bool(early.held)
+        if early.asked:
+            self._asked.append(early.id)
         while len(self.early) > self.limits.early_max:
-            oldest = next(iter(self.early))
-            if self.early[oldest].held:
+            oldest = next(iter(self.early.values()))
+            if oldest.asked:
                 break
-            self.early.pop(oldest)
+            self.remember(self.early.pop(oldest.id).id)  # the message itself must be looked up
 
     # From the open set and from a takeover
 

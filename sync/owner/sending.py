@@ -233,7 +233,10 @@ class Sending(Book):
 
     def _end_durable(self, msg: Msg, now_ms: int) -> None:
         self.rejoin(msg)
-        self.finish(msg, now_ms)
+        if msg.phase is Phase.ENDED:
+            self.touch(msg)  # proved sent while its end was being written
+        else:
+            self.finish(msg, now_ms)
 
     @staticmethod
     def _over(msg: Msg, now_ms: int) -> bool:

@@ -12,8 +12,17 @@ from typing import Any
 
 from msgspec import Struct
 
-from sync.naming import log_name
-from sync.records import EffectRecord, FloorPart, Place, Record, decode_floor, decode_row
+from sync.naming import attempt_name, log_name
+from sync.records import (
+    EffectRecord,
+    FloorPart,
+    Intent,
+    Outcome,
+    Place,
+    Record,
+    decode_floor,
+    decode_row,
+)
 from sync.store.port import Registered
 
 ROWS_AT_ONCE = 64
@@ -57,6 +66,33 @@ class _Floor(Struct, frozen=True):
     owner: str
     epoch: int
     part: FloorPart
+
+
+class Sent(Struct, frozen=True):
+    """An accepted outcome that a former owner left: its provider ids may stand in no segment."""
+
+    account: str
+    provider_ids: str
+    attempt: str
+    id: str
+    shard: int
+
+
+def sent_of(loaded: Loaded) -> list[Sent]:
+    """The accepted outcomes among what was found, with the accounts that their intents name."""
+    found: list[Sent] = []
+    for message_id, (shard, effects) in loaded.effects.items():
+        accounts = {
+            attempt_name(place.log, place.row, place.index): record.account
+            for place, record in effects
+            if type(record) is Intent
+        }
+        found += [
+            Sent(accounts[r.attempt], r.provider_id, r.attempt, message_id, shard)
+            for _, r in effects
+            if type(r) is Outcome and r.provider_id and r.attempt in accounts
+        ]
+    return found
 
 
 def highest_floors(floors: dict[str, bytes], shards: list[int]) -> dict[int, _Floor]:

@@ -25,9 +25,11 @@ _numbers = itertools.count(0, 10_000)
 @pytest.fixture(scope="module")
 def region(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Region]:
     """A region whose provider accounts lose patience soon, so that doubts arise within seconds."""
-    with running(tmp_path_factory.mktemp("bad-days") / "data") as started:
+    data = tmp_path_factory.mktemp("bad-days") / "data"
+    with running(data, env={"GOUTONG_RETRY_LONGEST_MS": "500"}) as started:
         started.tune(
             SMSC,
+            window=10,
             response_timeout_ms=500,
             enquire_link_ms=200,
             reconnect_min_ms=20,
@@ -99,11 +101,9 @@ def test_a_refused_account_waits_for_its_operator(region: Region) -> None:
     with region.behaving(SMSC, refuse={"ratio": 1.0, "as": "account"}):
         message = region.sms("+447400000001", "who are you")
         wait_for(lambda: "fault" in state_of(region, SMSC))
-    shown = region.message(message)
-    assert shown["status"] == "queued"
-    assert "source address" in str(shown["events"][-1])
-    told = region.call("GET", "/v1/providers/sandbox-smsc", key=region.admin_key).json()
-    region.tune(SMSC, source_addr="GouTong2" if told["version"] % 2 else "GouTong")
+        wait_for(lambda: "source address" in str(region.message(message)["events"][-1]))
+    assert region.message(message)["status"] in ("queued", "sending")
+    region.tune(SMSC, source_addr="Mended")
     region.ended(message, "delivered")
 
 
@@ -164,6 +164,9 @@ def test_receipts_are_joined(region: Region, habits: dict[str, Any], states: set
     "notation", ["hex", "dec_in_receipt", "hex_in_receipt", "case", "zeros", "same"]
 )
 def test_receipts_with_ids_in_another_notation(region: Region, notation: str) -> None:
+    # Between decimal and hexadecimal nobody can guess: the operator has to say so.
+    said = notation if notation.endswith("_in_receipt") else "auto"
+    region.tune(SMSC, id_notation=said)
     with region.behaving(SMSC, id_notation=notation):
         accepted = post(region, 20).accepted
         receipts_in(region, accepted, {"delivered"})
@@ -266,7 +269,8 @@ def test_every_habit_at_once(region: Region) -> None:
         more = post(region, TOGETHER // 10).accepted
         accepted += more
         ask(region.sandbox, "PUT", f"/sandbox/behaviour/{SMSC}", {"down": False})
-        region.ended(list(more)[0], "delivered", "sent", "failed", "unknown")
+        region.ended(next(iter(more)), "delivered", "sent", "failed", "unknown")
     found = reckon(region, accepted)
     only(found, "delivered", "sent", "failed", "unknown")
+    assert found.states["unknown"] < len(accepted) / 4, found.states
     print(dict(found.states), "sent twice and marked:", len(found.twice))

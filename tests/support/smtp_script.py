@@ -9,6 +9,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -139,11 +140,13 @@ class ScriptedServer:
         self._tasks.clear()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        number = self.connections
-        script = self._scripts[number] if number < len(self._scripts) else self._then
+        peer, number = Peer(reader, writer), self.connections
         self.connections += 1
-        task = asyncio.get_running_loop().create_task(_play(script, Peer(reader, writer)))
-        self._tasks.append(task)
+        if number < len(self._scripts):
+            playing = _play(self._scripts[number], peer)
+        else:
+            playing = _play_loosely(self._then, peer)
+        self._tasks.append(asyncio.get_running_loop().create_task(playing))
 
 
 async def _play(script: Script, peer: Peer) -> None:
@@ -151,3 +154,9 @@ async def _play(script: Script, peer: Peer) -> None:
         await script(peer)
     finally:
         peer.writer.transport.abort()
+
+
+async def _play_loosely(script: Script, peer: Peer) -> None:
+    """The client may be stopped at any moment of a connection that no script was written for."""
+    with suppress(ConnectionError):
+        await _play(script, peer)

@@ -2,15 +2,17 @@
 
 import ast
 import re
+import sys
 import tomllib
 from collections.abc import Iterator
 from functools import cache
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 
 from core.cli.config_text import example
-from core.contract.settings import load
+from core.contract.settings import load, section_types
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("edge", "core", "sync", "ml")
@@ -19,6 +21,8 @@ FUNCTION_LINES_MAX = 60
 WORDS_THAT_ARE_NOT_DONE = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 PLACES_OF_ONE_MACHINE = re.compile(r"/(home|root|work|Users)/")
 REGISTRIES = re.compile(r"pypi\.|index-url|pythonhosted|/simple\b")
+# The benches measure beside this one, which the tests' requirements bring.
+PEERS = {"core/bench/peer_smtp.py: aiosmtplib"}
 
 
 @cache
@@ -55,6 +59,21 @@ def test_example_has_every_setting_with_its_default() -> None:
     path = ROOT / "goutong.example.toml"
     assert path.read_text() == example(), "goutong config example > goutong.example.toml"
     assert load(path, {}) == load(None, {})
+
+
+def test_every_setting_is_read_somewhere() -> None:
+    """A setting that nothing reads would promise what it does not do."""
+    program = "\n".join(
+        path.read_text() for path in sources(*PACKAGES) if "contract/sections" not in str(path)
+    )
+    unread = [
+        f"[{section}] {key}"
+        for section, kind in section_types().items()
+        for key in kind.__struct_fields__
+        if not re.search(rf"\.{key}\b", program)
+    ]
+    # These are read by the section itself, for `ProtocolSettings.expires_in_s`.
+    assert [key for key in unread if not key.startswith("[protocol] expires_")] == []
 
 
 def test_files_are_short() -> None:
@@ -115,8 +134,29 @@ def test_every_requirement_is_pinned() -> None:
         *project["project"]["dependencies"],
         *(each for group in project["project"]["optional-dependencies"].values() for each in group),
     ]
-    names = {re.split(r"[<>=!~\[ ;]", each)[0].lower() for each in wanted}
-    assert names <= pinned
+    assert distributions(wanted) <= pinned
+
+
+def distributions(names: list[str]) -> set[str]:
+    return {re.split(r"[<>=!~\[ ;]", each)[0].lower().replace("_", "-") for each in names}
+
+
+def test_every_import_is_a_declared_requirement() -> None:
+    """What comes along with something else today may not come along tomorrow."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = distributions(project["dependencies"])
+    for_tests = declared | distributions(project["optional-dependencies"]["dev"])
+    provided = packages_distributions()
+    ours = {*PACKAGES, "tests", *sys.stdlib_module_names}
+    for tops, allowed in ((PACKAGES, declared), (("tests",), for_tests)):
+        found = {
+            f"{name_of(path)}: {module}"
+            for path in sources(*tops)
+            for module in imported(path)
+            if (top := module.split(".")[0]) not in ours
+            and not {name.lower().replace("_", "-") for name in provided.get(top, [])} & allowed
+        }
+        assert found <= PEERS, found
 
 
 def test_make_has_the_promised_targets() -> None:

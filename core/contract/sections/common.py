@@ -44,23 +44,14 @@ class ProtocolSettings(Section, frozen=True):
         Positive, doc("A message whose expiry lies further ahead is refused.")
     ] = 30
     floor_ms: Annotated[Positive, doc("How often floors are written when they changed.")] = 1000
-    linger_ms: Annotated[
-        NotNegative, doc("How long an idle log writer waits for company before it writes a row.")
-    ] = 0
     accept_timeout_ms: Annotated[
         Positive, doc("A caller whose row is not durable by then gets 503 accept_unknown.")
     ] = 5000
-    handover_ms: Annotated[
-        Positive, doc("A call that does not end in this time does not hold a shard's hand-over.")
-    ] = 2000
     shards_poll_ms: Annotated[
         Positive, doc("How often each core reads the shard rows and takes up what they give it.")
     ] = 2000
     receipt_window_sms_s: Annotated[
         NotNegative, doc("How long a receipt of a text message is waited for; 0: none is.")
-    ] = 259_200
-    receipt_window_email_s: Annotated[
-        NotNegative, doc("How long a receipt of an e-mail is waited for; 0: none is.")
     ] = 259_200
     expires_otp_s: Annotated[Positive, doc("`expires_in` of class otp when not given.")] = 300
     expires_alert_s: Annotated[Positive, doc("`expires_in` of class alert when not given.")] = 3600
@@ -68,6 +59,15 @@ class ProtocolSettings(Section, frozen=True):
         Positive, doc("`expires_in` of class transactional when not given.")
     ] = 86_400
     expires_bulk_s: Annotated[Positive, doc("`expires_in` of class bulk when not given.")] = 259_200
+
+    def expires_in_s(self) -> dict[str, int]:
+        """`expires_in` by class."""
+        return {
+            "otp": self.expires_otp_s,
+            "alert": self.expires_alert_s,
+            "transactional": self.expires_transactional_s,
+            "bulk": self.expires_bulk_s,
+        }
 
 
 class LogSettings(Section, frozen=True):

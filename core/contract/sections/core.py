@@ -77,13 +77,6 @@ class StoreSettings(Section, frozen=True):
     busy_timeout_ms: Annotated[
         Positive, doc("How long a write waits for another process's write.")
     ] = 5000
-    wal_bytes_max: Annotated[
-        Positive, doc("The write-ahead log is folded into the data when it is longer.")
-    ] = 67_108_864
-    cache_bytes: Annotated[Positive, doc("SQLite's page cache in each process.")] = 33_554_432
-    expire_rows_step: Annotated[
-        Positive, doc("Expired rows deleted in one step, beside the work.")
-    ] = 500
 
 
 class LimitsSettings(Section, frozen=True):

@@ -13,6 +13,9 @@ It keeps its promises as `core/providers/port.py` says. What is particular to SM
   and not others, the outcome is `accepted` with code "partial:<status>" (see flight.py).
 * **The guard** may be asked more than once for one call: where the kernel took none of its bytes,
   nothing was written and it is asked again before the next try.
+* **Silence.** A link on which a submit waits and nothing comes is enquired and, if the silence
+  goes on, gets no new calls before it dies or speaks again (see pulse.py); so a provider that
+  hangs leaves no more than its windows in doubt.
 * **Faults.** A bind refused for its name or password takes the account out: `fault`, and no
   further connection until the account is edited (a new adapter). "Bind failed" while another
   bind of the same account stands only means that the SMSC allows no more of them.
@@ -36,6 +39,7 @@ from core.providers.smpp.dial import dial, tls_context
 from core.providers.smpp.inbox import Inbox, Tally
 from core.providers.smpp.session import BindRefusedError, Session
 from core.providers.smpp.settings import SmppSettings
+from core.providers.smpp.stragglers import Stragglers
 from core.providers.smpp.window import Window
 
 CAPABILITIES = Capabilities(
@@ -80,6 +84,7 @@ class SmppAdapter:
         self._random = random
         self._composer = Composer(settings, first_reference=random.randrange(256))
         self._statuses = status_table(settings.status_kinds, settings.throttle_wait_ms)
+        self._stragglers = Stragglers(self._statuses, loop)
         self._sessions: list[Session] = []
         self._keepers: list[asyncio.Task[None]] = []
         self._stopping = asyncio.Event()
@@ -98,8 +103,9 @@ class SmppAdapter:
         """End: queued calls are `not_sent`, what is unanswered after the grace is `unknown`."""
         deadline = self._loop.time() + grace_ms / 1000
         self._stopping.set()
+        self._stragglers.close()
         for session in list(self._sessions):
-            session.drain("stopping")
+            session.finish("stopping")
         while self._busy() and self._loop.time() < deadline:
             await asyncio.sleep(_STOP_LOOK_S)
         leave_s = min(_UNBIND_S_MAX, max(_STOP_LOOK_S, deadline - self._loop.time()))
@@ -114,14 +120,16 @@ class SmppAdapter:
         """How many calls may be under way."""
         if self._fault:
             return 0
-        return sum([one.window.capacity() for one in self._sessions if one.state == "bound"])
+        return sum([session.capacity() for session in self._sessions])
 
     def state(self) -> str:
         """`up`, `connecting`, `down: <why>` or `fault: <why>`."""
         if self._fault:
             return f"fault: {self._fault}"
-        if any(session.state == "bound" for session in self._sessions):
+        if any(session.usable() for session in self._sessions):
             return "up"
+        if any(session.state == "bound" for session in self._sessions):
+            return "down: the SMSC is silent"
         return f"down: {self._down}" if self._down else "connecting"
 
     def submit(self, call: Call) -> None:
@@ -177,9 +185,15 @@ class SmppAdapter:
         """One connection from dialling to its end: why it ended, and whether it was ever bound."""
         session = Session(
             self._settings,
-            Window(self._settings, self._statuses, self._events.late, self._loop.time),
+            Window(
+                self._settings,
+                self._statuses,
+                self._events.late,
+                self._stragglers.take,
+                self._loop.time,
+            ),
             lambda say: Inbox(self._settings, self._events, self.tally, say),
-            self._events.changed,
+            self._changed,
             self._loop,
         )
         reason = "stopped"
@@ -208,6 +222,14 @@ class SmppAdapter:
                 self._sessions.remove(session)
         return reason, False
 
+    def _changed(self) -> None:
+        """Something changed at a session: what waits for a link may have one."""
+        for session in self._sessions:
+            if session.usable():
+                self._stragglers.hand_to(session.window)
+                break
+        self._events.changed()
+
     def _bind_refused(self, refused: BindRefusedError) -> str:
         meaning = BIND_FAULTS.get(refused.status)
         others_stand = any(session.state == "bound" for session in self._sessions)
@@ -218,6 +240,7 @@ class SmppAdapter:
     def _take_out(self, detail: str) -> str:
         if not self._fault:
             self._fault = detail
+            self._stragglers.close()
             self._events.fault(detail)
         return detail
 

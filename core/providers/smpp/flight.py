@@ -1,19 +1,24 @@
-"""One call on its way: its parts, what was answered to each, and what that makes together. Pure.
+"""One call on its way: its parts, what was answered to each, and what that makes together.
 
 A message of one part has the outcome of its part. Of a long one:
 
 * all parts accepted: `accepted`, provider_id holds the ids of all parts joined by commas;
 * all refused: the gravest refusal (nothing was sent);
-* some of each: refused parts that may pass are repeated by the session a bounded number of times;
-  if some stay refused the message is `accepted` with the accepted parts' ids and code
-  "partial:<status>", because something did reach the recipient and a retry would repeat it;
+* some of each: refused parts that may pass are repeated, for a bounded number of times and a
+  bounded time, on whatever link the account has; if some stay refused the message is `accepted`
+  with the accepted parts' ids and code "partial:<status>", because something did reach the
+  recipient and a retry would repeat it;
 * any part without an answer: `unknown`.
 """
+
+import logging
 
 from msgspec import Struct
 
 from core.providers.port import Call, Outcome
 from core.providers.smpp.classify import StatusTable
+
+_log = logging.getLogger(__name__)
 
 
 class Flight(Struct, gc=False):
@@ -23,6 +28,7 @@ class Flight(Struct, gc=False):
     bodies: list[bytes]
     waiting: list[int]  # numbers (from 0) of the parts that are to be written next
     deadline: float = 0.0
+    repeat_until: float = 0.0
     unanswered: int = 0
     tries: int = 0
     told: bool = False
@@ -38,6 +44,18 @@ def take_answer(flight: Flight, part: int, status: int, message_id: str) -> None
     else:
         flight.ids[part] = message_id
         flight.refusals.pop(part, None)
+
+
+def settle(flight: Flight, outcome: Outcome) -> None:
+    """Tell the outcome, unless one was told already."""
+    if flight.told:
+        return
+    flight.told = True
+    try:
+        flight.call.done(outcome)
+    except Exception:
+        # A fault in the engine's bookkeeping for one call must not cost the others theirs.
+        _log.exception("done() failed", extra={"ref": flight.call.message.ref})
 
 
 def parts_to_repeat(flight: Flight, statuses: StatusTable, tries_max: int) -> list[int]:
@@ -62,11 +80,3 @@ def outcome_of(flight: Flight, statuses: StatusTable) -> Outcome:
     named = ", ".join([str(part + 1) for part in missing])
     detail = f"part {named} of {len(flight.bodies)} not taken"
     return Outcome("accepted", provider_id, code, detail)
-
-
-def outcome_if_dropped(flight: Flight, statuses: StatusTable, otherwise: Outcome) -> Outcome:
-    """The outcome of a call that will write nothing more and has no part unanswered.
-
-    `otherwise` is what to say if nothing of it was ever written.
-    """
-    return outcome_of(flight, statuses) if flight.ids else otherwise

@@ -37,11 +37,14 @@ from core.providers.smpp.pulse import Pulse
 from core.providers.smpp.settings import SmppSettings
 from core.providers.smpp.window import Window
 
-SessionState = Literal["new", "binding", "bound", "draining", "ended"]
+# "finishing": only parts of messages already begun are written; "draining": nothing is.
+SessionState = Literal["new", "binding", "bound", "finishing", "draining", "ended"]
 
 _SWEEP_S_MIN, _SWEEP_S_MAX = 0.01, 0.2
 # A sweep that comes this much late means that the process stood still.
 _STOOD_STILL_S = 0.5
+# How long answers that came before the link broke may take to be read.
+_LAST_ANSWERS_S = 0.05
 _UNKNOWN_ERROR = 0xFF
 
 _log = logging.getLogger(__name__)
@@ -85,10 +88,10 @@ class Session(asyncio.Protocol):
         self._outlet: Outlet | None = None
         self._control: list[bytes] = []
         self._flush_asked = False
+        self._broken = False
         self._sweeper: asyncio.TimerHandle | None = None
         self._sweep_due = 0.0
         self._stood_still = False
-        self._end_when_idle = False
         self._bind_status: asyncio.Future[int] = loop.create_future()
         self._unbound: asyncio.Future[None] = loop.create_future()
 
@@ -119,9 +122,17 @@ class Session(asyncio.Protocol):
             self.state = "bound"
             self._changed()
 
+    def usable(self) -> bool:
+        """Whether new calls may begin here."""
+        return self.state == "bound" and not self._pulse.suspect
+
     def room(self) -> int:
-        """How many more PDUs this session takes now; 0 unless it is bound."""
-        return self.window.room() if self.state == "bound" else 0
+        """How many more PDUs this session takes now."""
+        return self.window.room() if self.usable() else 0
+
+    def capacity(self) -> int:
+        """How many calls may be under way here."""
+        return self.window.capacity() if self.usable() else 0
 
     def writable(self) -> bool:
         """Whether the next call could be written at once."""
@@ -132,17 +143,23 @@ class Session(asyncio.Protocol):
         self.window.submit(call, bodies)
         self._ask_flush()
 
-    def drain(self, reason: str, then_end: bool = False) -> None:
-        """Write no more calls; what is unanswered may still be answered."""
+    def finish(self, reason: str) -> None:
+        """Begin no more calls, but bring to an end what has begun."""
         if self.state in ("binding", "bound"):
+            self.state = "finishing"
+            self.window.drop_unbegun(reason)
+            self._changed()
+
+    def drain(self, reason: str) -> None:
+        """Write no more; what is unanswered may still be answered, then the session ends."""
+        if self.state in ("binding", "bound", "finishing"):
             self.state = "draining"
-            self._end_when_idle = then_end
             self.window.drop_queue(reason)
             self._changed()
 
     async def unbind(self, timeout_s: float) -> None:
         """Take leave of the SMSC; returns when it answered, or the time is up."""
-        if self.state in ("bound", "draining"):
+        if self.state in ("bound", "finishing", "draining"):
             self._say(bare(UNBIND, self.window.next_sequence()))
             await asyncio.wait(
                 (self._unbound, self.ended),
@@ -190,7 +207,9 @@ class Session(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Cut into PDUs and hand on each."""
-        self._pulse.heard(self._time())
+        if self._pulse.heard(self._time()):
+            self._ask_flush()
+            self._changed()
         broken = ""
         try:
             pdus = self._reader.feed(data)
@@ -212,7 +231,7 @@ class Session(asyncio.Protocol):
         if not self.window.answered(pdu.sequence, pdu.status, pdu.body):
             _log.info("answer to no known submit", extra={"sequence": pdu.sequence})
         if pdu.status == ESME_RINVBNDSTS:
-            self.drain("the SMSC says that we are not bound", then_end=True)
+            self.drain("the SMSC says that we are not bound")
 
     def _other(self, pdu: Pdu) -> None:
         command = pdu.command
@@ -222,7 +241,7 @@ class Session(asyncio.Protocol):
             self._bind_answered(pdu.status)
         elif command == UNBIND:
             self._say(bare(UNBIND_RESP, pdu.sequence))
-            self.drain("the SMSC unbinds", then_end=True)
+            self.drain("the SMSC unbinds")
         elif command == UNBIND_RESP:
             if not self._unbound.done():
                 self._unbound.set_result(None)
@@ -258,27 +277,31 @@ class Session(asyncio.Protocol):
         """Write what is due: control PDUs, then the calls whose guards agree, in this turn."""
         self._flush_asked = False
         outlet = self._outlet
-        if outlet is None or self.state == "ended" or not outlet.clear():
+        if outlet is None or self.state == "ended" or self._broken or not outlet.clear():
             return
         chunks = [b"".join(self._control)] if self._control else []
         controls = len(chunks)
-        if self.state == "bound":
+        if self.state in ("bound", "finishing") and not self._pulse.suspect:
             chunks += self.window.gather()
         begun = 0
-        failure: OSError | None = None
         if chunks:
             try:
                 begun = outlet.begin(chunks)
             except OSError as error:
-                failure = error
+                self._break(f"link lost: {error}")
         if controls and begun:
             self._control.clear()
             begun -= 1
         self.window.begun(begun)
-        if failure is not None:
-            self.end(f"link lost: {failure}")
-        elif self.window.queued():
+        if self._broken:
+            self.drain("link lost")
+        elif self.window.queued() and not self._pulse.suspect:
             self._ask_flush()
+
+    def _break(self, reason: str) -> None:
+        """Nothing can be written any more, but answers may still lie in the socket: read them."""
+        self._broken = True
+        self._loop.call_later(_LAST_ANSWERS_S, self.end, reason)
 
     # The regular look at everything that may be overdue.
 
@@ -296,9 +319,12 @@ class Session(asyncio.Protocol):
             self.end(dead)
             return
         self.window.expire(now)
-        if self._pulse.enquire(now):
+        was_usable = self.usable()
+        if self._pulse.enquire(now, self.window.waiting_since()):
             self._say(bare(ENQUIRE_LINK, self.window.next_sequence()))
-        if self._end_when_idle and self.window.calls == 0:
+        if was_usable and not self.usable():
+            self._changed()
+        if self.state == "draining" and self.window.calls == 0 and not self._broken:
             self.end("unbound by the SMSC")
         elif self._control or self.window.queued():
             # Under TLS nothing else tells that TCP has become free again.

@@ -34,8 +34,9 @@ class SmppSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     window: _Count = 50
 
     # Time-outs. A submit without an answer after `response_timeout_ms` is in doubt; a link that
-    # takes no bytes for `write_timeout_ms`, or does not answer an enquire_link (sent after
-    # `enquire_link_ms` of silence) within `response_timeout_ms`, is given up.
+    # takes no bytes for `write_timeout_ms`, or does not answer an enquire_link within
+    # `response_timeout_ms`, is given up. An enquire_link is sent after `enquire_link_ms` of
+    # silence, and after a quarter of `response_timeout_ms` while a submit waits for its answer.
     connect_timeout_ms: _Millis = 5_000
     response_timeout_ms: _Millis = 10_000
     write_timeout_ms: _Millis = 1_000
@@ -55,9 +56,11 @@ class SmppSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     service_type: Annotated[str, Meta(max_length=5)] = ""
 
     # Long messages: more parts are refused; parts that the SMSC refuses for now, while it took
-    # others of the same message, are repeated until each was tried `part_tries_max` times.
+    # others of the same message, are repeated (after `throttle_wait_ms` each time) until each was
+    # tried `part_tries_max` times or `part_repeat_ms` have passed since the first refusal.
     parts_max: Annotated[int, Meta(ge=1, le=255)] = 50
-    part_tries_max: Annotated[int, Meta(ge=1, le=20)] = 4
+    part_tries_max: Annotated[int, Meta(ge=1, le=100)] = 10
+    part_repeat_ms: _Millis = 30_000
 
     # Receipts: whether to ask for them, how ids in them are written compared to the ids in
     # responses (see ids.py), and how many may wait for our own acknowledgement; past that the

@@ -3,7 +3,9 @@
 Every call that comes in through `submit` is told its outcome exactly once, by an answer, by
 `expire` or by `lost`. The guard of a call is asked in `gather`; the session then writes what
 `gather` returned in the same turn and reports through `begun` how much of it has left. A call
-whose first byte could not leave yet stays queued and its guard is asked again next time.
+whose first byte could not leave yet stays queued and its guard is asked again next time. Only a
+long message of which parts were taken and others refused may leave untold when the session ends:
+it is handed to `carry`, and another session goes on with it.
 """
 
 import logging
@@ -15,9 +17,9 @@ from core.providers.smpp.classify import StatusTable
 from core.providers.smpp.codec import SEQUENCE_MAX, read_message_id, submit_sm_of
 from core.providers.smpp.flight import (
     Flight,
-    outcome_if_dropped,
     outcome_of,
     parts_to_repeat,
+    settle,
     take_answer,
 )
 from core.providers.smpp.ids import normalise
@@ -34,23 +36,26 @@ _log = logging.getLogger(__name__)
 
 
 class Window:
-    """The calls of one session. `late` is told answers to calls that were given up."""
+    """The calls of one session. `late` hears of answers to calls that were given up."""
 
     def __init__(
         self,
         settings: SmppSettings,
         statuses: StatusTable,
         late: Callable[[str, Outcome], None],
+        carry: Callable[[Flight], None],
         time: Callable[[], float],
     ) -> None:
         self._statuses = statuses
         self._late = late
+        self._carry = carry
         self._time = time
         self._notation = settings.id_notation
         self._size = settings.window
         self._part_tries_max = settings.part_tries_max
         self._response_timeout = settings.response_timeout_ms / 1000
         self._rest = settings.throttle_wait_ms / 1000
+        self._repeat_for = settings.part_repeat_ms / 1000
         self._queue: deque[Flight] = deque()
         self._gathered: list[tuple[Flight, int]] = []
         self._withdrawn: list[Flight] = []
@@ -75,6 +80,12 @@ class Window:
         """Whether a call waits for its first byte."""
         return bool(self._queue)
 
+    def waiting_since(self) -> float | None:
+        """When the oldest unanswered call was written; None if all were answered."""
+        for flight, _ in self._outstanding.values():
+            return flight.deadline - self._response_timeout
+        return None
+
     def next_sequence(self) -> int:
         """A sequence number that no unanswered PDU has."""
         self._sequence = self._sequence + 1 if self._sequence < SEQUENCE_MAX - 1 else 1
@@ -85,6 +96,11 @@ class Window:
         self.calls += 1
         self._queued_parts += len(bodies)
         self._queue.append(Flight(call, bodies, list(range(len(bodies)))))
+
+    def adopt(self, flight: Flight) -> None:
+        """Go on with a message that another session began."""
+        self.calls += 1
+        self._resting.append((self._time() + self._rest, flight))
 
     def gather(self) -> list[bytes]:
         """One chunk for each of the next queued calls whose guard lets it go."""
@@ -119,7 +135,8 @@ class Window:
             self._queue.appendleft(flight)
         withdrawn, self._withdrawn = self._withdrawn, []
         for flight in withdrawn:
-            self._tell(flight, outcome_if_dropped(flight, self._statuses, _WITHDRAWN))
+            taken = bool(flight.ids)
+            self._tell(flight, outcome_of(flight, self._statuses) if taken else _WITHDRAWN)
 
     def answered(self, sequence: int, status: int, body: bytes) -> bool:
         """Take an answer; False if it answers nothing that we know."""
@@ -134,12 +151,8 @@ class Window:
             return True
         take_answer(flight, part, status, message_id)
         if flight.unanswered == 0:
-            again = parts_to_repeat(flight, self._statuses, self._part_tries_max)
-            if again and not self._closed:
-                flight.waiting = again
-                self._resting.append((self._time() + self._rest, flight))
-            else:
-                self._tell(flight, outcome_of(flight, self._statuses))
+            flight.waiting = parts_to_repeat(flight, self._statuses, self._part_tries_max)
+            self._repeat_or_tell(flight)
         return True
 
     def expire(self, now: float) -> None:
@@ -159,8 +172,17 @@ class Window:
             self._queued_parts += len(flight.waiting)
             self._queue.append(flight)
 
+    def drop_unbegun(self, reason: str) -> None:
+        """Begin no call any more; parts of those that have begun may still be repeated."""
+        dropped = [flight for flight in self._queue if not flight.ids]
+        self._queue = deque(flight for flight in self._queue if flight.ids)
+        self._queued_parts = sum([len(flight.waiting) for flight in self._queue])
+        not_sent = Outcome("not_sent", detail=reason)
+        for flight in dropped:
+            self._tell(flight, not_sent)
+
     def drop_queue(self, reason: str) -> None:
-        """Write nothing any more: every call of which nothing is unanswered ends now."""
+        """Write nothing any more: calls of which nothing is unanswered leave this session now."""
         self._closed = True
         dropped = [*self._queue, *(flight for _, flight in self._resting)]
         self._queue.clear()
@@ -168,7 +190,10 @@ class Window:
         self._queued_parts = 0
         not_sent = Outcome("not_sent", detail=reason)
         for flight in dropped:
-            self._tell(flight, outcome_if_dropped(flight, self._statuses, not_sent))
+            if flight.ids:
+                self._repeat_or_tell(flight)
+            else:
+                self._tell(flight, not_sent)
 
     def lost(self, reason: str) -> None:
         """The link is gone: what was written and not answered is in doubt."""
@@ -191,16 +216,22 @@ class Window:
             self._late(flight.call.message.ref, outcome_of(flight, self._statuses))
         return True
 
+    def _repeat_or_tell(self, flight: Flight) -> None:
+        """A long message all of whose written parts were answered: go on with it, or end it."""
+        now = self._time()
+        flight.repeat_until = flight.repeat_until or now + self._repeat_for
+        if not flight.waiting or now >= flight.repeat_until:
+            self._tell(flight, outcome_of(flight, self._statuses))
+        elif self._closed:
+            self.calls -= 1
+            self._carry(flight)
+        else:
+            self._resting.append((now + self._rest, flight))
+
     def _tell(self, flight: Flight, outcome: Outcome) -> None:
-        if flight.told:
-            return
-        flight.told = True
-        self.calls -= 1
-        try:
-            flight.call.done(outcome)
-        except Exception:
-            # A fault in the engine's bookkeeping for one call must not cost the others theirs.
-            _log.exception("done() failed", extra={"ref": flight.call.message.ref})
+        if not flight.told:
+            self.calls -= 1
+            settle(flight, outcome)
 
 
 def _allowed(call: Call) -> bool:

@@ -98,8 +98,6 @@ class SmtpAdapter:
         for lane in self._lanes:
             lane.end("the account was stopped")
             await lane.wait_opened()
-        for session in [session for session in self._sessions if session.listening]:
-            session.abort("the account was stopped")
         await self._wait_closed(_GOODBYE_S)
         for session in list(self._sessions):
             session.abort("the account was stopped")

@@ -154,4 +154,3 @@ class SimDispatcher:
 
         core.loop.after(travels * WRITE_TIMEOUT_S, arrive)
         core.later(CALL_TIMEOUT_S, lambda: done(Outcome("unknown")))
-

@@ -5,7 +5,7 @@ from msgspec import Struct
 from sync.records import State
 
 
-class Violation(AssertionError):
+class ViolationError(AssertionError):
     """A checker found something. `checker` is its name."""
 
     def __init__(self, checker: str, what: str) -> None:

@@ -1,10 +1,11 @@
-"""Virtual time: a heap of events, processes that may crash or freeze, and coroutines without asyncio.
+"""Virtual time: a heap of events, processes that crash or freeze, coroutines without asyncio.
 
-An event belongs to a process or to the world outside. A dead process's events are dropped, a frozen
-one's wait, in their order, until it wakes. Everything random comes from one seeded generator, so a
-seed names a run.
+An event belongs to a process or to the world outside. A dead process's events are dropped, a
+frozen one's wait, in their order, until it wakes. Everything random comes from one seeded
+generator, so a seed names a run.
 """
 
+from collections import deque
 from collections.abc import Callable, Coroutine, Generator
 from heapq import heappop, heappush
 from typing import Any
@@ -14,7 +15,7 @@ from sync.store.port import StoreError
 Resume = Callable[..., None]
 
 
-class Crash(Exception):
+class CrashError(Exception):
     """The process ends here, between two commands."""
 
 
@@ -59,7 +60,7 @@ class Loop:
             self.events += 1
             try:
                 do()
-            except Crash:
+            except CrashError:
                 assert process is not None
                 process.died()
         self.now = max(self.now, end)
@@ -89,3 +90,22 @@ def drive(work: Coroutine[Any, Any, None], ended: Callable[[], None] = lambda: N
         start(resume)
 
     resume()
+
+
+class Lock:
+    """Held by one coroutine at a time, in the order of asking."""
+
+    def __init__(self) -> None:
+        self._held = False
+        self._waiting: deque[Resume] = deque()
+
+    async def __aenter__(self) -> None:
+        if self._held:
+            await Wait(self._waiting.append)
+        self._held = True
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._waiting:
+            self._waiting.popleft()()
+        else:
+            self._held = False

@@ -1,5 +1,8 @@
 """core/engine/ownership.py in virtual time: lease, watch, taking of shards, floors."""
 
+from contextlib import suppress
+from zlib import crc32
+
 from sync.lease import Lease, Watch
 from sync.naming import log_name
 from sync.owner.takeover import Loaded, load
@@ -83,10 +86,8 @@ class SimOwnership:
     async def watch_forever(self) -> None:
         """Look at leases and shard rows, revoke the dead, take what is free."""
         while True:
-            try:
+            with suppress(StoreError):
                 await self._look_around()
-            except StoreError:
-                pass
             await self._core.sleep(0.4)
 
     async def _look_around(self) -> None:
@@ -156,7 +157,7 @@ class SimOwnership:
             await self._take(free[at : at + SHARDS_AT_ONCE])
 
     def _my_turn(self, row: ShardRow) -> bool:
-        best = max(self.leases, default="", key=lambda i: hash((len(i), i[-1], row.shard)))
+        best = max(self.leases, default="", key=lambda i: crc32(f"{i}.{row.shard}".encode()))
         if best == self._core.incarnation:
             return True
         since = self._first_seen.setdefault(row.shard, self._core.boot())
@@ -174,6 +175,7 @@ class SimOwnership:
         bucket = core.wall_ms() // BUCKET_MS
         loaded: list[Loaded] = await core.shell.run_load(load(HOME, taken, bucket))
         for each in loaded:
+            core.shell.learn(each)
             self._owner.begin(each, core.wall_ms())
         self._owner.logs_known(*await self._accept_logs())
         while await self._write_floor() != "ok":

@@ -9,7 +9,7 @@ from sync.owner.owner import Owner
 from sync.store.memory_journal import MemoryTables
 from sync.store.port import Answer, StoreError, Write
 from tests.support.world.history import History
-from tests.support.world.loop import Crash, Loop, Process, Resume, Wait, drive
+from tests.support.world.loop import CrashError, Loop, Process, Resume, Wait, drive
 from tests.support.world.plan import Plan
 from tests.support.world.provider import Provider
 from tests.support.world.store import SimStore
@@ -103,9 +103,9 @@ class Core(Process):
     def command(self) -> None:
         """Between two commands: the process may end here."""
         if self.store.faulty and self.chance.random() < self.plan.crash_at_command:
-            raise Crash
+            raise CrashError
 
     def end(self, why: str) -> None:
         """The process ends itself, as when its lease is lost."""
         self.history.trail.append((self.loop.now, self.incarnation, f"ended: {why}"))
-        raise Crash
+        raise CrashError

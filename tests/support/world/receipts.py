@@ -7,12 +7,12 @@ from core.engine.receipts import Known, Pending, _named, _pending, _record, _seg
 from core.providers.port import ReceiptIn
 from sync.records import Place
 from sync.store.port import Answer, PutPending, PutProviderIds, StoreError
-from tests.support.world.loop import Resume, Wait
 from tests.support.world.logs import Ticket
+from tests.support.world.loop import Lock, Resume, Wait
 from tests.support.world.process import Core
 
 AGAIN_S = 0.05
-KNOWN_MAX = 6
+KNOWN_MAX = 60
 
 
 class SimReceipts:
@@ -21,7 +21,8 @@ class SimReceipts:
     def __init__(self, core: Core) -> None:
         self._core = core
         self._known: dict[tuple[str, str], Known] = {}
-        self._early: dict[tuple[str, str], list[Pending]] = {}
+        self._writing = Lock()
+        self._looking: dict[str, Lock] = {}
         self._unwritten: dict[str, list[Known]] = {}
         self._read_back: dict[tuple[str, int], float] = {}
         self._seq = 0
@@ -49,81 +50,81 @@ class SimReceipts:
             known = Known(provider_id, attempt, mid, shard)
             self._learn(account, known)
             self._unwritten.setdefault(account, []).append(known)
-            for pending in self._early.pop((account, provider_id), ()):
-                self._journal(account, known, pending)
 
     async def write_down(self) -> None:
-        """Write the provider ids gathered since the last time, then read what was pending."""
-        gathered, self._unwritten = self._unwritten, {}
-        for account, ids in gathered.items():
-            self._seq += 1
-            bucket = self._core.wall_ms() // SEGMENT_MS
-            body = msgspec.msgpack.encode(ids)
-            write = PutProviderIds(account, bucket, self._core.incarnation, self._seq, body)
-            while await self._written(write) != "ok":
-                await self._core.sleep(AGAIN_S)
-            by_id = {known.provider_id: known for known in ids}
-            for found in await self._pending_of(account, list(by_id)):
-                pending = _pending.decode(found)
-                self._journal(account, by_id[pending.provider_id], pending)
+        """Write the provider ids gathered so far, then journal what was pending for them."""
+        async with self._writing:
+            gathered, self._unwritten = self._unwritten, {}
+            for account, ids in gathered.items():
+                await self._write_group(account, ids)
 
-    async def _pending_of(self, account: str, ids: list[str]) -> list[bytes]:
-        while True:
-            try:
-                found: list[bytes] = await self._core.read(lambda t: t.pending(account, ids))
-                return found
-            except StoreError:
-                await self._core.sleep(AGAIN_S)
+    async def _write_group(self, account: str, ids: list[Known]) -> None:
+        self._seq += 1
+        bucket = self._core.wall_ms() // SEGMENT_MS
+        body = msgspec.msgpack.encode(ids)
+        write = PutProviderIds(account, bucket, self._core.incarnation, self._seq, body)
+        while await self._written(write) != "ok":
+            await self._core.sleep(AGAIN_S)
+        by_id = {known.provider_id: known for known in ids}
+        for found in await self._core.read_forever(lambda t: t.pending(account, list(by_id))):
+            pending = _pending.decode(found)
+            await self._journal(account, by_id[pending.provider_id], pending)
 
     def _pend(self, account: str, receipt: ReceiptIn) -> None:
         pending = Pending(receipt.provider_id, receipt.status, "", "", receipt.at_ms)
-        self._early.setdefault((account, receipt.provider_id), []).append(pending)
-        while len(self._early) > KNOWN_MAX:
-            self._early.pop(next(iter(self._early)))
 
         def answered(answer: Answer) -> None:
             if answer != "ok":
                 receipt.nack()
                 return
-            receipt.ack()
-            self._core.spawn(self._look_back(account, pending.provider_id))
+            self._core.spawn(self._look_back(account, pending, receipt))
 
         body = msgspec.msgpack.encode(pending)
         self._core.submit(PutPending(account, receipt.provider_id, body), answered)
 
-    async def _look_back(self, account: str, provider_id: str) -> None:
-        bucket = self._core.wall_ms() // SEGMENT_MS
+    async def _look_back(self, account: str, pending: Pending, receipt: ReceiptIn) -> None:
+        asked_at, bucket = self._core.boot(), self._core.wall_ms() // SEGMENT_MS
+        key = (account, pending.provider_id)
         for back in range(3):
-            if (account, provider_id) not in self._early:
-                return
-            if (account, provider_id) not in self._known:
-                await self._read_bucket(account, bucket - back)
-            known = self._known.get((account, provider_id))
+            if key not in self._known:
+                try:
+                    await self._read_bucket(account, bucket - back, asked_at)
+                except StoreError:
+                    receipt.nack()
+                    return
+            known = self._known.get(key)
             if known is not None:
-                for pending in self._early.pop((account, provider_id), ()):
-                    self._journal(account, known, pending)
-                return
+                await self._journal(account, known, pending)
+                break
+        receipt.ack()
 
-    async def _read_bucket(self, account: str, bucket: int) -> None:
-        now = self._core.boot()
-        if now - self._read_back.get((account, bucket), -1e9) < 1.0:
-            return
-        self._read_back[(account, bucket)] = now
-        try:
+    async def _read_bucket(self, account: str, bucket: int, asked_at: float) -> None:
+        async with self._looking.setdefault(account, Lock()):
+            read_at = self._read_back.get((account, bucket), -1e9)
+            if read_at >= asked_at:
+                return
+            await self._core.sleep(max(0.0, read_at + 1.0 - self._core.boot()))
+            began_at = self._core.boot()
             for body in await self._core.read(lambda t: t.provider_ids(account, bucket)):
                 for known in _segment.decode(body):
                     self._learn(account, known)
-        except StoreError:
-            return
+            self._read_back[(account, bucket)] = began_at
 
     def _learn(self, account: str, known: Known) -> None:
         self._known[(account, known.provider_id)] = known
         while len(self._known) > KNOWN_MAX:
             self._known.pop(next(iter(self._known)))
 
-    def _journal(self, account: str, known: Known, pending: Pending) -> None:
+    async def _journal(self, account: str, known: Known, pending: Pending) -> None:
         record = _record(known, account, pending.status, "", "", pending.at_ms)
-        self._core.logs.accept(record, False, Ticket(lambda _: None))
+        while not self._core.logs.revoked:
+
+            def start(resume: Resume) -> None:
+                if not self._core.logs.accept(record, False, Ticket(resume)):
+                    self._core.later(AGAIN_S, lambda: resume(False))
+
+            if await Wait(start) is not False:
+                return
 
     def _written(self, write: PutProviderIds) -> Wait:
         def start(resume: Resume) -> None:

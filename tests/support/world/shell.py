@@ -22,7 +22,7 @@ from sync.owner.state import (
     WriteEffect,
     WriteOpen,
 )
-from sync.owner.takeover import Ask, ReadFloors, ReadRegistry, ReadRows
+from sync.owner.takeover import Ask, Loaded, ReadFloors, ReadRegistry, ReadRows, sent_of
 from sync.records import Outcome, Place, Record, decode_open, decode_row
 from sync.store.port import Answer, PutById, PutOpen, Write
 from tests.support.world.loop import drive
@@ -159,6 +159,13 @@ class SimShell:
                 answer = await self._core.read(
                     lambda t, ask=ask: t.rows(ask.log, ask.first, ask.limit)
                 )
+
+    def learn(self, loaded: Loaded) -> None:
+        """Provider ids of outcomes that a former owner may not have written down in time."""
+        for sent in sent_of(loaded):
+            self._core.receipts.sent(
+                sent.account, sent.provider_ids, sent.attempt, sent.id, sent.shard
+            )
 
     def open_buckets(self, lead_ms: int) -> None:
         """Take up what the open set holds for now and soon."""

@@ -39,6 +39,7 @@ class SimStore:
         self._chance = chance
         self._stamp = 0
         self._floors: dict[str, int] = {}
+        self._by_shard: dict[tuple[str, int], list[tuple[Place, Record]]] = {}
 
     # Writing
 
@@ -75,7 +76,9 @@ class SimStore:
         answer = self.tables.apply(write)
         if isinstance(write, PutRow) and answer == "ok":
             rows = self.records.setdefault(write.log, {})
-            rows.setdefault(write.row, decode_row(self.tables.logs[write.log][write.row]))
+            if write.row not in rows:
+                rows[write.row] = decode_row(write.body)
+                self._index(write)
         if isinstance(write, PutFloor | PutById | PutRow | PutProviderIds) or (
             isinstance(answer, Swapped) and answer.applied
         ):
@@ -106,12 +109,12 @@ class SimStore:
 
     # For checkers
 
-    def all_records(self, kind: str) -> list[tuple[Place, Record]]:
-        """Every record that stands in logs of this kind."""
-        return [
-            (Place(log, row, index), record)
-            for log, rows in self.records.items()
-            if log.startswith(kind)
-            for row, records in rows.items()
-            for index, record in enumerate(records)
-        ]
+    def _index(self, write: PutRow) -> None:
+        kind = write.log.partition(".")[0]
+        for index, record in enumerate(self.records[write.log][write.row]):
+            place = Place(write.log, write.row, index)
+            self._by_shard.setdefault((kind, record.shard), []).append((place, record))
+
+    def of_shard(self, kind: str, shard: int) -> list[tuple[Place, Record]]:
+        """Every record of a shard that stands in logs of this kind."""
+        return self._by_shard.get((kind, shard), [])

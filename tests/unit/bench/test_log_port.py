@@ -43,11 +43,21 @@ def test_both_are_measured_in_one_folder(tmp_path: Path) -> None:
 
 def test_backlog_bounds_are_ratios_of_cost() -> None:
     sides: list[Side] = [side("a", 1, cpu) for cpu in (400.0, 500.0, 300.0, 330.0)]
-    text, mail = backlog_bounds(*sides)[1], backlog_bounds(*sides)[0]
+    flows, mail, text = backlog_bounds(*sides)
+    assert flows.met
     assert mail.value == pytest.approx(1.1)
     assert mail.met
     assert text.value == pytest.approx(1.25)
     assert not text.met
+
+
+def test_a_channel_that_stands_still_behind_the_backlog_is_missed() -> None:
+    sides: list[Side] = [side("a", 1, 400.0) for _ in range(4)]
+    sides[3].samples.clear()
+    assert [(b.name, b.met) for b in backlog_bounds(*sides)] == [
+        ("e-mail: flows beside the backlog", False),
+        ("text: CPU of the backlog over straight", True),
+    ]
 
 
 def test_accepting_and_sending_add_up() -> None:

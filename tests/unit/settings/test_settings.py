@@ -25,7 +25,10 @@ def test_defaults_are_those_of_the_protocol() -> None:
     assert (protocol.lease_ms, protocol.renew_ms, protocol.epsilon_ms) == (4000, 1000, 250)
     assert (protocol.write_timeout_ms, protocol.clock_bound_ms) == (1000, 500)
     assert (protocol.ttl_days, protocol.horizon_days) == (45, 30)
-    assert protocol.receipt_window_sms_s == protocol.receipt_window_email_s == 72 * 3600
+    assert protocol.receipt_window_sms_s == 72 * 3600
+    hour = 3600
+    expected = {"otp": 300, "alert": hour, "transactional": 24 * hour, "bulk": 72 * hour}
+    assert protocol.expires_in_s() == expected
 
 
 def test_environment_lies_over_the_file(tmp_path: Path) -> None:
@@ -114,6 +117,7 @@ def test_secret_values_are_not_repeated() -> None:
         ({"GOUTONG_PROTOCOL_RENEW_MS": "2500"}, "renew_ms: is more than half of lease_ms"),
         ({"GOUTONG_PROTOCOL_WRITE_TIMEOUT_MS": "3000"}, "write_timeout_ms: together with"),
         ({"GOUTONG_PROTOCOL_HORIZON_DAYS": "45"}, "horizon_days: is not below ttl_days"),
+        ({"GOUTONG_PROTOCOL_HORIZON_DAYS": "2"}, "shorter than one of the expires_ settings"),
         ({"GOUTONG_RETRY_FIRST_MS": "400000"}, "first_ms: is above longest_ms"),
     ],
 )

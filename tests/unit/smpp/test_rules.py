@@ -280,14 +280,31 @@ def test_settings_name_the_field_that_is_wrong() -> None:
 
 def test_signs_of_life() -> None:
     pulse = Pulse(0.0, enquire_after_s=30, answer_within_s=10, write_within_s=1)
-    assert not pulse.enquire(29.9)
-    assert pulse.enquire(30)
-    assert not pulse.enquire(31)
+    assert not pulse.enquire(29.9, None)
+    assert pulse.enquire(30, None)
+    assert not pulse.enquire(31, None)
     assert not pulse.dead(40)
     assert pulse.dead(40.1)
     pulse.heard(41)
     assert not pulse.dead(60)
-    assert pulse.enquire(71)
+    assert pulse.enquire(71, None)
     pulse.blocked_since = 72
     assert not pulse.dead(73)
     assert "no bytes" in pulse.dead(73.1)
+
+
+def test_a_link_that_owes_an_answer_is_enquired_soon_and_suspected() -> None:
+    pulse = Pulse(0.0, enquire_after_s=30, answer_within_s=10, write_within_s=1)
+    # The silence counts from the writing of what waits, not from the last sound before it.
+    assert not pulse.enquire(22.4, waiting_since=20)
+    assert pulse.enquire(22.5, waiting_since=20)
+    assert not pulse.enquire(25, waiting_since=20)
+    assert not pulse.suspect
+    assert not pulse.enquire(25.1, waiting_since=20)
+    assert pulse.suspect
+    assert pulse.heard(26)
+    assert not pulse.suspect
+    # It spoke, so what waits is only slow.
+    assert not pulse.enquire(28.4, waiting_since=20)
+    assert pulse.enquire(28.5, waiting_since=20)
+    assert not pulse.heard(28.6)

@@ -3,6 +3,7 @@
 from core.providers.port import Call, Outcome, OutMessage
 from core.providers.smpp import Settings
 from core.providers.smpp.classify import status_table
+from core.providers.smpp.flight import Flight
 from core.providers.smpp.window import Window
 
 
@@ -13,11 +14,13 @@ class Bench:
         self.now = 0.0
         self.told: list[tuple[str, Outcome]] = []
         self.lates: list[tuple[str, Outcome]] = []
+        self.carried: list[Flight] = []
         settings = Settings(host="h", system_id="us", window=window, response_timeout_ms=10_000)
         self.window = Window(
             settings,
             status_table({}, settings.throttle_wait_ms),
             lambda ref, outcome: self.lates.append((ref, outcome)),
+            self.carried.append,
             lambda: self.now,
         )
 
@@ -58,20 +61,36 @@ def test_answers_that_come_too_late_are_remembered_in_bounds() -> None:
     assert bench.lates == [("1", Outcome("accepted", "x"))]
 
 
-def test_a_message_that_can_be_repeated_no_more_ends_with_what_was_taken() -> None:
+def test_a_message_that_can_be_repeated_here_no_more_is_handed_on() -> None:
     bench = Bench()
     bench.write("long", parts=2)
     bench.window.answered(1, 0, b"x\0")
     bench.window.drop_queue("the SMSC unbinds")
-    assert bench.told == []
+    assert bench.carried == []
     bench.window.answered(2, 0x58, b"")
-    assert bench.told == [
-        (
-            "long",
-            Outcome("accepted", "x", "partial:0x00000058", "part 2 of 2 not taken"),
-        )
-    ]
-    assert bench.window.calls == 0
+    [flight] = bench.carried
+    assert (bench.window.calls, bench.told) == (0, [])
+    other = Bench()
+    other.window.adopt(flight)
+    other.now = 1
+    other.window.expire(other.now)
+    other.window.begun(len(other.window.gather()))
+    other.window.answered(1, 0, b"y\0")
+    assert bench.told == [("long", Outcome("accepted", "x,y"))]
+    assert other.window.calls == 0
+
+
+def test_repeating_ends_in_time() -> None:
+    bench = Bench()
+    bench.write("long", parts=2)
+    bench.window.answered(1, 0, b"x\0")
+    bench.window.answered(2, 0x58, b"")
+    bench.now = 30.1
+    bench.window.expire(bench.now)
+    bench.window.begun(len(bench.window.gather()))
+    bench.window.answered(3, 0x58, b"")
+    detail = "part 2 of 2 not taken"
+    assert bench.told == [("long", Outcome("accepted", "x", "partial:0x00000058", detail))]
 
 
 def test_sequence_numbers_start_again_before_the_reserved_one() -> None:

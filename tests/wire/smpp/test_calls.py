@@ -1,6 +1,8 @@
 """Calls over a real connection: answers, refusals, doubts, and the moment of the first byte."""
 
 import asyncio
+import socket
+import struct
 import time
 
 from pytest import mark
@@ -191,6 +193,19 @@ async def test_answers_that_came_before_the_reset_count(rig: Rig) -> None:
     rig.send("r1")
     assert (await rig.outcome("r0")).kind == "accepted"
     assert (await rig.outcome("r1")).kind == "unknown"
+
+
+async def test_answers_in_the_socket_count_when_a_write_finds_the_link_broken(rig: Rig) -> None:
+    async with raw_peer(rig) as peer:
+        rig.send("answered")
+        [pdu] = codec.PduReader().feed(await asyncio.get_running_loop().sock_recv(peer, 1000))
+        peer.send(codec.submit_sm_resp(pdu.sequence, 0, "7"))
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        peer.close()
+        # Written in this turn, before the loop looks at the socket.
+        rig.send("never")
+        assert (await rig.outcome("never")).kind == "not_sent"
+        assert (await rig.outcome("answered")).kind == "accepted"
 
 
 async def test_a_hang_is_a_doubt_and_its_late_answer_is_told(rig: Rig) -> None:

@@ -92,6 +92,50 @@ async def test_an_enquiry_without_an_answer_ends_the_link(rig: Rig) -> None:
     await until(lambda: len(rig.smsc.binds) == 2 and adapter.state() == "up")
 
 
+async def test_a_hanging_smsc_leaves_one_window_in_doubt(rig: Rig) -> None:
+    rig.smsc.on_submit = say_nothing
+    rig.smsc.answers_enquiries = False
+    adapter = await rig.connect(window=5, response_timeout_ms=400)
+    for number in range(5):
+        rig.send(f"r{number}")
+    await until(lambda: adapter.capacity() == 0)
+    assert adapter.state() == "down: the SMSC is silent"
+    rig.send("more")
+    await until(lambda: all(rig.outcomes.values()))
+    kinds = [told[0].kind for told in rig.outcomes.values()]
+    assert kinds == ["unknown"] * 5 + ["not_sent"]
+    # No place was given while the time-outs emptied the window; then another link takes over.
+    rig.smsc.answers_enquiries = True
+    await until(lambda: len(rig.smsc.binds) == 2 and adapter.capacity() == 5)
+    assert len(rig.smsc.submits) == 5
+
+
+async def test_a_slow_smsc_that_answers_enquiries_keeps_its_places(rig: Rig) -> None:
+    held: list[tuple[Link, Pdu]] = []
+    rig.smsc.on_submit = lambda link, pdu, _: held.append((link, pdu))
+    adapter = await rig.connect(response_timeout_ms=1_000)
+    rig.send("slow")
+    await until(lambda: rig.smsc.enquiries >= 2)
+    assert adapter.capacity() == 50
+    held[0][0].accept(held[0][1])
+    assert (await rig.outcome("slow")).kind == "accepted"
+    assert len(rig.smsc.links) == 1
+
+
+async def test_a_silent_link_that_speaks_again_is_used_again(rig: Rig) -> None:
+    held: list[tuple[Link, Pdu]] = []
+    rig.smsc.on_submit = lambda link, pdu, _: held.append((link, pdu))
+    rig.smsc.answers_enquiries = False
+    adapter = await rig.connect(response_timeout_ms=2_000)
+    rig.send("slow")
+    await until(lambda: adapter.capacity() == 0)
+    changes = rig.events.changes
+    held[0][0].accept(held[0][1])
+    assert (await rig.outcome("slow")).kind == "accepted"
+    assert adapter.capacity() == 50
+    assert rig.events.changes > changes
+
+
 async def test_our_answers_to_enquiries(rig: Rig) -> None:
     await rig.connect()
     rig.smsc.link.send(codec.bare(codec.ENQUIRE_LINK, 77))

@@ -122,15 +122,51 @@ async def test_a_link_lost_between_the_parts_answers_is_a_doubt(rig: Rig) -> Non
     assert (await rig.outcome("r")).kind == "unknown"
 
 
-async def test_a_link_lost_while_a_refused_part_rests_is_no_doubt(rig: Rig) -> None:
-    rig.smsc.on_submit = refusing(2, 0x58)
-    await rig.connect(throttle_wait_ms=60_000)
+async def test_a_refused_part_goes_on_over_the_next_link(rig: Rig) -> None:
+    rig.smsc.on_submit = refusing(2, 0x58, times=1)
+    await rig.connect(throttle_wait_ms=300)
     rig.send("r", TEXT)
     await until(lambda: len(rig.smsc.submits) == 3)
     rig.smsc.link.reset()
     outcome = await rig.outcome("r")
+    assert (outcome.kind, outcome.provider_id, outcome.code) == ("accepted", "p1,p2,p3", "")
+    assert [part_of(message) for message in rig.smsc.submits] == [1, 2, 3, 2]
+    assert len(rig.smsc.binds) == 2
+
+
+async def test_without_another_link_the_message_ends_with_what_was_taken(rig: Rig) -> None:
+    rig.smsc.on_submit = refusing(2, 0x58)
+    await rig.connect(throttle_wait_ms=60_000, part_repeat_ms=200)
+    rig.send("r", TEXT)
+    await until(lambda: len(rig.smsc.submits) == 3)
+    await rig.smsc.stop()
+    outcome = await rig.outcome("r")
     assert (outcome.kind, outcome.provider_id) == ("accepted", "p1,p3")
     assert outcome.code == "partial:0x00000058"
+    await rig.smsc.start()
+
+
+async def test_stopping_without_a_link_ends_the_message_with_what_was_taken(rig: Rig) -> None:
+    rig.smsc.on_submit = refusing(2, 0x58)
+    adapter = await rig.connect(throttle_wait_ms=60_000)
+    rig.send("r", TEXT)
+    await until(lambda: len(rig.smsc.submits) == 3)
+    await rig.smsc.stop()
+    await until(lambda: adapter.state() != "up")
+    assert rig.outcomes["r"] == []
+    await adapter.stop(grace_ms=0)
+    assert (await rig.outcome("r")).code == "partial:0x00000058"
+    await rig.smsc.start()
+
+
+async def test_stopping_lets_refused_parts_be_repeated_in_the_grace(rig: Rig) -> None:
+    rig.smsc.on_submit = refusing(2, 0x58, times=2)
+    adapter = await rig.connect(throttle_wait_ms=50)
+    rig.send("r", TEXT)
+    await until(lambda: len(rig.smsc.submits) == 3)
+    await adapter.stop(grace_ms=5_000)
+    [outcome] = rig.outcomes["r"]
+    assert (outcome.provider_id, outcome.code) == ("p1,p2,p3", "")
 
 
 async def test_the_guard_is_asked_again_before_a_part_is_repeated(rig: Rig) -> None:

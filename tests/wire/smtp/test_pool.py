@@ -157,7 +157,8 @@ async def test_no_places_while_nothing_listens_and_places_again_when_it_does() -
         await until(lambda: adapter.state().startswith("down: "))
         assert adapter.capacity() == 0
         adapter.submit(engine.call("m0.a.1"))
-        assert (await engine.outcome("m0.a.1")).kind == "not_sent"
+        outcome = await engine.outcome("m0.a.1")
+        assert (outcome.kind, outcome.detail) == ("not_sent", "no connection is free")
         changes = engine.changes
         async with server:
             await until(lambda: adapter.capacity() == 2)
@@ -218,6 +219,25 @@ async def test_one_connection_too_many_does_not_pause_the_others() -> None:
         assert kinds == {"accepted", "not_sent"}
         assert adapter.capacity() == 1
         assert adapter.state() == "up"
+
+
+async def test_a_connection_that_is_used_up_is_replaced_though_others_are_refused() -> None:
+    async def busy(peer: Peer) -> None:
+        await peer.say("421 4.7.0 too many connections, try again in 2 minutes")
+
+    async with (
+        ScriptedServer(serve, busy, then=serve) as server,
+        account(server.port, connections=2, mails_per_connection=2) as (adapter, engine),
+    ):
+        for i in range(2):
+            adapter.submit(engine.call(f"m{i}.a.1"))
+        for i in range(2):
+            await engine.outcome(f"m{i}.a.1")
+        adapter.submit(engine.call("m2.a.1"))
+        assert (await engine.outcome("m2.a.1")).provider_id == "N2"
+        await until(lambda: server.connections == 3 and adapter.capacity() == 1)
+        adapter.submit(engine.call("m3.a.1"))
+        assert (await engine.outcome("m3.a.1")).provider_id == "N1"
 
 
 async def test_stopping_lets_a_mail_under_way_end() -> None:
