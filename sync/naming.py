@@ -80,3 +80,16 @@ def attempt_name(log: str, row: int, index: int) -> str:
     """Name an attempt by the place of its intent: (incarnation, log, row, index)."""
     _, _, urgency, incarnation, generation = log.split(".")
     return f"{incarnation}-{urgency[0]}{generation}-{row}-{index}"
+
+
+def attempt_place(home: str, attempt: str) -> tuple[str, int, int] | None:
+    """Where the intent of an attempt stands: log, row, index; None if it is no attempt's name."""
+    parts = attempt.rsplit("-", 3)
+    if len(parts) != 4 or parts[1][:1] not in ("u", "n"):
+        return None
+    incarnation, lane_, row, index = parts
+    urgency = "urgent" if lane_[0] == "u" else "normal"
+    try:
+        return effect_log(home, urgency, incarnation, int(lane_[1:])), int(row), int(index)
+    except ValueError:
+        return None

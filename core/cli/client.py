@@ -79,11 +79,26 @@ def segment(name: str) -> str:
 
 def add_where(parser: argparse.ArgumentParser) -> None:
     """The arguments that say which region, and with which key."""
-    parser.add_argument("--url", help="address of the region (GOUTONG_URL)")
-    parser.add_argument("--key", help="API key (GOUTONG_API_KEY); safer in the environment")
+    _add_where(parser, DEFAULT_DATA)
+
+
+def add_action(actions: Any, name: str, what: str) -> argparse.ArgumentParser:
+    """An action of a command. It takes the command's own options too: people write them last."""
+    parser: argparse.ArgumentParser = actions.add_parser(name, help=what)
+    # Left out, they must not hide what stands before the action.
+    absent = argparse.SUPPRESS
+    parser.add_argument("--json", action="store_true", default=absent, help="the result as JSON")
+    _add_where(parser, absent)
+    return parser
+
+
+def _add_where(parser: argparse.ArgumentParser, data: Path | str) -> None:
+    other = None if isinstance(data, Path) else data
+    parser.add_argument("--url", default=other, help="address of the region (GOUTONG_URL)")
     parser.add_argument(
-        "--data", type=Path, default=DEFAULT_DATA, help="data folder of `goutong up` here"
+        "--key", default=other, help="API key (GOUTONG_API_KEY); safer in the environment"
     )
+    parser.add_argument("--data", type=Path, default=data, help="data folder of `goutong up` here")
 
 
 def reach(given: argparse.Namespace, admin: bool = False) -> Api:

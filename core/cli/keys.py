@@ -2,7 +2,7 @@
 
 import argparse
 
-from core.cli.client import add_where, reach, segment
+from core.cli.client import add_action, add_where, reach, segment
 from core.cli.out import OK, json_line, line, note, table
 from core.contract.keys import SCOPES
 
@@ -11,13 +11,13 @@ def add(parser: argparse.ArgumentParser) -> None:
     """The arguments of `goutong keys`."""
     add_where(parser)
     actions = parser.add_subparsers(dest="action", metavar="list|create|revoke")
-    actions.add_parser("list", help="every key (the default)")
-    create = actions.add_parser("create", help="a new key")
+    add_action(actions, "list", "every key (the default)")
+    create = add_action(actions, "create", "a new key")
     create.add_argument(
         "--scope", action="append", required=True, choices=sorted(SCOPES), help="may be repeated"
     )
     create.add_argument("--tenant", help="default: the tenant of the key in use")
-    revoke = actions.add_parser("revoke", help="stop a key within a second")
+    revoke = add_action(actions, "revoke", "stop a key within a second")
     revoke.add_argument("id", help="the 12 characters after gt_live_")
 
 

@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from core.cli.client import Api, add_where, reach, segment
+from core.cli.client import Api, add_action, add_where, reach, segment
 from core.cli.files import json_of
 from core.cli.out import OK, json_line, line, note, table
 
@@ -14,14 +14,14 @@ def add(parser: argparse.ArgumentParser) -> None:
     """The arguments of `goutong providers`."""
     add_where(parser)
     actions = parser.add_subparsers(dest="action", metavar="list|show|put|enable|disable")
-    actions.add_parser("list", help="every account (the default)")
+    add_action(actions, "list", "every account (the default)")
     for name, what in (
         ("show", "one account, whole"),
         ("enable", "use an account again"),
         ("disable", "send nothing more through an account"),
     ):
-        actions.add_parser(name, help=what).add_argument("id")
-    put = actions.add_parser("put", help="create or replace an account")
+        add_action(actions, name, what).add_argument("id")
+    put = add_action(actions, "put", "create or replace an account")
     put.add_argument("file", help="JSON with id, wire, channel, settings, secrets; - reads it here")
 
 

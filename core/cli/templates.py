@@ -2,7 +2,7 @@
 
 import argparse
 
-from core.cli.client import add_where, reach, segment
+from core.cli.client import add_action, add_where, reach, segment
 from core.cli.files import json_of
 from core.cli.out import OK, json_line, line, note, table
 
@@ -11,9 +11,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     """The arguments of `goutong templates`."""
     add_where(parser)
     actions = parser.add_subparsers(dest="action", metavar="list|show|put")
-    actions.add_parser("list", help="every template (the default)")
-    actions.add_parser("show", help="one template, whole").add_argument("name")
-    put = actions.add_parser("put", help="create or replace a template")
+    add_action(actions, "list", "every template (the default)")
+    add_action(actions, "show", "one template, whole").add_argument("name")
+    put = add_action(actions, "put", "create or replace a template")
     put.add_argument("file", help="JSON with name and bodies; - reads it here")
 
 

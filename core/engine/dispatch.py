@@ -62,6 +62,10 @@ class Dispatcher:
         """Places held."""
         return sum(account.in_flight for account in self._accounts.values())
 
+    def has_right(self) -> bool:
+        """Whether the own lease is valid now: before each word that is told of an end."""
+        return self._lease_left_s() > 0
+
     def offer(self, msg: Msg) -> None:
         """A message is free to send."""
         assert msg.message is not None
@@ -168,7 +172,6 @@ class Dispatcher:
         )
         if held:
             account.in_flight += 1
-            msg.why = ""
         return held
 
     def _note(self, msg: Msg, decision: Decision) -> bytes:

@@ -142,8 +142,8 @@ class Ownership:
             await asyncio.sleep(min(0.25, self._shards_poll_s))
 
     async def _look_around(self) -> None:
-        now = self._clock.boot()
         self.leases = {lease.incarnation: lease for lease in await self._store.leases()}
+        now = self._clock.boot()  # not before: the wait begins when the counter was seen
         await self._find_gone()
         for lease in self.leases.values():
             if lease.incarnation != self._owner.owner:
@@ -236,9 +236,11 @@ class Ownership:
             load(self._owner.home, taken, bucket), self._owner.home
         )
         for each in loaded:
-            self._shell.learn(each)
+            await self._shell.learn(each)
+        known = await self._accept_logs()  # a failed read must come before `begin`, not after
+        for each in loaded:
             self._owner.begin(each, self._clock.wall_ms())
-        self._owner.logs_known(*await self._accept_logs())
+        self._owner.logs_known(*known)
         while await self._write_floor() != "ok":
             await asyncio.sleep(0.05)
         self._owner.go({shard for shard, _ in taken})

@@ -127,7 +127,8 @@ class Receipts:
         by_id = {known.provider_id: known for known in ids}
         for found in await self._pending_of(account, list(by_id)):
             pending = _pending.decode(found)
-            await self._journal(account, by_id[pending.provider_id], pending)
+            if not await self._journal(account, by_id[pending.provider_id], pending):
+                raise StoreError("the logs were closed before a receipt that waited was journaled")
 
     async def _pending_of(self, account: str, ids: list[str]) -> list[bytes]:
         while True:
@@ -155,7 +156,7 @@ class Receipts:
     async def _look_back(self, account: str, pending: Pending, receipt: ReceiptIn) -> None:
         """Read provider-id segments, newest first, until the id is known; then acknowledge."""
         asked_at, bucket = self._clock.boot(), self._clock.wall_ms() // BUCKET_MS
-        key = (account, pending.provider_id)
+        key, stands = (account, pending.provider_id), True
         for back in range(self._buckets_back):
             if key not in self._known:
                 try:
@@ -167,9 +168,12 @@ class Receipts:
                     return
             known = self._known.get(key)
             if known is not None:
-                await self._journal(account, known, pending)
+                stands = await self._journal(account, known, pending)
                 break
-        receipt.ack()
+        if stands:
+            receipt.ack()
+        else:
+            receipt.nack()
 
     async def _read_bucket(self, account: str, bucket: int, asked_at: float) -> None:
         """Read the bucket after `asked_at`, when the pending row stood; once a second at most."""
@@ -193,8 +197,8 @@ class Receipts:
         while len(self._known) > self._known_max:
             self._known.popitem(last=False)
 
-    async def _journal(self, account: str, known: Known, pending: Pending) -> None:
-        """Journal a receipt that waited; returns when its row stands, or the logs are closed."""
+    async def _journal(self, account: str, known: Known, pending: Pending) -> bool:
+        """Journal a receipt that waited: True when its row stands, False if the logs closed."""
         record = _record(
             known, account, pending.status, pending.code, pending.detail, pending.at_ms
         )
@@ -202,9 +206,9 @@ class Receipts:
         while not self._logs.revoked:
             told: asyncio.Future[Place | None] = loop.create_future()
             if self._logs.accept(record, False, False, Ticket(told.set_result)):
-                await told
-                return
+                return await told is not None
             await asyncio.sleep(AGAIN_S)
+        return False
 
     async def _until_written(self, write: PutProviderIds) -> None:
         loop = asyncio.get_running_loop()

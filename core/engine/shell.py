@@ -34,7 +34,7 @@ from sync.owner.state import (
     WriteOpen,
 )
 from sync.owner.takeover import Ask, Loaded, ReadFloors, ReadRegistry, ReadRows, sent_of
-from sync.records import Outcome, Place, Record, decode_open, decode_row
+from sync.records import Intent, Outcome, Place, Record, decode_open, decode_row
 from sync.store.port import (
     Answer,
     JournalStore,
@@ -220,10 +220,17 @@ class Shell:
             elif isinstance(ask, ReadRows):
                 answer = await self._store.rows(ask.log, ask.first, ask.limit)
 
-    def learn(self, loaded: Loaded) -> None:
+    async def learn(self, loaded: Loaded) -> None:
         """Provider ids of outcomes that a former owner may not have written down in time."""
-        for sent in sent_of(loaded):
-            self._receipts.sent(sent.account, sent.provider_ids, sent.attempt, sent.id, sent.shard)
+        sent = sent_of(self._owner.home, loaded)
+        places = list(dict.fromkeys(each.intent for each in sent))
+        intents = dict(await self._forever(lambda: self.records_at(places)))
+        for each in sent:
+            intent = intents.get(each.intent)
+            if type(intent) is Intent:
+                self._receipts.sent(
+                    intent.account, each.provider_ids, each.attempt, each.id, each.shard
+                )
 
     def open_buckets(self, lead_ms: int) -> None:
         """Take up what the open set holds for now and soon."""
@@ -257,6 +264,7 @@ class Shell:
         now_ms = self._clock.wall_ms()
         for place, record in zip(places, records, strict=True):
             self._owner.effect_durable(place, record, now_ms)  # type: ignore[arg-type]
+        self._owner.ask(now_ms)
         self.drain()
 
     def _by_ids_durable(self, command: WriteByIds) -> None:
@@ -360,4 +368,5 @@ class Shell:
 
     def _changed(self, command: Changed) -> None:
         self._dispatcher.forget(command.msg)
-        self.on_changed(command.msg)
+        if self._dispatcher.has_right():
+            self.on_changed(command.msg)

@@ -14,6 +14,7 @@ from sync.records import (
     ById,
     Cancel,
     EffectRecord,
+    End,
     Intent,
     Message,
     OpenEntry,
@@ -178,7 +179,9 @@ class Intake(Sending):
         """A copy of a message that has its end, or one whose logs are read once more."""
         body_hash = msg.message.body_hash if msg.message else b""
         if body_hash and known.body_hash and body_hash != known.body_hash:
-            msg.conflicts.extend(p for p in msg.held if p not in known.conflicts)
+            if msg.accept is not None and msg.accept not in known.conflicts:
+                msg.conflicts.append(msg.accept)
+            msg.message = None
         msg.accept = known.accept or msg.accept
         msg.by_id = 2
         self._join_early(msg)
@@ -222,11 +225,7 @@ class Intake(Sending):
                 msg.conflicts.append(place)
         if RANK[known.state] > RANK[msg.state]:
             msg.state = known.state
-        self.rejoin(msg)
-        if known.ended:
-            self.finish(msg, now_ms)
-        else:
-            self._classify(msg, now_ms)
+        self._classify(msg, now_ms)
 
     def _take_records(self, msg: Msg, records: list[tuple[Place, Record]]) -> None:
         have = {p for p, _ in msg.records}
@@ -244,28 +243,46 @@ class Intake(Sending):
         msg.effects.sort(key=lambda pair: (pair[0].log, pair[0].row, pair[0].index))
 
     def classify_all(self, msg: Msg) -> None:
-        """Recompute what is unsettled from the records."""
+        """Recompute what is unsettled, and which body is fixed, from the records."""
         msg.unsettled = {}
         closed = set()
         for _, record in msg.effects:
             if type(record) is Outcome and record.kind != "unknown":
                 closed.add(record.attempt)
         proven = {r.attempt for _, r in msg.receipts}
+        fixing: Intent | End | None = None
         for place, record in msg.effects:
             if type(record) is Intent:
                 name = attempt_name(place.log, place.row, place.index)
                 if name not in closed and name not in proven:
                     msg.unsettled[name] = record
-                msg.fixed = True
-                msg.accept = record.accept if msg.accept is None else msg.accept
+            if isinstance(record, Intent | End) and record.accept is not None:
+                fixing = record if fixing is None or record.epoch > fixing.epoch else fixing
+        if fixing is not None:
+            self._fix(msg, fixing)
+
+    @staticmethod
+    def _fix(msg: Msg, fixing: Intent | End) -> None:
+        """The body that was fixed stays; a copy with another one that came first is a conflict."""
+        msg.fixed = True
+        if msg.message is not None and msg.message.body_hash != fixing.body_hash:
+            if msg.accept is not None and msg.accept not in msg.conflicts:
+                msg.conflicts.append(msg.accept)
+            msg.message = None
+        msg.accept = fixing.accept
 
     def _classify(self, msg: Msg, now_ms: int) -> None:
-        """A message that came with a history: ended, in doubt, or free to send."""
+        """A message that came with a history: ended, in doubt, or free to send.
+
+        What may end it, or be told of it, is decided after its events were read once more: the
+        former owner may have read, and told, more than stands in the rows that we have reached.
+        """
         self.classify_all(msg)
         self.rejoin(msg)
-        if RANK[msg.state] >= RANK["unknown"]:
-            self.finish(msg, now_ms)
-        elif msg.unsettled:
+        if msg.message is None and msg.accept is not None and not msg.sought:
+            msg.sought = True
+            self.out.append(Revive(msg.id, self.by_id_row(msg), [msg.accept]))
+        elif RANK[msg.state] >= RANK["unknown"] or msg.unsettled:
             self.doubt(msg)
         else:
             self.offer(msg, now_ms)
@@ -384,6 +401,21 @@ class Intake(Sending):
 
     # From the open set and from a takeover
 
+    def effect_durable(self, place: Place, record: EffectRecord, now_ms: int) -> None:
+        """An effect stands. Follow with `ask`.
+
+        An answer may come when its message has ended and left the memory: it is looked up then.
+        """
+        if self.find(record.id) is not None:
+            super().effect_durable(place, record, now_ms)
+        elif record.shard in self.shards:
+            self.taken_over(record.id, record.shard, [(place, record)])
+            self.look_up([record.id])
+
+    def look_up(self, ids: list[str]) -> None:
+        """Look these up with the next `ask`."""
+        self._asked += ids
+
     def opened_entry(self, entry: OpenEntry, bucket: int) -> None:
         """An entry of the open set is due soon: look it up, then it waits for its time."""
         message = entry.message
@@ -404,11 +436,10 @@ class Intake(Sending):
         self._asked.append(message.id)
 
     def taken_over(self, message_id: str, shard: int, effects: list[tuple[Place, Record]]) -> None:
-        """A message found in the effect logs of former owners: look it up before anything."""
+        """A message found in the effect logs of former owners: `look_up` before anything."""
         msg = self.find(message_id)
         if msg is None:
             msg = self.add(message_id, shard)
-            self._asked.append(message_id)
         for place, record in effects:
             if isinstance(record, EffectRecord):
                 msg.effects.append((place, record))

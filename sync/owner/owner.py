@@ -21,12 +21,14 @@ from sync.records import FloorPart, OpenEntry, Record
 class Group:
     """Shards read together. `cursors` are the last rows read; `former` the effect logs of others.
 
-    `live` once the first floor that names the shards stands: before that nothing is read.
+    `live` once the first floor that names the shards stands: before that nothing is read, and of
+    the messages in `found`, which former owners left, none is looked up and so none goes on.
     """
 
-    __slots__ = ("closed", "cursors", "former", "live", "shards")
+    __slots__ = ("closed", "cursors", "former", "found", "live", "shards")
 
     def __init__(self, loaded: Loaded) -> None:
+        self.found = list(loaded.effects)
         self.shards = {shard for shard, _ in loaded.shards}
         self.cursors = dict(loaded.cursors)
         self.former = dict(loaded.effect_read)
@@ -63,8 +65,10 @@ class Owner(Intake):
     def go(self, shards: set[int]) -> None:
         """The first floor that names these shards stands: they may be worked on."""
         for group in self.groups:
-            if group.shards <= shards:
+            if group.shards <= shards and not group.live:
                 group.live = True
+                self.look_up(group.found)
+                group.found = []
 
     def lose(self, shards: set[int]) -> None:
         """Shards are no longer ours: forget everything about them."""
@@ -140,7 +144,7 @@ class Owner(Intake):
         while self._timers and self._timers[0][0] <= now_ms:
             _, _, msg = heappop(self._timers)
             if msg.phase is Phase.WAITING and msg.due_ms <= now_ms and msg.id in self.msgs:
-                self.offer(msg, now_ms)
+                self.again(msg, now_ms)
 
     def sweep(self, now_ms: int) -> None:
         """Each second or so: end what has expired."""

@@ -60,10 +60,13 @@ class Sending(Book):
         if shard is None or shard.giving or msg.phase is not Phase.OFFERED or message is None:
             return False
         assert msg.accept is not None
+        repeat = msg.repeat
+        if msg.unsettled and (msg.cancel or (repeat is not None and self._stale(repeat, now_ms))):
+            self.doubt(msg)
+            return False
         if msg.cancel or now_ms >= message.expires_ms:
             self.offer(msg, now_ms)
             return False
-        repeat = msg.repeat
         first_ms, resend = now_ms, 1 if msg.unsettled else 0
         if repeat is not None:
             assert provider_key == repeat.provider_key
@@ -118,18 +121,21 @@ class Sending(Book):
             and msg.phase is Phase.CALLING
             and attempt in msg.unsettled
             and msg.unsettled[attempt].epoch == shard.epoch
+            and not (msg.repeat is not None and self._stale(msg.repeat, now_ms))
             and message is not None
             and now_ms < message.expires_ms
             and not msg.cancel
             and RANK[msg.state] < RANK["sent"]
         )
 
+    def _stale(self, repeat: Intent, now_ms: int) -> bool:
+        """Whether the provider may have forgotten the key that was to be repeated."""
+        return now_ms - repeat.first_ms >= repeat.dedupe_ms - self.limits.dedupe_margin_ms
+
     def settled(self, msg: Msg, outcome: Outcome) -> None:
         """The call was answered, or is known not to have been made: write that down."""
         if msg.phase is Phase.CALLING and outcome.attempt in msg.unsettled:
             msg.phase = Phase.SETTLING
-        if msg.phase is Phase.ENDED and msg.shard in self.shards:
-            self.recent[msg.id] = msg
         urgent = msg.message.urgent if msg.message else False
         self.out.append(WriteEffect(outcome, urgent))
 
@@ -137,11 +143,21 @@ class Sending(Book):
         """Offer it again at `due_ms`: from memory when that is soon, else from the open set."""
         msg.tries += 1
         msg.due_ms = due_ms
+        if msg.shard not in self.shards:
+            return
         if due_ms - now_ms >= self.limits.park_after_ms and msg.message is not None:
             self._park(msg)
         elif due_ms > now_ms:
             self.wait_until(msg, due_ms)
         else:
+            self.again(msg, now_ms)
+
+    def again(self, msg: Msg, now_ms: int) -> None:
+        """Its time has come: what is in doubt is judged anew, the rest is free to send."""
+        if msg.unsettled or RANK[msg.state] >= RANK["sent"]:
+            self.doubt(msg)
+        else:
+            msg.repeat = None
             self.offer(msg, now_ms)
 
     def give_up(self, msg: Msg, state: State, reason: str, detail: str, now_ms: int) -> None:
@@ -181,7 +197,11 @@ class Sending(Book):
                 self._judge(msg, now_ms)
 
     def _judge(self, msg: Msg, now_ms: int) -> None:
+        if RANK[msg.state] >= RANK["unknown"]:
+            self.finish(msg, now_ms)
+            return
         if not msg.unsettled:
+            msg.repeat = None
             self.offer(msg, now_ms)
             return
         any_intent = next(iter(msg.unsettled.values()))
@@ -223,10 +243,10 @@ class Sending(Book):
             self.finish(msg, now_ms)
         elif msg.phase is not Phase.SETTLING:
             return
-        elif msg.unsettled:
+        elif outcome.kind == "unknown":
             self.doubt(msg)
         elif outcome.kind in ("withdrawn", "not_sent") and (msg.cancel or self._over(msg, now_ms)):
-            self.offer(msg, now_ms)
+            self.again(msg, now_ms)
         else:
             msg.phase = Phase.REFUSED
             self.out.append(Refused(msg, outcome))
@@ -271,6 +291,8 @@ class Sending(Book):
         )
         entry = OpenEntry(msg.message, msg.accept, msg.due_ms, msg.tries, epoch, places, unsettled)
         bucket = max(msg.due_ms // BUCKET_MS, self.opened[msg.shard])
+        msg.parking = bucket
+        self.marks.due.hold("due", msg.shard, bucket)
         row = OpenRow(self.home, msg.shard, bucket, msg.id, epoch, msg.due_ms, encode(entry))
         self.out.append(WriteOpen([row], msg))
 
@@ -279,14 +301,22 @@ class Sending(Book):
         self.out.append(WriteByIds([self.by_id_row(msg)], msg))
 
     def parked(self, msg: Msg) -> None:
-        """Entry and by-id row stand: the logs may forget it, the open set has it."""
-        if msg.phase is not Phase.PARKING:
+        """Entry and by-id row stand: the logs may forget it, the open set has it.
+
+        Where its bucket was taken up meanwhile, perhaps before the entry stood, or will be too
+        late, the message stays in memory and holds the bucket, so that a next owner reads it.
+        """
+        if msg.phase is not Phase.PARKING or msg.shard not in self.shards:
             return
+        bucket, msg.parking = msg.parking, -1
         if msg.cancel or RANK[msg.state] >= RANK["sent"]:
+            self.marks.due.release("due", msg.shard, bucket)
             self.wait_until(msg, 0)
             return
         self.let_go(msg)
-        if msg.due_ms // BUCKET_MS < self.opened[msg.shard]:
-            self.wait_until(msg, msg.due_ms)  # due before its bucket is taken up
+        if min(bucket, msg.due_ms // BUCKET_MS) < self.opened[msg.shard]:
+            msg.bucket = bucket
+            self.wait_until(msg, msg.due_ms)
         else:
+            self.marks.due.release("due", msg.shard, bucket)
             self.drop(msg)

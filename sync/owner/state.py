@@ -59,11 +59,13 @@ class Msg:
         "held_effects",
         "id",
         "message",
+        "parking",
         "phase",
         "reason",
         "receipts",
         "repeat",
         "shard",
+        "sought",
         "state",
         "tries",
         "unsettled",
@@ -81,11 +83,13 @@ class Msg:
         self.reason = ""
         self.why = ""  # why it waits, for people
         self.fixed = False
+        self.sought = False  # its content was asked for by its place
         self.cancel = False
         self.tries = 0
         self.due_ms = 0
         self.ended_ms = 0
-        self.bucket = -1
+        self.bucket = -1  # of the open set, held until it has ended or is parked again
+        self.parking = -1  # the bucket that its entry is being written to
         self.by_id = 0  # 0 none, 1 written while open, 2 written as ended
         self.dirty = False
         self.repeat: Intent | None = None

@@ -12,11 +12,10 @@ from typing import Any
 
 from msgspec import Struct
 
-from sync.naming import attempt_name, log_name
+from sync.naming import attempt_place, log_name
 from sync.records import (
     EffectRecord,
     FloorPart,
-    Intent,
     Outcome,
     Place,
     Record,
@@ -69,29 +68,28 @@ class _Floor(Struct, frozen=True):
 
 
 class Sent(Struct, frozen=True):
-    """An accepted outcome that a former owner left: its provider ids may stand in no segment."""
+    """An accepted outcome that a former owner left: its provider ids may stand in no segment.
 
-    account: str
+    `intent` is the place of its intent, which names the account.
+    """
+
+    intent: Place
     provider_ids: str
     attempt: str
     id: str
     shard: int
 
 
-def sent_of(loaded: Loaded) -> list[Sent]:
-    """The accepted outcomes among what was found, with the accounts that their intents name."""
+def sent_of(home: str, loaded: Loaded) -> list[Sent]:
+    """The accepted outcomes among what was found."""
     found: list[Sent] = []
     for message_id, (shard, effects) in loaded.effects.items():
-        accounts = {
-            attempt_name(place.log, place.row, place.index): record.account
-            for place, record in effects
-            if type(record) is Intent
-        }
-        found += [
-            Sent(accounts[r.attempt], r.provider_id, r.attempt, message_id, shard)
-            for _, r in effects
-            if type(r) is Outcome and r.provider_id and r.attempt in accounts
-        ]
+        for _, record in effects:
+            if type(record) is Outcome and record.provider_id:
+                place = attempt_place(home, record.attempt)
+                if place is not None:
+                    ids, attempt = record.provider_id, record.attempt
+                    found.append(Sent(Place(*place), ids, attempt, message_id, shard))
     return found
 
 

@@ -46,11 +46,11 @@ def reckon(region: Region, accepted: Collection[str], timeout_s: float = 60.0) -
     messages = asyncio.run(_read(region, accepted))
     reckoning = Reckoning(messages, sends(region.history()), found)
     for message_id, message in messages.items():
-        _hold(message, reckoning.sent[message_id])
+        hold(message, reckoning.sent[message_id])
     return reckoning
 
 
-def _hold(message: dict[str, Any], times: int) -> None:
+def hold(message: dict[str, Any], times: int) -> None:
     """What a user relies on, for one message."""
     status = message["status"]
     if times > 1:

@@ -1,7 +1,6 @@
 """Raw clients for the sandbox: an SMPP client that does nothing by itself, and HTTP in one line."""
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import aiohttp
@@ -183,9 +182,6 @@ class Http:
         status, behaviour = await self.ask("PUT", f"/sandbox/behaviour/{provider}", changes)
         assert status == 200, behaviour
         return behaviour
-
-
-Connect = Callable[..., Any]
 
 
 def doors(session: aiohttp.ClientSession, box: Sandbox) -> Http:

@@ -29,6 +29,8 @@ class Peer:
 
     async def say(self, *lines: str) -> None:
         """Write reply lines as they are."""
+        if self.writer.transport.is_closing():
+            raise ConnectionResetError("the client is gone")
         self.writer.write("".join(f"{line}\r\n" for line in lines).encode())
         await self.writer.drain()
 
@@ -96,6 +98,28 @@ async def lounge(peer: Peer) -> None:
     """Greet, and wait until the client leaves without a mail."""
     await peer.hello(*USUAL)
     assert await peer.gone() == b""
+
+
+async def serve(peer: Peer) -> None:
+    """Take mails until the client leaves."""
+    await peer.hello(*USUAL)
+    number = 0
+    while True:
+        line = (await peer.reader.readline()).decode()
+        if line.startswith("QUIT"):
+            await peer.say("221 bye")
+            return
+        if not line:
+            return
+        assert line.startswith("MAIL"), line
+        number += 1
+        await peer.say("250 ok")
+        await peer.expect("RCPT")
+        await peer.say("250 ok")
+        await peer.expect("DATA")
+        await peer.say("354 go on")
+        await peer.data()
+        await peer.say(f"250 queued as N{number}")
 
 
 class ScriptedServer:

@@ -1,10 +1,12 @@
 """E-mail by SMTP (RFC 5321): the account's settings, what the wire can do, and its adapter."""
 
+from collections.abc import Mapping
 from random import Random
 
 from core.clock import SystemClock
 from core.providers.port import Adapter, AdapterEvents
-from core.providers.smtp.adapter import CAPABILITIES, SmtpAdapter
+from core.providers.smtp.adapter import SmtpAdapter
+from core.providers.smtp.capabilities import CAPABILITIES
 from core.providers.smtp.settings import SmtpSettings as Settings
 
 WIRE = "smtp"
@@ -16,7 +18,7 @@ __all__ = ["CAPABILITIES", "SECRETS", "WIRE", "Settings", "make"]
 def make(
     account_id: str,
     settings: Settings,
-    secrets: dict[str, str],
+    secrets: Mapping[str, str],
     events: AdapterEvents,
     random: Random,
 ) -> Adapter:

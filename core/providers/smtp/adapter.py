@@ -12,12 +12,12 @@ later turn of the event loop.
 import asyncio
 import ssl
 from contextlib import suppress
-from datetime import UTC, datetime
-from email.utils import format_datetime
 from random import Random
 
 from core.clock import Clock
-from core.providers.port import AdapterEvents, Call, Capabilities, Outcome
+from core.providers.port import AdapterEvents, Call, Outcome
+from core.providers.smtp.capabilities import CAPABILITIES
+from core.providers.smtp.date import DateHeader
 from core.providers.smtp.lane import Lane
 from core.providers.smtp.mime import UnsendableError, compose
 from core.providers.smtp.opening import OpenFailedError, open_session, tls_context
@@ -25,14 +25,6 @@ from core.providers.smtp.session import Session
 from core.providers.smtp.settings import SmtpSettings
 from core.providers.smtp.transaction import Job, data_block, unfit
 
-CAPABILITIES = Capabilities(
-    wire="smtp",
-    channel="email",
-    formats=("text", "html", "subject"),
-    text_chars_max=1_000_000,
-    receipts=False,
-    reference=True,
-)
 _GOODBYE_S = 0.5
 
 
@@ -255,20 +247,3 @@ class SmtpAdapter:
             with suppress(TimeoutError):
                 async with asyncio.timeout(timeout_s):
                     await self._empty.wait()
-
-
-class DateHeader:
-    """The text of the Date header, made once a second."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._second = -1
-        self._text = ""
-
-    def now(self) -> str:
-        """The current time as RFC 5322 writes it."""
-        second = self._clock.wall_ms() // 1_000
-        if second != self._second:
-            self._second = second
-            self._text = format_datetime(datetime.fromtimestamp(second, UTC))
-        return self._text

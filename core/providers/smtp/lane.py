@@ -94,6 +94,8 @@ class Lane:
         self._job = job
         self.phase = "opening"
         self._task = asyncio.get_running_loop().create_task(self._open())
+        # A task that is cancelled before its first step never sees it; its callback does.
+        self._task.add_done_callback(self._opening_ended)
 
     def drop(self) -> None:
         """Say good-bye if idle, connect no more. A mail under way is left to its end."""
@@ -127,11 +129,6 @@ class Lane:
         except OpenFailedError as error:
             self._task = None
             self._open_failed(error)
-        except asyncio.CancelledError:
-            self._task = None
-            self.phase = "cold"
-            self._give_back(Outcome("not_sent", detail="connect: given up"))
-            raise
         except Exception as error:
             # A mistake of ours. It shows up as this task's, and the account goes on trying.
             self._task = None
@@ -140,6 +137,12 @@ class Lane:
         else:
             self._task = None
             self._open_succeeded(session)
+
+    def _opening_ended(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled():
+            self._task = None
+            self.phase = "cold"
+            self._give_back(Outcome("not_sent", detail="connect: given up"))
 
     def _open_succeeded(self, session: Session) -> None:
         self._failures = 0

@@ -75,8 +75,9 @@ class SmtpSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     throttle_wait_ms: _Millis = 5_000
     """The wait after a throttling reply that names none."""
 
-    throttle_wait_max_ms: _Millis = 3_600_000
-    """The longest wait that is believed of a throttling reply."""
+    throttle_wait_max_ms: _Millis = 60_000
+    """The longest wait that is believed of a throttling reply: the whole account rests for it,
+    even where the server, greylisting, had one recipient in mind."""
 
     size_max_bytes: Annotated[int, Meta(ge=1_024, le=104_857_600)] = 10_485_760
     """A larger mail is refused before it is offered; the server's own SIZE counts too."""

@@ -25,10 +25,14 @@ class Process:
     def __init__(self) -> None:
         self.dead = False
         self.frozen_until = -1.0
+        self.unborn: set[Coroutine[Any, Any, None]] = set()
 
     def died(self) -> None:
-        """The process has ended."""
+        """The process has ended; what had not begun never will."""
         self.dead = True
+        for work in self.unborn:
+            work.close()
+        self.unborn.clear()
 
 
 class Loop:
@@ -104,7 +108,9 @@ class Lock:
             await Wait(self._waiting.append)
         self._held = True
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is GeneratorExit:
+            return  # its process is dead and the garbage collector is here: nothing goes on
         if self._waiting:
             self._waiting.popleft()()
         else:

@@ -175,7 +175,8 @@ class SimOwnership:
         bucket = core.wall_ms() // BUCKET_MS
         loaded: list[Loaded] = await core.shell.run_load(load(HOME, taken, bucket))
         for each in loaded:
-            core.shell.learn(each)
+            await core.shell.learn(each)
+        for each in loaded:
             self._owner.begin(each, core.wall_ms())
         self._owner.logs_known(*await self._accept_logs())
         while await self._write_floor() != "ok":

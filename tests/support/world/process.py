@@ -98,7 +98,13 @@ class Core(Process):
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run something beside; it begins in the next turn."""
-        self.later(0.0, lambda: drive(work))
+        self.unborn.add(work)
+
+        def begin() -> None:
+            self.unborn.discard(work)
+            drive(work)
+
+        self.later(0.0, begin)
 
     def command(self) -> None:
         """Between two commands: the process may end here."""

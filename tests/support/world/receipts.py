@@ -68,7 +68,8 @@ class SimReceipts:
         by_id = {known.provider_id: known for known in ids}
         for found in await self._core.read_forever(lambda t: t.pending(account, list(by_id))):
             pending = _pending.decode(found)
-            await self._journal(account, by_id[pending.provider_id], pending)
+            if not await self._journal(account, by_id[pending.provider_id], pending):
+                raise StoreError("the logs were closed")
 
     def _pend(self, account: str, receipt: ReceiptIn) -> None:
         pending = Pending(receipt.provider_id, receipt.status, "", "", receipt.at_ms)
@@ -84,7 +85,7 @@ class SimReceipts:
 
     async def _look_back(self, account: str, pending: Pending, receipt: ReceiptIn) -> None:
         asked_at, bucket = self._core.boot(), self._core.wall_ms() // SEGMENT_MS
-        key = (account, pending.provider_id)
+        key, stands = (account, pending.provider_id), True
         for back in range(3):
             if key not in self._known:
                 try:
@@ -94,9 +95,12 @@ class SimReceipts:
                     return
             known = self._known.get(key)
             if known is not None:
-                await self._journal(account, known, pending)
+                stands = await self._journal(account, known, pending)
                 break
-        receipt.ack()
+        if stands:
+            receipt.ack()
+        else:
+            receipt.nack()
 
     async def _read_bucket(self, account: str, bucket: int, asked_at: float) -> None:
         async with self._looking.setdefault(account, Lock()):
@@ -115,7 +119,7 @@ class SimReceipts:
         while len(self._known) > KNOWN_MAX:
             self._known.pop(next(iter(self._known)))
 
-    async def _journal(self, account: str, known: Known, pending: Pending) -> None:
+    async def _journal(self, account: str, known: Known, pending: Pending) -> bool:
         record = _record(known, account, pending.status, "", "", pending.at_ms)
         while not self._core.logs.revoked:
 
@@ -123,8 +127,10 @@ class SimReceipts:
                 if not self._core.logs.accept(record, False, Ticket(resume)):
                     self._core.later(AGAIN_S, lambda: resume(False))
 
-            if await Wait(start) is not False:
-                return
+            place = await Wait(start)
+            if place is not False:
+                return place is not None
+        return False
 
     def _written(self, write: PutProviderIds) -> Wait:
         def start(resume: Resume) -> None:

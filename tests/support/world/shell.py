@@ -23,7 +23,7 @@ from sync.owner.state import (
     WriteOpen,
 )
 from sync.owner.takeover import Ask, Loaded, ReadFloors, ReadRegistry, ReadRows, sent_of
-from sync.records import Outcome, Place, Record, decode_open, decode_row
+from sync.records import Intent, Outcome, Place, Record, decode_open, decode_row
 from sync.store.port import Answer, PutById, PutOpen, Write
 from tests.support.world.loop import drive
 from tests.support.world.plan import HOME
@@ -160,12 +160,17 @@ class SimShell:
                     lambda t, ask=ask: t.rows(ask.log, ask.first, ask.limit)
                 )
 
-    def learn(self, loaded: Loaded) -> None:
+    async def learn(self, loaded: Loaded) -> None:
         """Provider ids of outcomes that a former owner may not have written down in time."""
-        for sent in sent_of(loaded):
-            self._core.receipts.sent(
-                sent.account, sent.provider_ids, sent.attempt, sent.id, sent.shard
-            )
+        sent = sent_of(HOME, loaded)
+        places = list(dict.fromkeys(each.intent for each in sent))
+        intents = dict(await self._core.read_forever(lambda t: _records_at(t, places)))
+        for each in sent:
+            intent = intents.get(each.intent)
+            if type(intent) is Intent:
+                self._core.receipts.sent(
+                    intent.account, each.provider_ids, each.attempt, each.id, each.shard
+                )
 
     def open_buckets(self, lead_ms: int) -> None:
         """Take up what the open set holds for now and soon."""
@@ -201,6 +206,7 @@ class SimShell:
         now_ms = self._core.wall_ms()
         for place, record in zip(places, records, strict=True):
             self._owner.effect_durable(place, record, now_ms)  # type: ignore[arg-type]
+        self._owner.ask(now_ms)
         self.drain()
 
     def _by_ids_durable(self, command: WriteByIds) -> None:
@@ -288,8 +294,9 @@ class SimShell:
     def _changed(self, command: Changed) -> None:
         core, msg = self._core, command.msg
         core.dispatcher.forget(msg)
-        told = core.history.told.setdefault(msg.id, [])
-        told.append((core.loop.now, msg.state, core.incarnation))
+        if core.lease_left_s() > 0:
+            told = core.history.told.setdefault(msg.id, [])
+            told.append((core.loop.now, msg.state, core.incarnation))
 
 
 def _records_at(tables: Any, places: list[Place]) -> list[tuple[Place, Record]]:

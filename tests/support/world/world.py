@@ -18,7 +18,7 @@ from tests.support.world.checks import Checks
 from tests.support.world.dispatch import SimDispatcher
 from tests.support.world.history import History, Submitted, ViolationError
 from tests.support.world.logs import SimLogs, Ticket
-from tests.support.world.loop import Loop, drive
+from tests.support.world.loop import Loop
 from tests.support.world.ownership import SimOwnership
 from tests.support.world.plan import (
     BUCKET_MS,
@@ -93,7 +93,7 @@ class World:
         core.ownership = SimOwnership(core, Watch(LEASE_S, plan.epsilon_s))
         self.cores.append(core)
         self.slots[slot] = core
-        core.later(0.0, lambda: drive(self._run(core)))
+        core.spawn(self._run(core))
 
     async def _run(self, core: Core) -> None:
         await core.ownership.register()

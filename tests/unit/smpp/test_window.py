@@ -1,5 +1,7 @@
 """The calls of a session against a clock of the test's own."""
 
+from functools import partial
+
 from core.providers.port import Call, Outcome, OutMessage
 from core.providers.smpp import Settings
 from core.providers.smpp.classify import status_table
@@ -100,3 +102,24 @@ def test_sequence_numbers_start_again_before_the_reserved_one() -> None:
     for sequence in (0x7FFFFFFE, 1, 2):
         assert bench.window.answered(sequence, 0, b"x\0")
     assert [outcome.provider_id for _, outcome in bench.told] == ["x,x,x"]
+
+
+def test_calls_that_could_not_begin_are_asked_again_and_keep_their_order() -> None:
+    bench = Bench()
+    answers = {"a": [True], "b": [True, True], "c": [True, False]}
+    for ref in answers:
+        call = Call(
+            OutMessage(ref, "+4477"),
+            partial(answers[ref].pop, 0),
+            lambda outcome, ref=ref: bench.told.append((ref, outcome)),  # type: ignore[misc]
+        )
+        bench.window.submit(call, [ref.encode()])
+    assert [chunk[16:] for chunk in bench.window.gather()] == [b"a", b"b", b"c"]
+    bench.window.begun(1)
+    assert bench.window.room() == 47
+    assert [chunk[16:] for chunk in bench.window.gather()] == [b"b"]
+    assert bench.told == [], "nothing is told between the guards and the write"
+    bench.window.begun(1)
+    assert bench.told == [("c", Outcome("withdrawn"))]
+    assert answers == {"a": [], "b": [], "c": []}
+    assert bench.window.room() == 48

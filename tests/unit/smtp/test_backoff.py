@@ -1,10 +1,11 @@
-"""How long a failed connection waits before it is tried again."""
+"""How long a failed connection waits before it is tried again, and the time on a mail."""
 
 from random import Random
 
 from core.clock import SystemClock
 from core.providers.smtp import Settings
-from core.providers.smtp.adapter import DateHeader, SmtpAdapter
+from core.providers.smtp.adapter import SmtpAdapter
+from core.providers.smtp.date import DateHeader
 from tests.wire.smtp.harness import Engine
 
 

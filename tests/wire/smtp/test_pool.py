@@ -1,34 +1,10 @@
-"""Several connections, kept and lost: places, reuse, backoff, faults, and stopping."""
-
-import asyncio
+"""Several connections, kept and lost: places, reuse, backoff, and what is too many."""
 
 import pytest
 
-from tests.support.smtp_script import USUAL, Peer, ScriptedServer
+from tests.support.smtp_script import USUAL, Peer, ScriptedServer, serve
 from tests.support.wait import until
 from tests.wire.smtp.harness import account
-
-
-async def serve(peer: Peer) -> None:
-    """Take mails until the client leaves."""
-    await peer.hello(*USUAL)
-    number = 0
-    while True:
-        line = (await peer.reader.readline()).decode()
-        if line.startswith("QUIT"):
-            await peer.say("221 bye")
-            return
-        if not line:
-            return
-        assert line.startswith("MAIL"), line
-        number += 1
-        await peer.say("250 ok")
-        await peer.expect("RCPT")
-        await peer.say("250 ok")
-        await peer.expect("DATA")
-        await peer.say("354 go on")
-        await peer.data()
-        await peer.say(f"250 queued as N{number}")
 
 
 async def test_one_connection_carries_many_mails() -> None:
@@ -200,7 +176,10 @@ async def test_a_busy_greeting_throttles_the_mail_that_waited_for_it() -> None:
         await engine.outcome("m1.a.1")
         adapter.submit(engine.call("m2.a.1"))
         outcome = await engine.outcome("m2.a.1")
-        assert (outcome.kind, outcome.wait_ms) == ("throttled", 120_000)
+        assert (outcome.kind, outcome.wait_ms) == (
+            "throttled",
+            60_000,
+        )  # two minutes were asked; one is believed
         assert adapter.capacity() == 0
         assert "too many connections" in adapter.state()
 
@@ -238,108 +217,3 @@ async def test_a_connection_that_is_used_up_is_replaced_though_others_are_refuse
         await until(lambda: server.connections == 3 and adapter.capacity() == 1)
         adapter.submit(engine.call("m3.a.1"))
         assert (await engine.outcome("m3.a.1")).provider_id == "N1"
-
-
-async def test_stopping_lets_a_mail_under_way_end() -> None:
-    async def script(peer: Peer) -> None:
-        await peer.hello(*USUAL)
-        await peer.envelope()
-        await peer.data()
-        await asyncio.sleep(0.15)
-        await peer.say("250 queued as SLOW")
-        await peer.gone()
-
-    async with ScriptedServer(script) as server, account(server.port) as (adapter, engine):
-        adapter.submit(engine.call("m1.a.1"))
-        await until(lambda: engine.guarded)
-        await adapter.stop(5_000)
-        assert engine.outcomes["m1.a.1"].provider_id == "SLOW"
-        adapter.submit(engine.call("m2.a.1"))
-        assert (await engine.outcome("m2.a.1")).kind == "not_sent"
-
-
-@pytest.mark.parametrize(("after_data", "kind"), [(False, "not_sent"), (True, "unknown")])
-async def test_stopping_without_grace_tells_what_is_known(after_data: bool, kind: str) -> None:
-    reached = asyncio.Event()
-
-    async def script(peer: Peer) -> None:
-        await peer.hello(*USUAL)
-        await peer.expect("MAIL")
-        if after_data:
-            await peer.say("250 ok", "250 ok", "354 go on")
-            await peer.data()
-        reached.set()
-        await peer.gone()
-
-    async with ScriptedServer(script) as server, account(server.port) as (adapter, engine):
-        adapter.submit(engine.call("m1.a.1"))
-        await reached.wait()
-        await adapter.stop(0)
-        assert engine.outcomes["m1.a.1"].kind == kind
-
-
-async def test_stopping_while_a_mail_waits_for_its_connection() -> None:
-    async def deaf(peer: Peer) -> None:
-        await peer.gone()
-
-    async def script(peer: Peer) -> None:
-        await peer.hello(*USUAL)
-        await peer.mail()
-        await peer.expect("QUIT")
-
-    async with (
-        ScriptedServer(script, deaf) as server,
-        account(server.port, mails_per_connection=1) as (adapter, engine),
-    ):
-        adapter.submit(engine.call("m1.a.1"))
-        await engine.outcome("m1.a.1")
-        adapter.submit(engine.call("m2.a.1"))
-        await until(lambda: server.connections == 2)
-        await adapter.stop(50)
-        assert engine.outcomes["m2.a.1"].kind == "not_sent"
-
-
-UNSENDABLE = [
-    ({"to": "ann@example.net\r\nRCPT TO:<eve@example.net>"}, "invalid_target"),
-    ({"to": "ann"}, "invalid_target"),
-    ({"subject": "Hi\r\nBcc: eve@example.net"}, "permanent"),
-    ({"sender": "x@y\nBcc: eve@example.net"}, "permanent"),
-    ({"to": "änn@example.net"}, "permanent"),
-    ({"text": "x\n" * 600_000}, "permanent"),
-]
-
-
-@pytest.mark.parametrize(("fields", "kind"), UNSENDABLE)
-async def test_what_cannot_be_a_mail_never_reaches_the_server(
-    fields: dict[str, str], kind: str
-) -> None:
-    async with ScriptedServer(then=serve) as server, account(server.port) as (adapter, engine):
-        adapter.submit(engine.call("m1.a.1", **fields))
-        assert engine.outcomes == {}  # told later, never from inside submit
-        outcome = await engine.outcome("m1.a.1")
-        assert outcome.kind == kind
-        assert "eve" not in outcome.detail
-        adapter.submit(engine.call("m2.a.1"))
-        assert (await engine.outcome("m2.a.1")).provider_id == "N1"
-
-
-async def test_an_international_address_goes_where_smtputf8_is_offered() -> None:
-    envelope = []
-
-    async def script(peer: Peer) -> None:
-        await peer.hello(*USUAL, "SMTPUTF8")
-        envelope.append(await peer.expect("MAIL"))
-        await peer.say("250 ok")
-        envelope.append(await peer.expect("RCPT"))
-        await peer.say("250 ok")
-        await peer.expect("DATA")
-        await peer.say("354 go on")
-        assert "To: änn@例え.jp".encode() in await peer.data()
-        await peer.say("250 ok")
-        await peer.gone()
-
-    async with ScriptedServer(script) as server, account(server.port) as (adapter, engine):
-        adapter.submit(engine.call("m1.a.1", to="änn@例え.jp"))
-        assert (await engine.outcome("m1.a.1")).kind == "accepted"
-    assert envelope[0].endswith(" BODY=8BITMIME SMTPUTF8")
-    assert envelope[1] == "RCPT TO:<änn@例え.jp>"

@@ -1,0 +1,317 @@
+"""Rules of PROTOCOL.md taken away one at a time: what the walk must find (section 14).
+
+Each mutation patches the real machine, or the shell around it, so that it lacks one rule.
+`MUTATIONS` names for each the first seed to look at and the checkers that may find it.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec import Struct
+
+from sync import doubt
+from sync.lease import Holder, Lease, Watch
+from sync.log_writer import Command, Durable, LogWriter, WriteRow
+from sync.owner import book, intake, owner, sending, takeover
+from sync.owner.marks import Holds
+from sync.owner.state import Changed, Msg, Phase
+from sync.records import End, Intent, Outcome, Place
+from sync.store.memory_journal import MemoryTables
+from sync.store.port import ByIdRow, Registered
+from tests.support.world.dispatch import SimDispatcher
+from tests.support.world.ownership import SimOwnership
+from tests.support.world.receipts import SimReceipts
+from tests.support.world.shell import SimShell
+
+Patch = pytest.MonkeyPatch
+
+
+def floor_early(patch: Patch) -> None:
+    """Marks follow what was read, not what is written down elsewhere."""
+    patch.setattr(Holds, "lowest", lambda *_: None)
+
+
+def takeover_without_revoking(patch: Patch) -> None:
+    """A silent owner counts as gone although nobody set its lease to revoked."""
+
+    async def revoke(self: SimOwnership, incarnation: str, _: int) -> None:
+        self.leases.pop(incarnation, None)
+        self._gone.add(incarnation)
+
+    patch.setattr(SimOwnership, "_revoke", revoke)
+
+
+def _told_at_once(patch: Patch, kind: str) -> None:
+    flush, written = LogWriter.flush, LogWriter.written
+
+    def early(self: LogWriter) -> list[Command]:
+        commands = flush(self)
+        if commands and self.log.startswith(kind) and self._under_way is not None:
+            row, _, records, tickets = self._under_way
+            places = [Place(self.log, row, index) for index in range(len(records))]
+            commands.append(Durable(places, records, tickets))
+        return commands
+
+    def late(self: LogWriter, row: int) -> list[Command]:
+        commands = written(self, row)
+        return commands[1:] if self.log.startswith(kind) else commands
+
+    patch.setattr(LogWriter, "flush", early)
+    patch.setattr(LogWriter, "written", late)
+
+
+def intent_not_awaited(patch: Patch) -> None:
+    """The call is made while its intent is on the way."""
+    _told_at_once(patch, "effect")
+
+
+def accepted_before_the_write(patch: Patch) -> None:
+    """202 is answered while the row is on the way."""
+    _told_at_once(patch, "accept")
+
+
+def no_lease_check(patch: Patch) -> None:
+    """Neither the pump nor the guard looks at the lease."""
+    patch.setattr(
+        SimDispatcher,
+        "guard",
+        lambda self, msg, attempt: self._core.owner.may_call(msg, attempt, self._core.wall_ms()),
+    )
+    patch.setattr(Holder, "left_s", lambda self, _: -1.0 if self.lost else 9.0)
+
+
+def no_counter(patch: Patch) -> None:
+    """Revoked after the lease's length since it was first seen, moving counter or not."""
+
+    def saw(self: Watch, lease: Lease, now: float) -> None:
+        first = self._seen.get(lease.incarnation, (0, now))[1]
+        self._seen[lease.incarnation] = (lease.counter, first)
+
+    patch.setattr(Watch, "saw", saw)
+
+
+def seen_before_it_was_read(patch: Patch) -> None:
+    """The wait for a counter begins when its read was asked for, and without epsilon."""
+    saw = Watch.saw
+    patch.setattr(Watch, "saw", lambda self, lease, now: saw(self, lease, now - 2.2))
+
+
+def right_after_the_answer(patch: Patch) -> None:
+    """The right runs from the answer of a renewal, not from before its request."""
+    renew = SimOwnership._renew
+
+    async def late(self: SimOwnership, now: float) -> None:
+        await renew(self, now)
+        if not self.holder.lost and self.holder.counter:
+            self.holder.valid_until = self._core.boot() + self.holder.length_s
+
+    patch.setattr(SimOwnership, "_renew", late)
+
+
+def copies_not_looked_up(patch: Patch) -> None:
+    """Every message that was just read counts as new."""
+    patch.setattr(book.Book, "spared", lambda *_: True)
+
+
+def no_settles_older_doubt(patch: Patch) -> None:
+    """A definite no of one call counts for the calls before it."""
+    durable = sending.Sending._outcome_durable
+
+    def settle(self: Any, msg: Msg, outcome: Outcome, now_ms: int) -> None:
+        if outcome.kind in ("retryable", "throttled", "permanent"):
+            msg.unsettled.clear()
+        durable(self, msg, outcome, now_ms)
+
+    patch.setattr(sending.Sending, "_outcome_durable", settle)
+
+
+def resends_not_counted(patch: Patch) -> None:
+    """A message that was sent again may be sent again once more."""
+
+    def judge(facts: doubt.Doubt) -> Any:
+        blank = tuple((n, msgspec.structs.replace(i, resend=0)) for n, i in facts.unsettled)
+        return doubt.judge(msgspec.structs.replace(facts, unsettled=blank))
+
+    patch.setattr(sending, "judge", judge)
+
+
+def window_from_the_last_intent(patch: Patch) -> None:
+    """The provider's window is counted from the last call with a key, not from the first."""
+    patch.setattr(sending.Sending, "_stale", lambda *_: False)
+
+    def judge(facts: doubt.Doubt) -> Any:
+        later = tuple(
+            (n, msgspec.structs.replace(i, first_ms=i.at_ms + 3_000)) for n, i in facts.unsettled
+        )
+        return doubt.judge(msgspec.structs.replace(facts, unsettled=later))
+
+    patch.setattr(sending, "judge", judge)
+
+
+def stale_key_repeated(patch: Patch) -> None:
+    """The verdict to repeat a key is not looked at again when the call is made."""
+    patch.setattr(sending.Sending, "_stale", lambda *_: False)
+    patch.setattr(owner.Owner, "again", sending.Sending.offer)
+
+
+def intent_before_first_floor(patch: Patch) -> None:
+    """Shards are worked on before the first floor that names them stands."""
+    begin = owner.Owner.begin
+
+    def begin_at_once(self: owner.Owner, loaded: takeover.Loaded, now_ms: int) -> None:
+        begin(self, loaded, now_ms)
+        self.go(set(self.shards))
+        self.ask(now_ms)
+
+    patch.setattr(owner.Owner, "begin", begin_at_once)
+
+
+def by_id_hides_an_end(patch: Patch) -> None:
+    """An earlier by-id row that is repeated may replace a later one."""
+
+    def put(self: MemoryTables, row: ByIdRow) -> None:
+        self.by_id.setdefault(row.id, {})[row.epoch] = row
+
+    patch.setattr(MemoryTables, "_put_by_id", put)
+
+
+def end_told_before_it_stands(patch: Patch) -> None:
+    """An end is told when it is decided, not when it is durable."""
+    end = sending.Sending.end
+
+    def tell(self: Any, msg: Msg, state: Any, *more: Any) -> None:
+        end(self, msg, state, *more)
+        was, msg.state = msg.state, state
+        self.out.append(Changed(msgspec_free_copy(msg)))
+        msg.state = was
+
+    patch.setattr(sending.Sending, "end", tell)
+
+
+def msgspec_free_copy(msg: Msg) -> Msg:
+    """A message as it is now, to be told of."""
+    told = Msg(msg.id, msg.shard)
+    told.state, told.phase = msg.state, Phase.ENDED
+    return told
+
+
+def last_owner_only(patch: Patch) -> None:
+    """Only the effect logs of the owner who wrote the floor are read."""
+
+    def starts(_: str, floor: Any, registry: list[Registered]) -> dict[str, int]:
+        if floor is None:
+            return {}
+        own = {log for r in registry if r.incarnation == floor.owner for log in r.logs}
+        return {log: floor.part.effect.get(log, 0) for log in own if log.startswith("effect")}
+
+    patch.setattr(takeover, "effect_starts", starts)
+
+
+def effects_not_followed(patch: Patch) -> None:
+    """A new owner reads no effect log of those before it."""
+    patch.setattr(takeover, "effect_starts", lambda *_: {})
+
+
+def row_under_a_new_number(patch: Patch) -> None:
+    """A row whose outcome is unknown is written again under the next number."""
+
+    def unknown(self: LogWriter, row: int) -> list[Command]:
+        if self._under_way is None or self._under_way[0] != row:
+            return []
+        _, body, records, tickets = self._under_way
+        self._under_way = (row + 1, body, records, tickets)
+        return [WriteRow(self.log, row + 1, body, True)]
+
+    patch.setattr(LogWriter, "unknown", unknown)
+
+
+def cancel_during_a_call(patch: Patch) -> None:
+    """A cancel ends a message although an attempt of it is not settled."""
+
+    def act(self: Any, now_ms: int) -> None:
+        stirred, self._stirred = self._stirred, []
+        for msg in stirred:
+            if msg.cancel and msg.phase is not Phase.LOOKUP:
+                self.end(msg, "canceled", "canceled", "", now_ms)
+
+    patch.setattr(intake.Intake, "_act_on_events", act)
+
+
+def given_up_cas_not_taken_up(patch: Patch) -> None:
+    """Shards that a compare-and-set believed lost gave us are left alone."""
+    reconcile = SimOwnership._reconcile
+
+    async def blind(self: SimOwnership) -> None:
+        me, mine = self._owner.owner, self._owner.shards
+        self.shard_rows = [r for r in self.shard_rows if r.owner != me or r.shard in mine]
+        await reconcile(self)
+
+    patch.setattr(SimOwnership, "_reconcile", blind)
+
+
+def another_body_sent(patch: Patch) -> None:
+    """A copy that came first is sent although another body was fixed before."""
+
+    def fix(msg: Msg, fixing: Intent | End) -> None:
+        msg.fixed = True
+        msg.accept = msg.accept or fixing.accept
+
+    patch.setattr(intake.Intake, "_fix", staticmethod(fix))
+
+
+def due_mark_passes_the_parked(patch: Patch) -> None:
+    """A message parked into a bucket that was just taken up does not hold it."""
+    parked = sending.Sending.parked
+
+    def forget(self: Any, msg: Msg) -> None:
+        parked(self, msg)
+        if msg.bucket >= 0 and msg.phase is Phase.WAITING:
+            self.marks.due.release("due", msg.shard, msg.bucket)
+            msg.bucket = -1
+
+    patch.setattr(sending.Sending, "parked", forget)
+
+
+def told_without_the_lease(patch: Patch) -> None:
+    """Ends are told by an owner whose lease is over."""
+
+    def changed(self: SimShell, command: Changed) -> None:
+        core, msg = self._core, command.msg
+        told = core.history.told.setdefault(msg.id, [])
+        told.append((core.loop.now, msg.state, core.incarnation))
+
+    patch.setattr(SimShell, "_changed", changed)
+
+
+def outcome_without_segment(patch: Patch) -> None:
+    """By-id rows of what ended do not wait for the provider ids that are being written."""
+
+    async def free(self: SimReceipts) -> None:
+        gathered, self._unwritten = self._unwritten, {}
+        for account, ids in gathered.items():
+            self._core.spawn(self._write_group(account, ids))
+
+    patch.setattr(SimReceipts, "write_down", free)
+
+
+def acknowledged_before_the_look(patch: Patch) -> None:
+    """A receipt that matches nothing yet is acknowledged before the outcomes are looked at."""
+    look_back = SimReceipts._look_back
+
+    async def ack_first(self: SimReceipts, account: str, pending: Any, receipt: Any) -> None:
+        receipt.ack()
+        receipt.ack = receipt.nack = lambda: None
+        await look_back(self, account, pending, receipt)
+
+    patch.setattr(SimReceipts, "_look_back", ack_first)
+
+
+class Mutation(Struct, frozen=True):
+    """A rule taken away, the seeds to look at, and who finds it."""
+
+    take_away: Callable[[Patch], None]
+    first: int
+    seeds: int
+    found_by: frozenset[str]
