@@ -33,6 +33,7 @@ from core.api.wire import ConfigDeps
 from core.clock import SystemClock
 from core.condition import Condition
 from core.contract.frames import HelloOk
+from core.contract.ids import parse_id
 from core.contract.log import Log
 from core.contract.settings import Settings
 from core.decide.retry import Rules
@@ -161,7 +162,7 @@ class Core:
             self.process.spawn,
         )
         retry = settings.retry
-        rules = Rules(retry.first_ms, retry.longest_ms, retry.jitter, retry.attempts_max)
+        rules = Rules(retry.first_ms, retry.longest_ms, retry.jitter)
         self.shell = Shell(
             self.store,
             self.owner,
@@ -368,11 +369,11 @@ class Core:
         self.shell.row(log, row, records)
 
     def _late(self, account_id: str, ref: str, outcome: Outcome) -> None:
-        parts = ref.split(".")
-        msg = self.owner.find(parts[0])
-        account = self.accounts.get(account_id)
-        if msg is not None and account is not None and len(parts) == 3:
-            self.shell.late(msg, parts[1], account, outcome)
+        message_id, _, rest = ref.partition(".")
+        named = parse_id(message_id)
+        if named is not None:
+            attempt = rest.partition(".")[0]
+            self.shell.late(message_id, named.shard, attempt, account_id, outcome)
 
     # Answers
 

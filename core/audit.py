@@ -39,7 +39,7 @@ class Story(Struct):
     copies: list[tuple[Place, Message]]
     records: list[tuple[Place, Record]]
     by_id: ById | None = None
-    parked: bool = False
+    bucket: int = -1  # the latest bucket of the open set that has it
 
 
 def run(data: Path) -> dict[str, Any]:
@@ -70,9 +70,9 @@ def _stories(db: sqlite3.Connection) -> dict[str, Story]:
     for message_id, body in db.execute("SELECT id, body FROM by_id ORDER BY id, epoch"):
         if message_id in stories:
             stories[message_id].by_id = decode_by_id(body)
-    for (message_id,) in db.execute("SELECT DISTINCT id FROM open_set"):
+    for message_id, bucket in db.execute("SELECT id, MAX(bucket) FROM open_set GROUP BY id"):
         if message_id in stories:
-            stories[message_id].parked = True
+            stories[message_id].bucket = bucket
     return stories
 
 
@@ -134,11 +134,9 @@ def _open_call(facts: AttemptFacts) -> bool:
 
 def _passed(story: Story, marks: dict[int, FloorPart]) -> bool:
     """Whether every copy lies under a mark although neither an end nor an open entry is there."""
-    if story.parked:
-        return False
     for place, message in story.copies:
         part = marks.get(message.shard)
-        if part is None:
+        if part is None or story.bucket >= part.due:
             return False
         if place.log not in part.closed and place.row > part.accept.get(place.log, 0):
             return False

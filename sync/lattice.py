@@ -87,7 +87,8 @@ def attempt_state(facts: AttemptFacts) -> State:
 
 def parts_of(facts: AttemptFacts) -> int:
     """How many ids the provider gave; before its answer nobody knows, so all are never there."""
-    return facts.answer.provider_id.count(",") + 1 if facts.answer else 1 << 30
+    named = facts.answer.provider_id if facts.answer else ""
+    return named.count(",") + 1 if named else 1 << 30
 
 
 def settled(facts: AttemptFacts) -> bool:

@@ -292,6 +292,8 @@ class Acceptor:
         waited_for = self._waiting.pop(number, None) is not None
         call = request.call
         if not stands:
+            if call.key is not None:
+                self._keys.ended(call.tenant, call.key)
             if waited_for:
                 self._unknown(request)
             return
@@ -304,10 +306,11 @@ class Acceptor:
             self._log.info("accepted", message=mid, trace=call.trace, tenant=call.tenant)
 
     def _unknown(self, request: _Request) -> None:
-        """Not durable in time, or the log was closed under it: it may have been accepted."""
+        """Not durable in time, or the log was closed under it: it may have been accepted.
+
+        Its key stays taken while its row is under way: another body must not slip in beside it.
+        """
         call = request.call
-        if call.key is not None:
-            self._keys.ended(call.tenant, call.key)
         detail = "not known to be durable in time; it may have been accepted"
         self._refuse(call, request.reply, problem("accept_unknown", detail, message_ids=call.ids))
 

@@ -18,7 +18,6 @@ class Rules(Struct, frozen=True):
     first_ms: int
     longest_ms: int
     jitter: float
-    attempts_max: int
 
 
 class Next(Struct, frozen=True):
@@ -40,8 +39,6 @@ def after_refusal(
         return Next("other") if others else Next("end", reason="permanent")
     if kind == "withdrawn":
         return Next("again", WITHDRAWN_WAIT_MS)
-    if tries >= rules.attempts_max:
-        return Next("end", reason="temporary")
     if others and kind != "not_sent":
         return Next("other")
     pause = min(rules.longest_ms, rules.first_ms * 2 ** min(tries, 30))

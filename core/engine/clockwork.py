@@ -15,7 +15,7 @@ TICK_S = 0.025
 SECOND_S = 1.0
 POLL_SILENT_S = 2.0
 REGISTER_AGAIN_S = 3600.0
-OPEN_LEAD_MS = 60_000
+OPEN_LEAD_MS = 5_000
 
 
 class Clockwork:
@@ -80,7 +80,7 @@ class Clockwork:
 
     def _second(self) -> None:
         self._owner.sweep(self._clock.wall_ms())
-        self._shell.open_buckets(OPEN_LEAD_MS)
+        self._shell.take_up_due(OPEN_LEAD_MS)
         self._shell.drain()
 
     def _known_rows(self) -> dict[str, int]:

@@ -44,6 +44,7 @@ class Dispatcher:
         self._queues: dict[tuple[str, bool], deque[Msg]] = {}
         self._choosy: dict[tuple[str, bool], deque[Msg]] = {}
         self._refused: dict[str, set[str]] = {}
+        self._places: dict[str, tuple[Msg, Account]] = {}
         self._armed = False
         self._why: dict[str, str] = {}
         self._notes: dict[tuple[str, str], tuple[float, bytes]] = {}
@@ -83,6 +84,13 @@ class Dispatcher:
         """The message has ended."""
         self._refused.pop(msg.id, None)
 
+    def lost(self, shards: set[int]) -> None:
+        """Shards are gone: places held for intents of theirs are free again."""
+        for message_id, (msg, account) in list(self._places.items()):
+            if msg.shard in shards:
+                del self._places[message_id]
+                account.in_flight -= 1
+
     def arm(self) -> None:
         """Look for places in the next turn."""
         if not self._armed:
@@ -110,6 +118,9 @@ class Dispatcher:
     def _pump_queue(self, channel: str, queue: deque[Msg]) -> None:
         """One decision serves as many messages as the chosen account has room for."""
         while queue and not self.stopping:
+            if queue[0].phase is not Phase.OFFERED:
+                queue.popleft()  # parked or ended while it waited
+                continue
             decision = choose(channel, [a.candidate(False) for a in self._accounts.values()])
             if not decision.account:
                 self._explain(channel, queue, decision)
@@ -172,6 +183,7 @@ class Dispatcher:
         )
         if held:
             account.in_flight += 1
+            self._places[msg.id] = (msg, account)
         return held
 
     def _note(self, msg: Msg, decision: Decision) -> bytes:
@@ -189,7 +201,7 @@ class Dispatcher:
 
     def call(self, msg: Msg, attempt: str, intent: Intent) -> None:
         """The intent stands: call the account's adapter."""
-        account = self._accounts.get(intent.account)
+        _, account = self._places.pop(msg.id)
         assert msg.message is not None
         payload = content_of(msg)
 
@@ -199,19 +211,13 @@ class Dispatcher:
             )
 
         def done(outcome: Outcome) -> None:
-            if account is not None:
-                account.in_flight -= 1
-                account.answered(outcome)
-                self.on_outcome(msg, attempt, account, outcome)
+            account.in_flight -= 1
+            account.answered(outcome)
+            self.on_outcome(msg, attempt, account, outcome)
             self.arm()
 
-        if account is None or account.adapter is None:
-            self.on_outcome(
-                msg,
-                attempt,
-                account or _gone(intent.account, self._clock),
-                Outcome("not_sent", detail="the account was taken away"),
-            )
+        if account.adapter is None:
+            done(Outcome("not_sent", detail="the account was taken away"))
             return
         out = OutMessage(
             f"{msg.id}.{attempt}.{intent.epoch}",
@@ -223,10 +229,6 @@ class Dispatcher:
             intent.expires_ms - self._clock.wall_ms(),
         )
         account.adapter.submit(Call(out, guard, done))
-
-
-def _gone(account_id: str, clock: Clock) -> Account:
-    return Account(account_id, "", 0, 0, False, clock, 60.0)
 
 
 def _urgent_first(item: tuple[tuple[str, bool], object]) -> bool:

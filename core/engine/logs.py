@@ -8,6 +8,8 @@ refused as `revoked` closes the process's logs for good, and `on_revoked` ends t
 import asyncio
 from collections.abc import Callable
 
+import msgspec
+
 from core.contract.log import Log
 from sync.log_writer import Command, Durable, LogWriter, Refused, WriteRow
 from sync.naming import accept_log, effect_log, lane
@@ -21,19 +23,27 @@ Told = Callable[[Place | None], None]
 class Ticket:
     """Somebody who waits for a record: `told(place)`, or `told(None)` when the log is closed."""
 
-    __slots__ = ("_needs", "_place", "key_row", "told")
+    __slots__ = ("_key_stands", "_place", "key_row", "told")
 
     def __init__(self, told: Told, key_row: PutKey | None = None) -> None:
         self.told = told
         self.key_row = key_row
-        self._needs = 1 if key_row is None else 2
+        self._key_stands = key_row is None
         self._place: Place | None = None
 
-    def stands(self, place: Place | None) -> None:
-        """The record's row, or the key's row, is durable."""
-        self._place = place or self._place
-        self._needs -= 1
-        if self._needs == 0:
+    def key_answered(self, answer: Answer) -> None:
+        """The key's row was written, or is written again together with the record's row."""
+        if answer == "ok" and not self._key_stands:
+            self._key_stands = True
+            self._tell()
+
+    def stands(self, place: Place) -> None:
+        """The record's row is durable."""
+        self._place = place
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._place is not None and self._key_stands:
             self.told(self._place)
 
 
@@ -130,22 +140,11 @@ class Logs:
         def answered(answer: Answer) -> None:
             self._answered(writer, command, answer)
 
-        if not command.again:
-            for ticket in writer.under_way_tickets:
-                if ticket is not None and ticket.key_row is not None:
-                    self._write_key(ticket)
+        for ticket in writer.under_way_tickets:
+            if ticket is not None and ticket.key_row is not None:
+                row = msgspec.structs.replace(ticket.key_row, log=command.log)
+                self._store.submit(row, ticket.key_answered)
         self._store.submit(PutRow(command.log, command.row, command.body), answered)
-
-    def _write_key(self, ticket: Ticket) -> None:
-        assert ticket.key_row is not None
-
-        def answered(answer: Answer) -> None:
-            if answer == "ok":
-                ticket.stands(None)
-            elif not self.revoked:
-                self._loop.call_later(AGAIN_S, self._write_key, ticket)
-
-        self._store.submit(ticket.key_row, answered)
 
     def _answered(self, writer: LogWriter, command: WriteRow, answer: Answer) -> None:
         if answer == "ok":

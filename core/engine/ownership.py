@@ -39,6 +39,8 @@ from sync.store.port import (
 SHARDS_AT_ONCE = 32
 REGISTRY_EVERY_S = 1.0
 FLOOR_AGAIN_S = 3600.0
+LEAVE_TRIES = 3
+UNBORN_LEASES = 5
 
 
 class Ownership:
@@ -76,6 +78,7 @@ class Ownership:
         self._lease = Lease(owner.owner, 0, "", "active")
         self._first_seen: dict[int, float] = {}
         self._gone: set[str] = set()
+        self._unborn: dict[str, float] = {}
         self._ends: dict[str, int] = {}
         self._registry_read = -1e9
         self._floor = b""
@@ -164,6 +167,17 @@ class Ownership:
             lease = await self._store.lease(incarnation)
             if lease is not None and lease.state != "active":
                 self._gone.add(incarnation)
+            elif lease is None and incarnation != self._owner.owner:
+                await self._revoke_unborn(incarnation)
+
+    async def _revoke_unborn(self, incarnation: str) -> None:
+        """One that registered and never took a lease: after a lease's length it never will."""
+        since = self._unborn.setdefault(incarnation, self._clock.boot())
+        if self._clock.boot() - since < self.holder.length_s * UNBORN_LEASES:
+            return
+        self._unborn.pop(incarnation)
+        revoked = Lease(incarnation, 0, "", "revoked")
+        await self._submit(SwapLease(None, revoked))
 
     async def _revoke(self, incarnation: str, counter: int) -> None:
         lease = self.leases.get(incarnation)
@@ -203,7 +217,7 @@ class Ownership:
         lost = {s for s, state in self._owner.shards.items() if mine.get(s) != state.epoch}
         if lost:
             self._log.warning("shards lost", shards=sorted(lost))
-            self._owner.lose(lost)
+            self._shell.lose(lost)
         if self.left_s() < self._write_timeout_s:
             return
         given = [(s, epoch) for s, epoch in mine.items() if s not in self._owner.shards]
@@ -280,15 +294,19 @@ class Ownership:
         """After everything ended: the last floor, then the lease is left with its last rows."""
         self._leaving = True
         await self.write_floor()
-        left = Lease(
-            self._owner.owner,
-            self._lease.counter,
-            self._lease.nonce,
-            "left",
-            self._lease.map_version,
-            self._logs.last_rows(),
-        )
-        await self._submit(SwapLease(self._lease, left))
+        for _ in range(LEAVE_TRIES):
+            left = Lease(
+                self._owner.owner,
+                self._lease.counter,
+                self._lease.nonce,
+                "left",
+                self._lease.map_version,
+                self._logs.last_rows(),
+            )
+            answer = await self._submit(SwapLease(self._lease, left))
+            if not isinstance(answer, Swapped) or answer.applied or answer.lease is None:
+                return
+            self._lease = answer.lease  # a renewal was under way and came first
 
     async def _submit(self, write: Write) -> Answer:
         told: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()

@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from core.clock import Clock
+from core.contract.ids import parse_id
 from core.contract.log import Log
 from core.engine.logs import Logs, Ticket
 from core.providers.port import ReceiptIn
@@ -24,7 +25,8 @@ from sync.records import Place, Receipt
 from sync.store.port import Answer, JournalStore, PutPending, PutProviderIds, StoreError
 
 BUCKET_MS = 600_000
-BUCKET_AGAIN_S = 1.0
+LOOK_AGAIN_S = 1.0
+NEEDLES_MAX = 8
 AGAIN_S = 0.05
 
 
@@ -75,9 +77,8 @@ class Receipts:
         self._spawn = spawn
         self._known: OrderedDict[tuple[str, str], Known] = OrderedDict()
         self._writing = asyncio.Lock()
-        self._looking: dict[str, asyncio.Lock] = {}
+        self._waiting: dict[str, dict[str, list[tuple[Pending, ReceiptIn]]]] = {}
         self._unwritten: dict[str, list[Known]] = {}
-        self._read_back: dict[tuple[str, int], float] = {}
         self._seq = 0
         self.on_receipt: Callable[[str, str], None] = lambda *_: None
 
@@ -102,7 +103,7 @@ class Receipts:
 
     def sent(self, account: str, provider_ids: str, attempt: str, mid: str, shard: int) -> None:
         """A provider took a message under these ids (a long text message has several)."""
-        for provider_id in provider_ids.split(","):
+        for provider_id in filter(None, provider_ids.split(",")):
             known = Known(provider_id, attempt, mid, shard)
             self._learn(account, known)
             self._unwritten.setdefault(account, []).append(known)
@@ -148,47 +149,53 @@ class Receipts:
             if answer != "ok":
                 receipt.nack()
                 return
-            self._spawn(self._look_back(account, pending, receipt))
+            if account not in self._waiting:
+                self._waiting[account] = {}
+                self._spawn(self._look_back(account))
+            waiting = self._waiting[account].setdefault(receipt.provider_id, [])
+            waiting.append((pending, receipt))
 
         body = msgspec.msgpack.encode(pending)
         self._store.submit(PutPending(account, receipt.provider_id, body), answered)
 
-    async def _look_back(self, account: str, pending: Pending, receipt: ReceiptIn) -> None:
-        """Read provider-id segments, newest first, until the id is known; then acknowledge."""
-        asked_at, bucket = self._clock.boot(), self._clock.wall_ms() // BUCKET_MS
-        key, stands = (account, pending.provider_id), True
-        for back in range(self._buckets_back):
-            if key not in self._known:
-                try:
-                    await self._read_bucket(account, bucket - back, asked_at)
-                except StoreError as error:
-                    why = str(error)
-                    self._log.error("provider ids cannot be read", account=account, error=why)
-                    receipt.nack()
-                    return
-            known = self._known.get(key)
-            if known is not None:
-                stands = await self._journal(account, known, pending)
-                break
-        if stands:
-            receipt.ack()
-        else:
-            receipt.nack()
+    async def _look_back(self, account: str) -> None:
+        """Find what waits by reading provider-id segments, newest first; one pass for all of it."""
+        while waiting := self._waiting.get(account):
+            self._waiting[account] = {}
+            try:
+                found = await self._search(account, set(waiting))
+            except StoreError as error:
+                why = str(error)
+                self._log.error("provider ids cannot be read", account=account, error=why)
+                found = None
+            for provider_id, receipts in waiting.items():
+                known = found.get(provider_id) if found is not None else None
+                for pending, receipt in receipts:
+                    stands = found is not None
+                    if known is not None:
+                        stands = await self._journal(account, known, pending)
+                    receipt.ack() if stands else receipt.nack()
+            if found is None or len(found) < len(waiting):
+                await asyncio.sleep(LOOK_AGAIN_S)  # strangers' receipts must not keep us reading
+        del self._waiting[account]
 
-    async def _read_bucket(self, account: str, bucket: int, asked_at: float) -> None:
-        """Read the bucket after `asked_at`, when the pending row stood; once a second at most."""
-        async with self._looking.setdefault(account, asyncio.Lock()):
-            read_at = self._read_back.get((account, bucket), -1e9)
-            if read_at >= asked_at:
-                return
-            await asyncio.sleep(max(0.0, read_at + BUCKET_AGAIN_S - self._clock.boot()))
-            began_at = self._clock.boot()
-            for body in await self._store.provider_ids(account, bucket):
-                for known in _segment.decode(body):
-                    self._learn(account, known)
-            self._read_back[(account, bucket)] = began_at
-            while len(self._read_back) > 4096:
-                self._read_back.pop(next(iter(self._read_back)))
+    async def _search(self, account: str, wanted: set[str]) -> dict[str, Known]:
+        """The attempts of these provider ids, as far as they are known to memory or store."""
+        found = {
+            pid: self._known[(account, pid)] for pid in wanted if (account, pid) in self._known
+        }
+        bucket = self._clock.wall_ms() // BUCKET_MS
+        for back in range(self._buckets_back):
+            missing = {pid.encode(): pid for pid in wanted - found.keys()}
+            if not missing:
+                break
+            for body in await self._store.provider_ids(account, bucket - back):
+                if len(missing) > NEEDLES_MAX or any(needle in body for needle in missing):
+                    found |= {
+                        k.provider_id: k for k in _segment.decode(body) if k.provider_id in wanted
+                    }
+                await asyncio.sleep(0)
+        return found
 
     # Writing
 
@@ -221,15 +228,10 @@ class Receipts:
 
 
 def _named(receipt: ReceiptIn) -> Known | None:
-    """The attempt that the wire itself names: "message.attempt.epoch"."""
+    """The attempt that the wire names, "message.attempt.epoch"; a stranger's word is none."""
     parts = receipt.ref.split(".")
-    if len(parts) != 3:
-        return None
-    try:
-        shard = int(parts[0].partition("-")[2][1:4], 16)
-    except ValueError:
-        return None
-    return Known(receipt.provider_id, parts[1], parts[0], shard)
+    named = parse_id(parts[0]) if len(parts) == 3 else None
+    return None if named is None else Known(receipt.provider_id, parts[1], parts[0], named.shard)
 
 
 def _record(known: Known, account: str, status: str, code: str, detail: str, at_ms: int) -> Receipt:

@@ -19,7 +19,8 @@ from core.engine.logs import Logs
 from core.engine.payload import content_of
 from core.engine.receipts import Receipts
 from core.providers.port import Outcome as WireOutcome
-from sync.owner.owner import Owner
+from sync.owner.book import BUCKET_MS
+from sync.owner.owner import LAST_ID, DueWant, Owner
 from sync.owner.state import (
     Changed,
     Lookup,
@@ -76,6 +77,7 @@ class Shell:
         self._log = log
         self._tasks: set[asyncio.Task[None]] = set()
         self._asked_again: list[str] = []
+        self._reading_events = False
         self._reading: set[str] = set()
         self._sealing = False
         self.on_changed: Callable[[Msg], None] = lambda _: None
@@ -113,7 +115,15 @@ class Shell:
 
         task = self._loop.create_task(guarded())
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """What fails unforeseen left the owner half informed: the process must not go on."""
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            what = "a part of the engine failed"
+            self._loop.call_exception_handler({"message": what, "exception": error})
 
     def drain(self) -> None:
         """Carry out the owner's commands until there are none."""
@@ -122,6 +132,11 @@ class Shell:
             commands, owner.out = owner.out, []
             for command in commands:
                 carry[type(command)](command)
+
+    def lose(self, shards: set[int]) -> None:
+        """Shards are no longer ours."""
+        self._owner.lose(shards)
+        self._dispatcher.lost(shards)
 
     # Reading
 
@@ -176,13 +191,24 @@ class Shell:
         return found
 
     def _read_events_again(self, command: ReadEventsAgain) -> None:
-        if not self._asked_again:
-            self.spawn(self._read_events())
         self._asked_again += command.ids
+        if not self._reading_events:
+            self._reading_events = True
+            self.spawn(self._read_events())
 
     async def _read_events(self) -> None:
-        """Receipts and cancels that stand but were not read yet; one pass for all in doubt."""
-        ids, self._asked_again = self._asked_again, []
+        """Receipts and cancels that stand but were not read yet; one pass for all in doubt.
+
+        One pass at a time: what falls into doubt meanwhile shares the next one.
+        """
+        try:
+            while self._asked_again:
+                ids, self._asked_again = self._asked_again, []
+                await self._read_events_of(ids)
+        finally:
+            self._reading_events = False
+
+    async def _read_events_of(self, ids: list[str]) -> None:
         wanted = set(ids)
         await self._receipts.write_down()
         cursors: dict[str, int] = {}
@@ -232,31 +258,35 @@ class Shell:
                     intent.account, each.provider_ids, each.attempt, each.id, each.shard
                 )
 
-    def open_buckets(self, lead_ms: int) -> None:
-        """Take up what the open set holds for now and soon."""
-        for bucket, shards in self._owner.due_buckets(self._clock.wall_ms(), lead_ms):
-            name = f"open.{bucket}"
-            if name not in self._reading:
-                self._reading.add(name)
-                self.spawn(self._open_bucket(name, bucket, shards))
+    def take_up_due(self, lead_ms: int) -> None:
+        """Take up what the open set holds for now and soon, as far as there is room."""
+        for want in self._owner.due_wants(self._clock.wall_ms(), lead_ms):
+            self.spawn(self._take_up(want))
 
-    async def _open_bucket(self, name: str, bucket: int, shards: list[int]) -> None:
-        after = (-1, "")
+    async def _take_up(self, want: DueWant) -> None:
+        upto = want.after
         try:
-            while True:
-                rows = await self._store.open_due(
-                    self._owner.home, shards, bucket, OPEN_ENTRIES_AT_ONCE, after
-                )
-                last = len(rows) < OPEN_ENTRIES_AT_ONCE
-                entries = [decode_open(row.body) for row in rows]
-                self._owner.bucket_read(bucket, shards if last else [], entries)
-                self._owner.ask(self._clock.wall_ms())
-                self.drain()
-                if last:
+            for bucket in range((upto[0] + 1) // BUCKET_MS, want.until_ms // BUCKET_MS + 1):
+                while self._owner.room > 0:
+                    rows = await self._store.open_due(
+                        self._owner.home,
+                        want.shards,
+                        bucket,
+                        upto,
+                        want.until_ms,
+                        OPEN_ENTRIES_AT_ONCE,
+                    )
+                    self._owner.due_rows([(r.bucket, decode_open(r.body)) for r in rows])
+                    self._owner.ask(self._clock.wall_ms())
+                    self.drain()
+                    if len(rows) < OPEN_ENTRIES_AT_ONCE:
+                        break
+                    upto = (rows[-1].due_ms, rows[-1].id)
+                else:
                     return
-                after = (rows[-1].due_ms, rows[-1].id)
+            upto = (want.until_ms, LAST_ID)
         finally:
-            self._reading.discard(name)
+            self._owner.due_done(want, upto)
 
     # What stands
 
@@ -271,8 +301,9 @@ class Shell:
         token, now_ms = command.token, self._clock.wall_ms()
         if isinstance(token, list):
             self._owner.by_ids_durable(token)
-        elif isinstance(token, Msg):
-            self._owner.parked(token)
+        elif token[0] == "parked":
+            for msg in token[1]:
+                self._owner.parked(msg)
         elif token[0] == "noted":
             self._owner.noted(token[1], now_ms)
         else:
@@ -322,16 +353,7 @@ class Shell:
     # Outcomes
 
     def _outcome(self, msg: Msg, attempt: str, account: Account, outcome: WireOutcome) -> None:
-        record = Outcome(
-            msg.id,
-            msg.shard,
-            attempt,
-            outcome.kind,
-            outcome.provider_id,
-            outcome.code,
-            outcome.detail,
-            self._clock.wall_ms(),
-        )
+        record = self._record(msg.id, msg.shard, attempt, outcome)
         self.on_answer(account, outcome, msg.possible_duplicate)
         if outcome.kind == "accepted" and outcome.provider_id and account.has_receipts:
             self._receipts.sent(account.id, outcome.provider_id, attempt, msg.id, msg.shard)
@@ -340,10 +362,33 @@ class Shell:
         self._owner.settled(msg, record)
         self.drain()
 
-    def late(self, msg: Msg, attempt: str, account: Account, outcome: WireOutcome) -> None:
-        """An answer that came after its time-out was told."""
-        if outcome.kind != "unknown":
-            self._outcome(msg, attempt, account, outcome)
+    def late(
+        self, message_id: str, shard: int, attempt: str, account: str, outcome: WireOutcome
+    ) -> None:
+        """An answer that came after its time-out was told, whether or not it is in memory."""
+        if outcome.kind == "unknown":
+            return
+        if outcome.kind == "accepted" and outcome.provider_id:
+            self._receipts.sent(account, outcome.provider_id, attempt, message_id, shard)
+        record = self._record(message_id, shard, attempt, outcome)
+        msg = self._owner.find(message_id)
+        if msg is not None:
+            self._owner.settled(msg, record)
+            self.drain()
+        else:
+            self._logs.effect(record, False)
+
+    def _record(self, message_id: str, shard: int, attempt: str, outcome: WireOutcome) -> Outcome:
+        return Outcome(
+            message_id,
+            shard,
+            attempt,
+            outcome.kind,
+            outcome.provider_id,
+            outcome.code,
+            outcome.detail,
+            self._clock.wall_ms(),
+        )
 
     def _refused(self, command: Refused) -> None:
         msg, outcome = command.msg, command.outcome

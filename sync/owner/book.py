@@ -17,6 +17,7 @@ from sync.records import ById, FloorPart, Place, encode
 from sync.store.port import ByIdRow
 
 BUCKET_MS = 600_000
+RECENT_LOOKED_AT = 64
 
 
 class ShardState:
@@ -34,7 +35,8 @@ class Book:
     """State and bookkeeping; the events are in the classes that build on it."""
 
     def __init__(self, home: str, owner: str, limits: Limits) -> None:
-        # `opened` is the first bucket of the open set that a shard's owner has not taken up yet.
+        # Of the open set everything up to `due_read` (due_ms, id) was taken up, and reads up to
+        # `due_asked` were issued: what is written below that may be missed by them.
         self.home = home
         self.owner = owner
         self.limits = limits
@@ -43,7 +45,8 @@ class Book:
         self.recent: OrderedDict[str, Msg] = OrderedDict()
         self.open_count = 0
         self.out: list[Command] = []
-        self.opened: dict[int, int] = {}
+        self.due_read: dict[int, tuple[int, str]] = {}
+        self.due_asked: dict[int, int] = {}
         self.marks = Marks()
         self._dirty: dict[str, Msg] = {}
         self._sealed: dict[str, Msg] = {}
@@ -90,6 +93,8 @@ class Book:
         ids = self._minutes.get(facts.minute)
         if ids is None:
             ids = self._minutes[facts.minute] = set()
+        if message_id in ids:
+            return
         ids.add(message_id)
         self._remembered += 1
         while self._remembered > self.limits.remembered_ids_max and self._minutes:
@@ -215,12 +220,16 @@ class Book:
             as_it_is = (len(msg.held), len(msg.effects), len(msg.receipts))
             if as_it_is == (held, effects, receipts):
                 self.let_go(msg)
-        limit = self.limits.recent_messages_max
+        limit, looked = self.limits.recent_messages_max, 0
         while len(self.recent) > limit:
             oldest = next(iter(self.recent.values()))
-            if oldest.held or oldest.held_effects or self.unwritten(oldest.id):
+            if not (oldest.held or oldest.held_effects or self.unwritten(oldest.id)):
+                self.recent.popitem(last=False)
+            elif looked >= RECENT_LOOKED_AT:
                 break
-            self.recent.popitem(last=False)
+            else:
+                looked += 1
+                self.recent.move_to_end(oldest.id)
 
     # Floors
 
@@ -237,7 +246,7 @@ class Book:
                 accept_read,
                 effect_read,
                 closed,
-                self.opened[shard],
+                self.due_read[shard][0] // BUCKET_MS,
             )
             for shard, (accept_read, closed) in read.items()
             if shard in self.shards

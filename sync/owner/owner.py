@@ -13,9 +13,12 @@ from sync.owner.book import BUCKET_MS, ShardState
 from sync.owner.intake import Intake
 from sync.owner.marks import Holds, merge_parts
 from sync.owner.sending import IDLE
-from sync.owner.state import Limits, Phase
+from sync.owner.state import Limits, Msg, Phase
 from sync.owner.takeover import Loaded
 from sync.records import FloorPart, OpenEntry, Record
+
+LAST_ID = "\x7f"  # behind every id
+SHORT_WAIT_MS = 2_000
 
 
 class Group:
@@ -36,6 +39,15 @@ class Group:
         self.live = False
 
 
+class DueWant(Struct, frozen=True):
+    """Entries of the open set to take up: due after `after` (due_ms, id) and by `until_ms`."""
+
+    shards: list[int]
+    epochs: list[int]
+    after: tuple[int, str]
+    until_ms: int
+
+
 class Want(Struct, frozen=True):
     """Rows that a group can take now: read `log` from row `first` on."""
 
@@ -50,6 +62,7 @@ class Owner(Intake):
         super().__init__(home, owner, limits)
         self.groups: list[Group] = []
         self._ends: dict[str, int] = {}
+        self._due_busy: set[int] = set()
 
     # Taking and giving up
 
@@ -57,7 +70,8 @@ class Owner(Intake):
         """Shards are ours and what their former owners left was read; not live yet."""
         for shard, epoch in loaded.shards:
             self.shards[shard] = ShardState(epoch, now_ms)
-            self.opened[shard] = loaded.due
+            self.due_read[shard] = (loaded.due * BUCKET_MS - 1, LAST_ID)
+            self.due_asked[shard] = loaded.due * BUCKET_MS - 1
         self.groups.append(Group(loaded))
         for message_id, (shard, effects) in loaded.effects.items():
             self.taken_over(message_id, shard, effects)
@@ -74,7 +88,9 @@ class Owner(Intake):
         """Shards are no longer ours: forget everything about them."""
         for shard in shards:
             self.shards.pop(shard, None)
-            self.opened.pop(shard, None)
+            self.due_read.pop(shard, None)
+            self.due_asked.pop(shard, None)
+            self._due_busy.discard(shard)
             self.marks.forget(shard)
         for msg in [m for m in (*self.msgs.values(), *self.recent.values()) if m.shard in shards]:
             self.drop(msg)
@@ -97,7 +113,7 @@ class Owner(Intake):
     def row_available(self, log: str, row: int, records: list[Record]) -> None:
         """A row is here, by signal, from our own writer or from the store. Follow with `ask`."""
         for group in self.groups:
-            if group.live and group.cursors.get(log) == row - 1 and self.room > 0:
+            if group.live and group.cursors.get(log) == row - 1 and self._room_for(log) > 0:
                 group.cursors[log] = row
                 self.row_read(log, row, records, group.shards)
 
@@ -106,51 +122,85 @@ class Owner(Intake):
 
         A log that is not in `known_rows` is asked for too: nobody told how far it is.
         """
-        if self.room <= 0:
-            return []
         wanted: dict[str, int] = {}
         for group in self.groups:
             if not group.live:
                 continue
             for log, at in group.cursors.items():
-                if at < known_rows.get(log, at + 1):
+                if at < known_rows.get(log, at + 1) and self._room_for(log) > 0:
                     wanted[log] = min(wanted.get(log, at + 1), at + 1)
         return [Want(log, first) for log, first in sorted(wanted.items(), key=_urgent_first)]
 
-    def due_buckets(self, now_ms: int, lead_ms: int) -> list[tuple[int, list[int]]]:
-        """Buckets of the open set to take up now: (bucket, shards)."""
-        if self.room <= 0:
-            return []
-        last = (now_ms + lead_ms) // BUCKET_MS
-        due: dict[int, list[int]] = {}
-        for group in self.groups:
-            for shard in group.shards if group.live else ():
-                if self.opened[shard] <= last:
-                    due.setdefault(self.opened[shard], []).append(shard)
-        return sorted(due.items())
+    def _room_for(self, log: str) -> int:
+        """Urgent lanes may use a reserve that others may not."""
+        reserve = self.limits.open_messages_max // 10 if ".urgent" in log else 0
+        return self.room + reserve
 
-    def bucket_read(self, bucket: int, shards: list[int], entries: list[OpenEntry]) -> None:
-        """A whole bucket was read for these shards. Follow with `ask`."""
-        for shard in shards:
-            if self.opened.get(shard) == bucket:
-                self.opened[shard] = bucket + 1
-        for entry in entries:
+    # The open set
+
+    def due_wants(self, now_ms: int, lead_ms: int) -> list[DueWant]:
+        """What to read of the open set now: shards that were read equally far, up to soon.
+
+        From here on `due_asked` says that the read was issued; answer with `due_rows` for each
+        page and `due_done` at the end, also when the read failed.
+        """
+        until_ms = now_ms + lead_ms
+        alike: dict[tuple[int, str], list[int]] = {}
+        for group in self.groups:
+            for shard in group.shards if group.live and self.room > 0 else ():
+                if shard not in self._due_busy and self.due_read[shard][0] < until_ms:
+                    alike.setdefault(self.due_read[shard], []).append(shard)
+        for shards in alike.values():
+            self._due_busy.update(shards)
+            for shard in shards:
+                self.due_asked[shard] = max(self.due_asked[shard], until_ms)
+        return [
+            DueWant(shards, [self.shards[s].epoch for s in shards], after, until_ms)
+            for after, shards in alike.items()
+        ]
+
+    def due_rows(self, rows: list[tuple[int, OpenEntry]]) -> None:
+        """A page of entries with their buckets. Follow with `ask`."""
+        for bucket, entry in rows:
             self.opened_entry(entry, bucket)
+
+    def due_done(self, want: DueWant, upto: tuple[int, str]) -> None:
+        """The shards of `want` were read up to there; not further if there was no room."""
+        for shard, epoch in zip(want.shards, want.epochs, strict=True):
+            state = self.shards.get(shard)
+            if state is not None and state.epoch == epoch:
+                self._due_busy.discard(shard)
+                self.due_read[shard] = max(self.due_read[shard], upto)
 
     # Time
 
     def tick(self, now_ms: int) -> None:
-        """Each fraction of a second: offer again what is due."""
+        """Each fraction of a second: offer again what is due, write down what is to be parked."""
+        self.write_parked()
         while self._timers and self._timers[0][0] <= now_ms:
             _, _, msg = heappop(self._timers)
             if msg.phase is Phase.WAITING and msg.due_ms <= now_ms and msg.id in self.msgs:
                 self.again(msg, now_ms)
 
     def sweep(self, now_ms: int) -> None:
-        """Each second or so: end what has expired."""
+        """Each second or so: end what has expired, set aside what waits for too long.
+
+        When memory is short, what was offered last goes to the open set, so that a provider that
+        is away does not keep what others could send in the log.
+        """
+        waiting: list[Msg] = []
         for msg in list(self.msgs.values()):
             if msg.phase in IDLE:
                 self.expire_idle(msg, now_ms)
+            if msg.phase is Phase.OFFERED:
+                if now_ms - msg.offered_ms >= self.limits.park_waiting_ms:
+                    self.set_aside(msg, now_ms)
+                elif now_ms - msg.offered_ms >= SHORT_WAIT_MS:
+                    waiting.append(msg)
+        wanted = self.limits.open_messages_max // 4
+        if self.room < wanted // 2:
+            for msg in waiting[::-1][: wanted - self.room]:
+                self.set_aside(msg, now_ms)
 
     # Floors
 

@@ -6,12 +6,15 @@ stands at quorum; nothing is called before its intent stands; the guard `may_cal
 turn of the first byte.
 """
 
+from zlib import crc32
+
 from sync.doubt import Doubt, judge
 from sync.lattice import DEFINITE_NO, RANK, join
 from sync.naming import attempt_name
 from sync.owner.book import BUCKET_MS, Book
 from sync.owner.state import (
     Changed,
+    Limits,
     MakeCall,
     Msg,
     Offer,
@@ -31,6 +34,10 @@ IDLE = frozenset((Phase.OFFERED, Phase.WAITING, Phase.REFUSED, Phase.STUCK))
 class Sending(Book):
     """The events of a send."""
 
+    def __init__(self, home: str, owner: str, limits: Limits) -> None:
+        super().__init__(home, owner, limits)
+        self._to_park: list[tuple[OpenRow, Msg]] = []
+
     def offer(self, msg: Msg, now_ms: int) -> None:
         """Free to send: to the dispatcher, unless it is cancelled, expired or waits for later."""
         if msg.message is None:
@@ -43,6 +50,7 @@ class Sending(Book):
             self.wait_until(msg, msg.due_ms)
         else:
             msg.phase = Phase.OFFERED
+            msg.offered_ms = now_ms
             self.out.append(Offer(msg))
 
     def intend(
@@ -260,10 +268,10 @@ class Sending(Book):
 
     @staticmethod
     def _over(msg: Msg, now_ms: int) -> bool:
-        expires = [i.expires_ms for i in msg.unsettled.values()]
+        expires = [r.expires_ms for _, r in msg.effects if type(r) is Intent]
         if msg.message is not None:
             expires.append(msg.message.expires_ms)
-        return now_ms >= min(expires, default=0)
+        return bool(expires) and now_ms >= min(expires)
 
     def _expire(self, msg: Msg, now_ms: int) -> None:
         if msg.unsettled:
@@ -289,34 +297,57 @@ class Sending(Book):
             if type(record) is Intent
             and attempt_name(place.log, place.row, place.index) in msg.unsettled
         )
-        entry = OpenEntry(msg.message, msg.accept, msg.due_ms, msg.tries, epoch, places, unsettled)
-        bucket = max(msg.due_ms // BUCKET_MS, self.opened[msg.shard])
-        msg.parking = bucket
-        self.marks.due.hold("due", msg.shard, bucket)
-        row = OpenRow(self.home, msg.shard, bucket, msg.id, epoch, msg.due_ms, encode(entry))
-        self.out.append(WriteOpen([row], msg))
+        due_ms = max(msg.due_ms, self.due_asked[msg.shard] + 1)
+        entry = OpenEntry(msg.message, msg.accept, due_ms, msg.tries, epoch, places, unsettled)
+        msg.due_ms, msg.parking = due_ms, due_ms // BUCKET_MS
+        self.marks.due.hold("due", msg.shard, msg.parking)
+        row = OpenRow(self.home, msg.shard, msg.parking, msg.id, epoch, due_ms, encode(entry))
+        self._to_park.append((row, msg))
 
-    def open_durable(self, msg: Msg) -> None:
-        """The open entry stands; its by-id row follows, then it may leave the memory."""
-        self.out.append(WriteByIds([self.by_id_row(msg)], msg))
+    def set_aside(self, msg: Msg, now_ms: int) -> None:
+        """It waits for a provider for long, or memory is short: the open set has it for a while."""
+        if msg.message is not None and msg.accept is not None:
+            spread_ms = crc32(msg.id.encode()) % self.limits.park_after_ms
+            msg.due_ms = now_ms + self.limits.park_after_ms + spread_ms
+            self._park(msg)
+
+    def write_parked(self) -> None:
+        """Write the entries gathered since the last time."""
+        if self._to_park:
+            gathered, self._to_park = self._to_park, []
+            self.out.append(WriteOpen([row for row, _ in gathered], [msg for _, msg in gathered]))
+
+    def open_durable(self, msgs: list[Msg]) -> None:
+        """The open entries stand; their by-id rows follow, then they may leave the memory."""
+        here = [msg for msg in msgs if msg.shard in self.shards]
+        if here:
+            rows = [self.by_id_row(msg) for msg in here]
+            self.out.append(WriteByIds(rows, ("parked", here)))
 
     def parked(self, msg: Msg) -> None:
         """Entry and by-id row stand: the logs may forget it, the open set has it.
 
-        Where its bucket was taken up meanwhile, perhaps before the entry stood, or will be too
-        late, the message stays in memory and holds the bucket, so that a next owner reads it.
+        Where the open set was read past its time meanwhile, perhaps before the entry stood, the
+        message stays in memory and holds the bucket, so that a next owner reads it.
         """
-        if msg.phase is not Phase.PARKING or msg.shard not in self.shards:
-            return
         bucket, msg.parking = msg.parking, -1
-        if msg.cancel or RANK[msg.state] >= RANK["sent"]:
+        if bucket < 0 or msg.shard not in self.shards:
+            return
+        if msg.phase is not Phase.PARKING:  # ended meanwhile: its by-id row lets the bucket go
+            if msg.bucket < 0:
+                msg.bucket = bucket
+            else:
+                self.marks.due.release("due", msg.shard, bucket)
+            if msg.phase is Phase.ENDED:
+                self.touch(msg)
+        elif msg.cancel or RANK[msg.state] >= RANK["sent"]:
             self.marks.due.release("due", msg.shard, bucket)
             self.wait_until(msg, 0)
-            return
-        self.let_go(msg)
-        if min(bucket, msg.due_ms // BUCKET_MS) < self.opened[msg.shard]:
-            msg.bucket = bucket
-            self.wait_until(msg, msg.due_ms)
         else:
-            self.marks.due.release("due", msg.shard, bucket)
-            self.drop(msg)
+            self.let_go(msg)
+            if msg.due_ms <= self.due_asked[msg.shard]:
+                msg.bucket = bucket
+                self.wait_until(msg, msg.due_ms)
+            else:
+                self.marks.due.release("due", msg.shard, bucket)
+                self.drop(msg)

@@ -59,6 +59,7 @@ class Msg:
         "held_effects",
         "id",
         "message",
+        "offered_ms",
         "parking",
         "phase",
         "reason",
@@ -87,6 +88,7 @@ class Msg:
         self.cancel = False
         self.tries = 0
         self.due_ms = 0
+        self.offered_ms = 0
         self.ended_ms = 0
         self.bucket = -1  # of the open set, held until it has ended or is parked again
         self.parking = -1  # the bucket that its entry is being written to
@@ -222,6 +224,7 @@ class Limits(Struct, frozen=True):
     clock_bound_ms: int = 500
     dedupe_margin_ms: int = 5_000
     park_after_ms: int = 60_000
+    park_waiting_ms: int = 600_000
     by_id_rows_max: int = 1_000
 
 

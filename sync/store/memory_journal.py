@@ -57,6 +57,8 @@ class MemoryTables:
         """Carry out one write and answer it."""
         if type(write) is PutRow:
             return self._put_row(write)
+        if type(write) is PutKey and write.log and self._closed(write.log):
+            return "revoked"
         if type(write) is SwapLease:
             return self._swap_lease(write)
         if type(write) is SwapShards:
@@ -64,9 +66,12 @@ class MemoryTables:
         self._put(write)
         return "ok"
 
+    def _closed(self, log: str) -> bool:
+        lease = self.lease_rows.get(log_name(log).incarnation)
+        return lease is not None and lease.state != "active"
+
     def _put_row(self, write: PutRow) -> Answer:
-        lease = self.lease_rows.get(log_name(write.log).incarnation)
-        if lease is not None and lease.state != "active":
+        if self._closed(write.log):
             return "revoked"
         self.logs.setdefault(write.log, {}).setdefault(write.row, write.body)
         return "ok"
@@ -139,7 +144,13 @@ class MemoryTables:
         return {i: self.by_id[i][max(self.by_id[i])] for i in ids if i in self.by_id}
 
     def open_due(
-        self, home: str, shards: list[int], bucket: int, limit: int, after: tuple[int, str]
+        self,
+        home: str,
+        shards: list[int],
+        bucket: int,
+        after: tuple[int, str],
+        until_ms: int,
+        limit: int,
     ) -> list[OpenRow]:
         """One page of a bucket."""
         found = [
@@ -149,16 +160,9 @@ class MemoryTables:
             and row.bucket == bucket
             and row.shard in shards
             and (row.due_ms, row.id) > after
+            and row.due_ms <= until_ms
         ]
         return sorted(found, key=lambda row: (row.due_ms, row.id))[:limit]
-
-    def open_buckets(self, home: str, shards: list[int], first: int) -> dict[int, list[int]]:
-        """Shard to its buckets from `first` on."""
-        found: dict[int, set[int]] = {}
-        for home_, bucket, shard, _ in self.open:
-            if home_ == home and shard in shards and bucket >= first:
-                found.setdefault(shard, set()).add(bucket)
-        return {shard: sorted(buckets) for shard, buckets in sorted(found.items())}
 
     def floors(self, home: str) -> dict[str, bytes]:
         """Owner to floor."""
@@ -223,12 +227,15 @@ class MemoryJournal:
         return self._read().by_ids(ids)
 
     async def open_due(
-        self, home: str, shards: list[int], bucket: int, limit: int, after: tuple[int, str]
+        self,
+        home: str,
+        shards: list[int],
+        bucket: int,
+        after: tuple[int, str],
+        until_ms: int,
+        limit: int,
     ) -> list[OpenRow]:
-        return self._read().open_due(home, shards, bucket, limit, after)
-
-    async def open_buckets(self, home: str, shards: list[int], first: int) -> dict[int, list[int]]:
-        return self._read().open_buckets(home, shards, first)
+        return self._read().open_due(home, shards, bucket, after, until_ms, limit)
 
     async def floors(self, home: str) -> dict[str, bytes]:
         return self._read().floors(home)

@@ -79,11 +79,15 @@ class PutFloor(Struct, frozen=True, gc=False):
 
 
 class PutKey(Struct, frozen=True, gc=False):
-    """An idempotency key's row, written in the accept's own transaction where it can be."""
+    """An idempotency key's row, written in the accept's own transaction where it can be.
+
+    `log` is the accept log of its message: like its rows, it is refused once that is closed.
+    """
 
     tenant: str
     key: str
     body: bytes
+    log: str = ""
 
 
 class PutProviderIds(Struct, frozen=True, gc=False):
@@ -192,15 +196,15 @@ class JournalStore(Protocol):
     async def by_ids(self, ids: list[str]) -> dict[str, ByIdRow]: ...
 
     async def open_due(
-        self, home: str, shards: list[int], bucket: int, limit: int, after: tuple[int, str]
+        self,
+        home: str,
+        shards: list[int],
+        bucket: int,
+        after: tuple[int, str],
+        until_ms: int,
+        limit: int,
     ) -> list[OpenRow]:
-        """Entries of one bucket in the order of (due_ms, id), those after `after`.
-
-        Of an id that stands there several times, the entry of the highest epoch alone.
-        """
-
-    async def open_buckets(self, home: str, shards: list[int], first: int) -> dict[int, list[int]]:
-        """Shard to its buckets from `first` on that hold anything."""
+        """Entries of one bucket in the order of (due_ms, id): after `after`, due by `until_ms`."""
 
     async def floors(self, home: str) -> dict[str, bytes]:
         """Owner to its floor."""

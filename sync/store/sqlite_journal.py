@@ -107,7 +107,11 @@ class SQLiteJournal:
 
     def _run(self) -> None:
         while (batch := self._queue.get()) is not None:
-            answers = self._commit(batch)
+            try:
+                answers = self._commit(batch)
+            except BaseException as error:
+                self._loop.call_soon_threadsafe(_raise, error)
+                return
             with suppress(RuntimeError):  # the loop was closed under us: nobody waits any more
                 self._loop.call_soon_threadsafe(self._finish, batch, answers)
             self._commits += 1
@@ -185,27 +189,22 @@ class SQLiteJournal:
         return await self._read(work)
 
     async def open_due(
-        self, home: str, shards: list[int], bucket: int, limit: int, after: tuple[int, str]
+        self,
+        home: str,
+        shards: list[int],
+        bucket: int,
+        after: tuple[int, str],
+        until_ms: int,
+        limit: int,
     ) -> list[OpenRow]:
         sql = (
             "SELECT home, shard, bucket, id, epoch, due_ms, body FROM open_set WHERE home=? "  # noqa: S608
             f"AND bucket=? AND shard IN ({_marks(shards)}) AND (due_ms, id) > (?, ?) "
-            "AND epoch=(SELECT MAX(epoch) FROM open_set AS o WHERE o.home=open_set.home "
-            "AND o.bucket=open_set.bucket AND o.shard=open_set.shard AND o.id=open_set.id) "
-            "ORDER BY due_ms, id LIMIT ?"
+            "AND due_ms <= ? ORDER BY due_ms, id LIMIT ?"
         )
-        values = (home, bucket, *shards, *after, limit)
+        values = (home, bucket, *shards, *after, until_ms, limit)
         found = await self._read(lambda db: db.execute(sql, values).fetchall())
         return [OpenRow(*row) for row in found]
-
-    async def open_buckets(self, home: str, shards: list[int], first: int) -> dict[int, list[int]]:
-        sql = "SELECT DISTINCT shard, bucket FROM open_set WHERE home=? AND bucket>=?"
-        found = await self._read(lambda db: db.execute(sql, (home, first)).fetchall())
-        buckets: dict[int, list[int]] = {}
-        for shard, bucket in sorted(found):
-            if shard in shards:
-                buckets.setdefault(shard, []).append(bucket)
-        return buckets
 
     async def floors(self, home: str) -> dict[str, bytes]:
         sql = "SELECT owner, body FROM floors WHERE home=?"
@@ -253,6 +252,11 @@ class SQLiteJournal:
         self._reader.shutdown(wait=True)
         self._read_db.close()
         self._db.close()
+
+
+def _raise(error: BaseException) -> None:
+    """In the loop, where an unforeseen failure ends the process."""
+    raise error
 
 
 def _marks(values: list[Any]) -> str:

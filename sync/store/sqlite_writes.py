@@ -73,19 +73,23 @@ class Transaction:
                 rows -= chunk
 
     def _put_row(self, write: PutRow) -> Answer:
-        incarnation = log_name(write.log).incarnation
-        revoked = self._revoked.get(incarnation)
-        if revoked is None:
-            sql = "SELECT state FROM leases WHERE incarnation=?"
-            found = self._db.execute(sql, (incarnation,)).fetchone()
-            revoked = self._revoked[incarnation] = found is not None and found[0] != "active"
-        if revoked:
+        if self._closed(write.log):
             return "revoked"
         self._db.execute(
             "INSERT OR IGNORE INTO log_rows VALUES (?,?,?,?)",
             (write.log, write.row, write.body, self._now_s),
         )
         return "ok"
+
+    def _closed(self, log: str) -> bool:
+        """Whether the log's writer was revoked or has left, as this transaction sees it."""
+        incarnation = log_name(log).incarnation
+        revoked = self._revoked.get(incarnation)
+        if revoked is None:
+            sql = "SELECT state FROM leases WHERE incarnation=?"
+            found = self._db.execute(sql, (incarnation,)).fetchone()
+            revoked = self._revoked[incarnation] = found is not None and found[0] != "active"
+        return revoked
 
     def _put_open(self, write: PutOpen) -> Answer:
         self._db.executemany(
@@ -104,6 +108,8 @@ class Transaction:
         return "ok"
 
     def _put_key(self, write: PutKey) -> Answer:
+        if write.log and self._closed(write.log):
+            return "revoked"
         self._db.execute(
             "INSERT OR IGNORE INTO keys VALUES (?,?,?,?)",
             (write.tenant, write.key, write.body, self._now_s),

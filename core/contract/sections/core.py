@@ -2,8 +2,6 @@
 
 from typing import Annotated
 
-from msgspec import Meta
-
 from core.contract.sections.kinds import NotNegative, PortNumber, Positive, Section, Share, doc
 
 
@@ -98,9 +96,6 @@ class RetrySettings(Section, frozen=True):
     first_ms: Annotated[Positive, doc("Pause before the second attempt; it doubles.")] = 500
     longest_ms: Annotated[Positive, doc("Longest pause between two attempts.")] = 300_000
     jitter: Annotated[Share, doc("Part of each pause that is left to chance.")] = 0.2
-    attempts_max: Annotated[int, Meta(ge=1, le=10_000), doc("Attempts of one message at most.")] = (
-        200
-    )
 
 
 class TemplatesSettings(Section, frozen=True):

@@ -9,6 +9,7 @@ from sync.naming import attempt_name, log_name
 from sync.records import (
     ById,
     Cancel,
+    End,
     FloorPart,
     Intent,
     Message,
@@ -22,7 +23,7 @@ from sync.records import (
     decode_floor,
     decode_open,
 )
-from sync.store.port import PutFloor, PutProviderIds, Write
+from sync.store.port import PutFloor, PutProviderIds, PutRow, Write
 from tests.support.world.history import FirstByte, History, ViolationError
 from tests.support.world.plan import HOME
 from tests.support.world.receipts import _segment
@@ -41,6 +42,7 @@ class Checks:
         self._last_epoch: dict[int, int] = {}
         self._checked_bytes = 0
         store.on_applied = self.applied
+        history.on_told = self.told
 
     # While it runs
 
@@ -50,6 +52,21 @@ class Checks:
             self._segments |= {known.provider_id for known in _segment.decode(write.body)}
         elif isinstance(write, PutFloor):
             self.floor(write.owner, decode_floor(write.body))
+        elif isinstance(write, PutRow) and write.log.startswith("effect"):
+            self._after_first_floor(write)
+
+    def _after_first_floor(self, write: PutRow) -> None:
+        for record in self._store.records[write.log][write.row]:
+            if isinstance(record, Intent | End) and self._highest(record.shard) < record.epoch:
+                what = f"{type(record).__name__} of {record.id} in epoch {record.epoch}"
+                raise ViolationError("before_first_floor", what)
+
+    def told(self, message_id: str, state: State) -> None:
+        """A state is told: the logs must say as much by now."""
+        stands = self.state(message_id)
+        if RANK[stands] < RANK[state]:
+            what = f"{message_id} was told as {state}, what stands says {stands}"
+            raise ViolationError("told_before_it_stands", what)
 
     def first_bytes(self) -> None:
         """What reached providers since the last look."""

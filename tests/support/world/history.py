@@ -1,5 +1,7 @@
 """What happened in a run, as an outsider sees it; the checkers read nothing else but the store."""
 
+from collections.abc import Callable
+
 from msgspec import Struct
 
 from sync.records import State
@@ -46,6 +48,12 @@ class History:
         self.told: dict[str, list[tuple[float, State, str]]] = {}
         self.acked: list[tuple[str, str, str, str]] = []  # account, provider id, attempt, id
         self.trail: list[tuple[float, str, str]] = []
+        self.on_told: Callable[[str, State], None] = lambda *_: None
+
+    def tell(self, at: float, message_id: str, state: State, by: str) -> None:
+        """An owner told of a message's state."""
+        self.told.setdefault(message_id, []).append((at, state, by))
+        self.on_told(message_id, state)
 
     def sends(self, message_id: str) -> list[FirstByte]:
         """The calls of a message that had an effect."""

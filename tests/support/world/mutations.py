@@ -279,8 +279,7 @@ def told_without_the_lease(patch: Patch) -> None:
 
     def changed(self: SimShell, command: Changed) -> None:
         core, msg = self._core, command.msg
-        told = core.history.told.setdefault(msg.id, [])
-        told.append((core.loop.now, msg.state, core.incarnation))
+        core.history.tell(core.loop.now, msg.id, msg.state, core.incarnation)
 
     patch.setattr(SimShell, "_changed", changed)
 

@@ -51,7 +51,7 @@ def plan_of(seed: int) -> Plan:
         early_max=chance.choice((1, 3, 50)),
         clock_bound_ms=500,
         dedupe_margin_ms=1_000,
-        park_after_ms=chance.choice((1_200, 2_500, 60_000)),
+        park_after_ms=chance.choice((500, 1_200, 2_500, 60_000)),
         by_id_rows_max=chance.choice((2, 100)),
     )
     faults_s = chance.uniform(14, 24)
@@ -64,12 +64,12 @@ def plan_of(seed: int) -> Plan:
         epsilon_s=0.25,
         write_fault=chance.choice((0.02, 0.08, 0.2)) if boosted else 0.01,
         read_fault=chance.choice((0.0, 0.05)) if boosted else 0.0,
-        read_slow=chance.choice((0.0, 0.03)) if boosted else 0.0,
+        read_slow=chance.choice((0.0, 0.03, 0.15)) if boosted else 0.0,
         crash_at_command=chance.choice((0.0, 0.002, 0.01)) if boosted else 0.001,
         crashes=chance.randint(0, 4) if boosted else chance.randint(0, 1),
         freezes=chance.randint(0, 4) if boosted else chance.randint(0, 1),
         no=chance.choice((0.05, 0.3, 0.6)),
-        answer_lost=chance.choice((0.05, 0.3)) if boosted else 0.03,
+        answer_lost=chance.choice((0.05, 0.3, 0.7)) if boosted else 0.03,
         keyed=chance.choice((0.2, 0.6)),
         copies=chance.choice((0.1, 0.5)),
         other_body=chance.choice((0.0, 0.5)),

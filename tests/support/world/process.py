@@ -53,6 +53,7 @@ class Core(Process):
         self.history = history
         self.owner = owner
         self.holder = holder
+        self.ready = False
         self.others: Callable[[], list[Core]] = list
         self._skew_ms = chance.randint(-plan.skew_ms, plan.skew_ms)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from core.decide.retry import Rules, after_refusal
 from core.providers.port import Outcome as WireOutcome
+from sync.owner.owner import LAST_ID, DueWant
 from sync.owner.state import (
     Changed,
     Lookup,
@@ -26,13 +27,13 @@ from sync.owner.takeover import Ask, Loaded, ReadFloors, ReadRegistry, ReadRows,
 from sync.records import Intent, Outcome, Place, Record, decode_open, decode_row
 from sync.store.port import Answer, PutById, PutOpen, Write
 from tests.support.world.loop import drive
-from tests.support.world.plan import HOME
+from tests.support.world.plan import BUCKET_MS, HOME
 from tests.support.world.process import Core
 
 AGAIN_S = 0.05
 ROWS_AT_ONCE = 3
 OPEN_ENTRIES_AT_ONCE = 2
-RULES = Rules(first_ms=300, longest_ms=3_000, jitter=0.2, attempts_max=4)
+RULES = Rules(first_ms=300, longest_ms=3_000, jitter=0.2)
 
 
 class SimShell:
@@ -42,6 +43,7 @@ class SimShell:
         self._core = core
         self._owner = core.owner
         self._asked_again: list[str] = []
+        self._reading_events = False
         self._reading: set[str] = set()
         self._sealing = False
         core.logs.on_effect = self._effects_durable
@@ -111,12 +113,20 @@ class SimShell:
         self.drain()
 
     def _read_events_again(self, command: ReadEventsAgain) -> None:
-        if not self._asked_again:
-            self._core.spawn(self._read_events())
         self._asked_again += command.ids
+        if not self._reading_events:
+            self._reading_events = True
+            self._core.spawn(self._read_events())
 
     async def _read_events(self) -> None:
-        ids, self._asked_again = self._asked_again, []
+        try:
+            while self._asked_again:
+                ids, self._asked_again = self._asked_again, []
+                await self._read_events_of(ids)
+        finally:
+            self._reading_events = False
+
+    async def _read_events_of(self, ids: list[str]) -> None:
         wanted = set(ids)
         await self._core.receipts.write_down()
         cursors: dict[str, int] = {}
@@ -172,33 +182,32 @@ class SimShell:
                     intent.account, each.provider_ids, each.attempt, each.id, each.shard
                 )
 
-    def open_buckets(self, lead_ms: int) -> None:
-        """Take up what the open set holds for now and soon."""
-        for bucket, shards in self._owner.due_buckets(self._core.wall_ms(), lead_ms):
-            name = f"open.{bucket}"
-            if name not in self._reading:
-                self._reading.add(name)
-                self._core.spawn(self._open_bucket(name, bucket, shards))
+    def take_up_due(self, lead_ms: int) -> None:
+        """Take up what the open set holds for now and soon, as far as there is room."""
+        for want in self._owner.due_wants(self._core.wall_ms(), lead_ms):
+            self._core.spawn(self._take_up(want))
 
-    async def _open_bucket(self, name: str, bucket: int, shards: list[int]) -> None:
-        after = (-1, "")
+    async def _take_up(self, want: DueWant) -> None:
+        upto = want.after
         try:
-            while True:
-                rows = await self._core.read(
-                    lambda t, after=after: t.open_due(
-                        HOME, shards, bucket, OPEN_ENTRIES_AT_ONCE, after
+            for bucket in range((upto[0] + 1) // BUCKET_MS, want.until_ms // BUCKET_MS + 1):
+                while self._owner.room > 0:
+                    rows = await self._core.read(
+                        lambda t, upto=upto, bucket=bucket: t.open_due(
+                            HOME, want.shards, bucket, upto, want.until_ms, OPEN_ENTRIES_AT_ONCE
+                        )
                     )
-                )
-                last = len(rows) < OPEN_ENTRIES_AT_ONCE
-                entries = [decode_open(row.body) for row in rows]
-                self._owner.bucket_read(bucket, shards if last else [], entries)
-                self._owner.ask(self._core.wall_ms())
-                self.drain()
-                if last:
+                    self._owner.due_rows([(r.bucket, decode_open(r.body)) for r in rows])
+                    self._owner.ask(self._core.wall_ms())
+                    self.drain()
+                    if len(rows) < OPEN_ENTRIES_AT_ONCE:
+                        break
+                    upto = (rows[-1].due_ms, rows[-1].id)
+                else:
                     return
-                after = (rows[-1].due_ms, rows[-1].id)
+            upto = (want.until_ms, LAST_ID)
         finally:
-            self._reading.discard(name)
+            self._owner.due_done(want, upto)
 
     # What stands
 
@@ -213,8 +222,9 @@ class SimShell:
         token, now_ms = command.token, self._core.wall_ms()
         if isinstance(token, list):
             self._owner.by_ids_durable(token)
-        elif isinstance(token, Msg):
-            self._owner.parked(token)
+        elif token[0] == "parked":
+            for msg in token[1]:
+                self._owner.parked(msg)
         elif token[0] == "noted":
             self._owner.noted(token[1], now_ms)
         else:
@@ -295,8 +305,7 @@ class SimShell:
         core, msg = self._core, command.msg
         core.dispatcher.forget(msg)
         if core.lease_left_s() > 0:
-            told = core.history.told.setdefault(msg.id, [])
-            told.append((core.loop.now, msg.state, core.incarnation))
+            core.history.tell(core.loop.now, msg.id, msg.state, core.incarnation)
 
 
 def _records_at(tables: Any, places: list[Place]) -> list[tuple[Place, Record]]:

@@ -14,12 +14,9 @@ from sync.store.memory_journal import MemoryTables
 from sync.store.port import (
     Answer,
     Done,
-    PutById,
     PutFloor,
-    PutProviderIds,
     PutRow,
     StoreError,
-    Swapped,
     Write,
 )
 from tests.support.world.loop import Loop, Process, Resume, Wait
@@ -79,9 +76,7 @@ class SimStore:
             if write.row not in rows:
                 rows[write.row] = decode_row(write.body)
                 self._index(write)
-        if isinstance(write, PutFloor | PutById | PutRow | PutProviderIds) or (
-            isinstance(answer, Swapped) and answer.applied
-        ):
+        if answer == "ok":
             self.on_applied(write)
         return answer
 

@@ -97,6 +97,7 @@ class World:
 
     async def _run(self, core: Core) -> None:
         await core.ownership.register()
+        core.ready = True
         core.spawn(core.ownership.renew_forever())
         core.spawn(core.ownership.watch_forever())
         heard: dict[str, int] = {}
@@ -123,7 +124,7 @@ class World:
                 core.spawn(core.ownership.write_floor())
             if passed("second", 0.6):
                 core.owner.sweep(now_ms)
-                core.shell.open_buckets(OPEN_LEAD_MS)
+                core.shell.take_up_due(OPEN_LEAD_MS)
                 core.shell.drain()
                 core.dispatcher.arm()
             if passed("poll", 1.0):
@@ -145,8 +146,8 @@ class World:
         return [core for core in self.cores if not core.dead]
 
     def in_one_core(self, do: Callable[[Core], None]) -> None:
-        """Have some living core do something in its next turn."""
-        cores = self.living()
+        """Have some core whose doors are open do something in its next turn."""
+        cores = [core for core in self.living() if core.ready]
         if cores:
             core = self.chance.choice(cores)
             core.later(0.0, lambda: do(core))

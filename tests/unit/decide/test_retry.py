@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from core.decide.retry import MAY_PASS, Rules, after_refusal
 
-RULES = Rules(500, 300_000, 0.2, 10)
+RULES = Rules(500, 300_000, 0.2)
 kinds = st.sampled_from(sorted(MAY_PASS | {"permanent", "invalid_target"}))
 
 
@@ -55,9 +55,8 @@ def test_another_account_is_tried_at_once(kind: str) -> None:
     assert (what.what, what.wait_ms) == ("other", 0)
 
 
-def test_it_ends_after_as_many_attempts_as_the_rules_say() -> None:
-    what = after_refusal("retryable", RULES.attempts_max, 0, False, RULES, 0)
-    assert (what.what, what.reason) == ("end", "temporary")
+def test_what_may_pass_is_tried_until_the_message_expires() -> None:
+    assert after_refusal("retryable", 1_000_000, 0, False, RULES, 0).what == "again"
 
 
 def test_a_withdrawn_call_is_no_attempt_that_counts() -> None:

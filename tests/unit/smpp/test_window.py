@@ -107,10 +107,10 @@ def test_sequence_numbers_start_again_before_the_reserved_one() -> None:
 def test_calls_that_could_not_begin_are_asked_again_and_keep_their_order() -> None:
     bench = Bench()
     answers = {"a": [True], "b": [True, True], "c": [True, False]}
-    for ref in answers:
+    for ref, left in answers.items():
         call = Call(
             OutMessage(ref, "+4477"),
-            partial(answers[ref].pop, 0),
+            partial(left.pop, 0),
             lambda outcome, ref=ref: bench.told.append((ref, outcome)),  # type: ignore[misc]
         )
         bench.window.submit(call, [ref.encode()])

@@ -161,11 +161,11 @@ def main() -> None:
         cpu_us = statistics.median(cpu for cpu, _ in runs) / mails * 1e6
         rate = mails / statistics.median(wall for _, wall in runs)
         print(f"{name:12} {cpu_us:7.1f} us CPU a mail   {rate:8.0f} mails/s")
-    begin = time.perf_counter()
+    begin = time.process_time()
     for number in range(300):
         composed(number)
     print(
-        f"{'':12} {(time.perf_counter() - begin) / 300 * 1e6:7.1f} us to compose with email.message"
+        f"{'':12} {(time.process_time() - begin) / 300 * 1e6:7.1f} us to compose with email.message"
     )
 
 
