@@ -36,15 +36,8 @@ from core.contract.frames import HelloOk
 from core.contract.ids import parse_id
 from core.contract.log import Log
 from core.contract.settings import Settings
-from core.decide.retry import Rules
-from core.engine.accounts import Account
 from core.engine.adapters import Workforce
-from core.engine.clockwork import Clockwork
-from core.engine.dispatch import Dispatcher
-from core.engine.logs import Logs
-from core.engine.ownership import Ownership
-from core.engine.receipts import Receipts
-from core.engine.shell import Shell
+from core.engine.engine import Engine
 from core.engine.signals import Signals
 from core.engine.told import Told
 from core.messages.reader import Accepted, Reader
@@ -57,9 +50,6 @@ from core.templates.store import TemplateStore
 from core.tenants.keys import KeyService
 from core.tenants.vault import load_vault
 from sync.hlc import Hlc
-from sync.lease import Holder, Watch
-from sync.owner.owner import Owner
-from sync.owner.state import Limits
 from sync.records import Record
 from sync.store.entities_sqlite import SQLiteEntities
 from sync.store.feed import EntityFeed
@@ -101,7 +91,7 @@ class Core:
 
     def _make_store(self) -> None:
         settings, data = self.settings, self.arguments.data
-        protocol, store = settings.protocol, settings.store
+        store = settings.store
         data.mkdir(parents=True, exist_ok=True)
         self.store = SQLiteJournal(
             data / "journal.db",
@@ -109,98 +99,31 @@ class Core:
             settings.region.home_shards,
             self.clock.wall_ms,
             store.commit_interval_ms,
-            protocol.ttl_days * 86_400,
+            settings.protocol.ttl_days * 86_400,
             store.busy_timeout_ms,
         )
         self.store.on_commit = lambda _, seconds: self.metrics.commit_seconds.observe(seconds)
         self.entities = SQLiteEntities(data / "config.db")
 
     def _make_engine(self) -> None:
-        settings, core, protocol = self.settings, self.settings.core, self.settings.protocol
-        home = settings.region.name
-        limits = Limits(
-            core.held_messages_max,
-            core.recent_messages_max,
-            core.remembered_ids_max,
-            core.early_events_max,
-            protocol.clock_bound_ms,
-            core.dedupe_margin_ms,
-            core.park_after_ms,
-        )
-        self.owner = Owner(home, self.incarnation, limits)
-        store = settings.store
-        self.logs = Logs(
+        settings = self.settings
+        self.engine = Engine(
             self.store,
-            home,
+            settings,
             self.incarnation,
+            f"http://{settings.core.host}:{self.arguments.http_port}",
+            self.clock,
+            self.random,
+            self.process,
             self.log,
-            store.row_records_max,
-            store.row_bytes_max,
-            store.records_waiting_max,
         )
         self.condition = Condition(
             self.arguments.data,
-            store.reserve_bytes,
-            store.disk_check_ms / 1000,
-            lambda: self.logs.trouble,
+            settings.store.reserve_bytes,
+            settings.store.disk_check_ms / 1000,
+            lambda: self.engine.logs.trouble,
         )
-        self.accepted = Accepted(core.accepted_places_max)
-        self.accounts: dict[str, Account] = {}
-        self.holder = Holder(protocol.lease_ms / 1000, protocol.renew_ms / 1000)
-        write_timeout_s = protocol.write_timeout_ms / 1000
-        self.dispatcher = Dispatcher(
-            self.owner, self.accounts, self.clock, self._lease_left_s, write_timeout_s
-        )
-        self.receipts = Receipts(
-            self.store,
-            self.logs,
-            self.clock,
-            self.log,
-            self.incarnation,
-            core.provider_ids_max,
-            core.receipt_buckets_back,
-            self.process.spawn,
-        )
-        retry = settings.retry
-        rules = Rules(retry.first_ms, retry.longest_ms, retry.jitter)
-        self.shell = Shell(
-            self.store,
-            self.owner,
-            self.logs,
-            self.dispatcher,
-            self.receipts,
-            rules,
-            self.clock,
-            self.random,
-            self.log,
-        )
-        self.ownership = Ownership(
-            self.store,
-            self.owner,
-            self.logs,
-            self.shell,
-            self.holder,
-            Watch(protocol.lease_ms / 1000, protocol.epsilon_ms / 1000),
-            self.clock,
-            self.random,
-            self.log,
-            home,
-            f"http://{core.host}:{self.arguments.http_port}",
-            protocol.shards_poll_ms / 1000,
-            write_timeout_s,
-        )
-
-        self.clockwork = Clockwork(
-            self.owner,
-            self.shell,
-            self.ownership,
-            self.dispatcher,
-            self.logs,
-            self.clock,
-            core.seal_ms / 1000,
-            protocol.floor_ms / 1000,
-            self.process.spawn,
-        )
+        self.accepted = Accepted(settings.core.accepted_places_max)
 
     def _make_config(self) -> None:
         vault = load_vault(self.arguments.vault_key or None, self.arguments.data / "vault.key")
@@ -212,7 +135,7 @@ class Core:
         service = Accounts(self.entities, vault)
         self.workforce = Workforce(
             service,
-            self.accounts,
+            self.engine.accounts,
             self.clock,
             self.random,
             self.log,
@@ -228,7 +151,7 @@ class Core:
             templates,
             self.renderer,
             service,
-            lambda account: self.accounts[account].state if account in self.accounts else "",
+            self._account_state,
             self.settings.limits,
         )
 
@@ -243,7 +166,7 @@ class Core:
             settings.protocol.expires_in_s(),
         )
         self.acceptor = Acceptor(
-            self.logs,
+            self.engine.logs,
             Keys(self.store, core.answered_keys_max),
             self.renderer,
             settings.region.name,
@@ -265,10 +188,17 @@ class Core:
         )
         protocol = settings.protocol
         windows = Windows({"sms": protocol.receipt_window_sms_s, "email": 0})
-        reader = Reader(self.owner, self.shell, self.store, self.accepted, self._lease_left_s)
-        self.peers = Peers(self.ownership, self.arguments.secret, self.log)
+        reader = Reader(
+            self.engine.owner,
+            self.engine.shell,
+            self.store,
+            self.accepted,
+            self.engine.lease_left_s,
+            self.engine.logs,
+        )
+        self.peers = Peers(self.engine.ownership, self.arguments.secret, self.log)
         messages = MessageDeps(
-            reader, self.logs, self.clock, settings.region.name, windows, self.peers
+            reader, self.engine.logs, self.clock, settings.region.name, windows, self.peers
         )
         middleware = guard(self.arguments.secret, self.log, operations.OPEN_PATHS)
         self.web = web.Application(middlewares=[middleware], client_max_size=limits.batch_bytes_max)
@@ -279,27 +209,27 @@ class Core:
         self.web.add_routes(messages_api.routes(messages))
 
     def _wire(self) -> None:
-        told = Told(self.metrics, self.log, self.owner, self.dispatcher, self.accounts)
-        told.gauges(self._lease_left_s, lambda: self.condition.free_bytes)
-        self.shell.on_changed = told.changed
-        self.shell.on_answer = told.answered
-        self.receipts.on_receipt = told.receipt
-        self.logs.on_durable = told.durable
+        told = Told(
+            self.metrics, self.log, self.engine.owner, self.engine.dispatcher, self.engine.accounts
+        )
+        told.gauges(self.engine.lease_left_s, lambda: self.condition.free_bytes)
+        self.engine.shell.on_changed = told.changed
+        self.engine.shell.on_answer = told.answered
+        self.engine.receipts.on_receipt = told.receipt
+        self.engine.logs.on_durable = told.durable
         self.acceptor.on_accepted = told.accepted
         self.acceptor.on_refused = told.refused
         self.workforce.on_loaded = told.accounts_changed
-        self.logs.on_row = self._row
-        self.workforce.on_receipt = self.receipts.received
-        self.workforce.on_changed = self.dispatcher.arm
+        self.engine.logs.on_row = self._row
+        self.workforce.on_receipt = self.engine.receipts.received
+        self.workforce.on_changed = self.engine.dispatcher.arm
         self.workforce.on_late = self._late
-        self.ownership.on_lost = self.process.lost
-        self.logs.on_revoked = lambda: self.process.lost("the lease was revoked")
         self.signals = Signals(
             self.settings.nats,
             self.settings.region.name,
             self.incarnation,
-            lambda: (self.holder.counter, self.logs.last_rows()),
-            self.clockwork.heard,
+            lambda: (self.engine.holder.counter, self.engine.logs.last_rows()),
+            self.engine.clockwork.heard,
             self.log,
         )
 
@@ -315,17 +245,17 @@ class Core:
         runner = web.AppRunner(self.web, access_log=None, handle_signals=False)
         await runner.setup()
         await self.peers.start()
-        await self.ownership.register()
+        await self.engine.ownership.register()
         await self.feed.start()
         host = self.settings.core.host
         await self.link.start(host, self.arguments.link_port)
         await web.TCPSite(runner, host, self.arguments.http_port).start()
         await self.workforce.load()
         spawn = self.process.spawn
-        spawn(self.ownership.renew_forever())
-        spawn(self.ownership.watch_forever())
+        spawn(self.engine.ownership.renew_forever())
+        spawn(self.engine.ownership.watch_forever())
         spawn(sweep_forever(self.acceptor))
-        spawn(self.clockwork.run())
+        spawn(self.engine.clockwork.run())
         spawn(self.condition.look_at_disk())
         if self.settings.nats.url:
             spawn(self.signals.run())
@@ -337,18 +267,18 @@ class Core:
 
     async def _stop(self) -> None:
         """Nothing new, the old finished, the lease left; at most the grace."""
-        self.condition.stopping = self.dispatcher.stopping = self.process.ending = True
+        self.condition.stopping = self.engine.dispatcher.stopping = self.process.ending = True
         self.link.leaving()
         grace_s = self.settings.core.stop_grace_ms / 1000
         await self._until(
-            lambda: not self.acceptor.waiting and not self.dispatcher.calling, grace_s
+            lambda: not self.acceptor.waiting and not self.engine.dispatcher.calling, grace_s
         )
         await self.workforce.stop(STOP_ADAPTERS_MS)
-        await self._until(lambda: self.logs.idle, 2.0)
+        await self._until(lambda: self.engine.logs.idle, 2.0)
         for _ in range(2):
-            self.shell.seal()
-            await self._until(lambda: not self.shell.busy, 1.0)
-        await self.ownership.leave()
+            self.engine.shell.seal()
+            await self._until(lambda: not self.engine.shell.busy, 1.0)
+        await self.engine.ownership.leave()
         self.link.close()
         await self.process.cancel_all()
         await self.peers.stop()
@@ -366,19 +296,20 @@ class Core:
 
     def _row(self, log: str, row: int, records: list[Record]) -> None:
         self.accepted.row(log, row, records)
-        self.shell.row(log, row, records)
+        self.engine.shell.row(log, row, records)
 
     def _late(self, account_id: str, ref: str, outcome: Outcome) -> None:
         message_id, _, rest = ref.partition(".")
         named = parse_id(message_id)
         if named is not None:
             attempt = rest.partition(".")[0]
-            self.shell.late(message_id, named.shard, attempt, account_id, outcome)
+            self.engine.shell.late(message_id, named.shard, attempt, account_id, outcome)
 
     # Answers
 
-    def _lease_left_s(self) -> float:
-        return self.holder.left_s(self.clock.boot())
+    def _account_state(self, account_id: str) -> str:
+        account = self.engine.accounts.get(account_id)
+        return "" if account is None else account.state
 
     def status(self) -> dict[str, Any]:
         """How this core is, for people."""
@@ -390,13 +321,13 @@ class Core:
             "incarnation": self.incarnation,
             "ready": not self.condition.not_ready(),
             "reason": self.condition.not_ready(),
-            "lease_left_ms": int(max(0.0, self._lease_left_s()) * 1000),
-            "shards": len(self.owner.shards),
-            "open": self.owner.open_count,
-            "waiting": self.dispatcher.waiting,
-            "calling": self.dispatcher.calling,
+            "lease_left_ms": int(max(0.0, self.engine.lease_left_s()) * 1000),
+            "shards": len(self.engine.owner.shards),
+            "open": self.engine.owner.open_count,
+            "waiting": self.engine.dispatcher.waiting,
+            "calling": self.engine.dispatcher.calling,
             "signals": self.signals.connected,
             "disk_free_bytes": self.condition.free_bytes,
-            "accounts": {a.id: a.state for a in self.accounts.values()},
-            "log_rows": self.logs.last_rows(),
+            "accounts": {a.id: a.state for a in self.engine.accounts.values()},
+            "log_rows": self.engine.logs.last_rows(),
         }

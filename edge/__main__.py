@@ -5,6 +5,7 @@ Exit codes: 0 after a graceful stop, 2 when it cannot start; the reason stands o
 
 import argparse
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -22,6 +23,7 @@ from edge.cores import parse_cores
 
 SECRET_VARIABLE = "GOUTONG_INTERNAL_SECRET"  # noqa: S105 - a variable's name
 _DAY_S = 86_400
+GC_THRESHOLDS = (50_000, 50, 100)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -43,6 +45,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         pid=os.getpid(),
     )
     try:
+        # What is loaded by now stays: the collector need not look at it again, nor so often.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
         return uvloop.run(_serve(config, log))
     finally:
         log.close()

@@ -246,7 +246,7 @@ class Ownership:
         for shard, _ in taken:
             self._first_seen.pop(shard, None)
         bucket = self._clock.wall_ms() // BUCKET_MS
-        loaded: list[Loaded] = await self._shell.run_load(
+        loaded: list[Loaded] = await self._shell.reading.run_load(
             load(self._owner.home, taken, bucket), self._owner.home
         )
         for each in loaded:

@@ -6,7 +6,7 @@ stands, and only while the own lease is valid.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable
 from random import Random
 from typing import Any
 
@@ -17,6 +17,7 @@ from core.engine.accounts import Account
 from core.engine.dispatch import Dispatcher
 from core.engine.logs import Logs
 from core.engine.payload import content_of
+from core.engine.reading import ROWS_AT_ONCE, Reading
 from core.engine.receipts import Receipts
 from core.providers.port import Outcome as WireOutcome
 from sync.owner.book import BUCKET_MS
@@ -34,7 +35,7 @@ from sync.owner.state import (
     WriteEffect,
     WriteOpen,
 )
-from sync.owner.takeover import Ask, Loaded, ReadFloors, ReadRegistry, ReadRows, sent_of
+from sync.owner.takeover import Loaded, sent_of
 from sync.records import Intent, Outcome, Place, Record, decode_open, decode_row
 from sync.store.port import (
     Answer,
@@ -46,7 +47,6 @@ from sync.store.port import (
 )
 
 AGAIN_S = 0.05
-ROWS_AT_ONCE = 64
 OPEN_ENTRIES_AT_ONCE = 500
 
 
@@ -67,6 +67,7 @@ class Shell:
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._store = store
+        self.reading = Reading(store, log)
         self._owner = owner
         self._logs = logs
         self._dispatcher = dispatcher
@@ -166,29 +167,16 @@ class Shell:
             self.read_wanted({log: first + ROWS_AT_ONCE})
 
     async def _look_up(self, ids: list[str]) -> None:
-        found = await self._forever(lambda: self._store.by_ids(ids))
+        found = await self.reading.forever(lambda: self._store.by_ids(ids))
         self._owner.looked_up(ids, found, self._clock.wall_ms())
         self._owner.ask(self._clock.wall_ms())
         self.drain()
 
     async def _revive(self, command: Revive) -> None:
-        records = await self._forever(lambda: self.records_at(command.places))
+        records = await self.reading.forever(lambda: self.reading.records_at(command.places))
         self._owner.revived(command.id, command.row, records, self._clock.wall_ms())
         self._owner.ask(self._clock.wall_ms())
         self.drain()
-
-    async def records_at(self, places: list[Place]) -> list[tuple[Place, Record]]:
-        """The records at these places; places whose rows are gone are left out."""
-        found: list[tuple[Place, Record]] = []
-        rows: dict[tuple[str, int], list[Record]] = {}
-        for place in places:
-            key = (place.log, place.row)
-            if key not in rows:
-                read = await self._store.rows(place.log, place.row, 1)
-                rows[key] = decode_row(read[0][1]) if read else []
-            if place.index < len(rows[key]):
-                found.append((place, rows[key][place.index]))
-        return found
 
     def _read_events_again(self, command: ReadEventsAgain) -> None:
         self._asked_again += command.ids
@@ -216,41 +204,18 @@ class Shell:
             for log, at in group.cursors.items():
                 cursors[log] = min(cursors.get(log, at), at)
         for log, at in cursors.items():
-            await self._forever(lambda log=log, at=at: self._scan(log, at + 1, wanted))  # type: ignore[misc]
+            await self.reading.scan(log, at + 1, wanted, self._owner.event_seen)
         self._owner.events_read(ids, self._clock.wall_ms())
         self._owner.ask(self._clock.wall_ms())
         self.drain()
 
-    async def _scan(self, log: str, first: int, wanted: set[str]) -> None:
-        while rows := await self._store.rows(log, first, ROWS_AT_ONCE):
-            for row, body in rows:
-                for index, record in enumerate(decode_row(body)):
-                    if record.id in wanted:
-                        self._owner.event_seen(record, Place(log, row, index))
-            first = rows[-1][0] + 1
-
-    # Loading shards and buckets
-
-    async def run_load(self, machine: Generator[Ask, Any, Any], home: str) -> Any:
-        """Drive a reading machine with the store's answers."""
-        answer: Any = None
-        while True:
-            try:
-                ask = machine.send(answer)
-            except StopIteration as done:
-                return done.value
-            if isinstance(ask, ReadFloors):
-                answer = await self._forever(lambda: self._store.floors(home))
-            elif isinstance(ask, ReadRegistry):
-                answer = await self._forever(self._store.registry)
-            elif isinstance(ask, ReadRows):
-                answer = await self._store.rows(ask.log, ask.first, ask.limit)
+    # Loading shards and the open set
 
     async def learn(self, loaded: Loaded) -> None:
         """Provider ids of outcomes that a former owner may not have written down in time."""
         sent = sent_of(self._owner.home, loaded)
         places = list(dict.fromkeys(each.intent for each in sent))
-        intents = dict(await self._forever(lambda: self.records_at(places)))
+        intents = dict(await self.reading.forever(lambda: self.reading.records_at(places)))
         for each in sent:
             intent = intents.get(each.intent)
             if type(intent) is Intent:
@@ -323,15 +288,6 @@ class Shell:
                 self._loop.call_later(AGAIN_S, self._put, write, then)
 
         self._store.submit(write, answered)
-
-    async def _forever(self, read: Callable[[], Awaitable[Any]]) -> Any:
-        """Read until it works: nothing may be decided without the answer."""
-        while True:
-            try:
-                return await read()
-            except StoreError as error:
-                self._log.error("the store cannot be read", error=str(error))
-                await asyncio.sleep(AGAIN_S)
 
     # Time
 

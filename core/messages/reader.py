@@ -8,6 +8,7 @@ core accepted a moment ago may be known to nobody yet: the answer is None then, 
 from collections import OrderedDict
 from collections.abc import Callable
 
+from core.engine.logs import Logs
 from core.engine.shell import Shell
 from core.messages.view import Facts
 from sync.owner.owner import Owner
@@ -48,12 +49,18 @@ class Reader:
         store: JournalStore,
         accepted: Accepted,
         lease_left_s: Callable[[], float],
+        logs: Logs,
     ) -> None:
+        self._logs = logs
         self._lease_left_s = lease_left_s
         self._owner = owner
         self._shell = shell
         self._store = store
         self._accepted = accepted
+
+    def sure(self, shard: int) -> bool:
+        """Whether what is not found here is nowhere: all logs were read to their ends."""
+        return not self._owner.behind(shard, self._logs.last_rows())
 
     async def find(self, message_id: str) -> Facts | None:
         """What is known of the message; raises StoreError."""
@@ -67,7 +74,7 @@ class Reader:
         if accept is None:
             return None
         places = [accept, *known.effects, *known.receipts]
-        records = await self._shell.records_at(places)
+        records = await self._shell.reading.records_at(places)
         messages = [r for _, r in records if isinstance(r, Message)]
         if not messages:
             return None

@@ -110,6 +110,16 @@ class Owner(Intake):
                 if log not in group.cursors and log not in group.closed:
                     group.cursors[log] = 0
 
+    def behind(self, shard: int, known_rows: dict[str, int]) -> bool:
+        """Whether messages of this shard may stand in the logs that were not read yet."""
+        for group in self.groups:
+            if shard in group.shards:
+                ends = {**known_rows, **self._ends}
+                return not group.live or any(
+                    at < ends.get(log, at) for log, at in group.cursors.items()
+                )
+        return True
+
     def row_available(self, log: str, row: int, records: list[Record]) -> None:
         """A row is here, by signal, from our own writer or from the store. Follow with `ask`."""
         for group in self.groups:
@@ -197,7 +207,7 @@ class Owner(Intake):
                     self.set_aside(msg, now_ms)
                 elif now_ms - msg.offered_ms >= SHORT_WAIT_MS:
                     waiting.append(msg)
-        wanted = self.limits.open_messages_max // 4
+        wanted = self.limits.open_messages_max // 8
         if self.room < wanted // 2:
             for msg in waiting[::-1][: wanted - self.room]:
                 self.set_aside(msg, now_ms)

@@ -307,8 +307,8 @@ class Sending(Book):
     def set_aside(self, msg: Msg, now_ms: int) -> None:
         """It waits for a provider for long, or memory is short: the open set has it for a while."""
         if msg.message is not None and msg.accept is not None:
-            spread_ms = crc32(msg.id.encode()) % self.limits.park_after_ms
-            msg.due_ms = now_ms + self.limits.park_after_ms + spread_ms
+            spread_ms = crc32(msg.id.encode()) % self.limits.set_aside_ms
+            msg.due_ms = now_ms + self.limits.set_aside_ms + spread_ms
             self._park(msg)
 
     def write_parked(self) -> None:
@@ -321,6 +321,8 @@ class Sending(Book):
         """The open entries stand; their by-id rows follow, then they may leave the memory."""
         here = [msg for msg in msgs if msg.shard in self.shards]
         if here:
+            for msg in here:
+                msg.listed = len(msg.records)
             rows = [self.by_id_row(msg) for msg in here]
             self.out.append(WriteByIds(rows, ("parked", here)))
 
@@ -343,6 +345,9 @@ class Sending(Book):
         elif msg.cancel or RANK[msg.state] >= RANK["sent"]:
             self.marks.due.release("due", msg.shard, bucket)
             self.wait_until(msg, 0)
+        elif len(msg.records) != msg.listed:  # a late answer came, which the row does not name
+            self.marks.due.release("due", msg.shard, bucket)
+            self.wait_until(msg, msg.due_ms)
         else:
             self.let_go(msg)
             if msg.due_ms <= self.due_asked[msg.shard]:

@@ -58,6 +58,7 @@ class Msg:
         "held",
         "held_effects",
         "id",
+        "listed",
         "message",
         "offered_ms",
         "parking",
@@ -91,6 +92,7 @@ class Msg:
         self.offered_ms = 0
         self.ended_ms = 0
         self.bucket = -1  # of the open set, held until it has ended or is parked again
+        self.listed = 0  # how many records the by-id row names with which it is parked
         self.parking = -1  # the bucket that its entry is being written to
         self.by_id = 0  # 0 none, 1 written while open, 2 written as ended
         self.dirty = False
@@ -225,6 +227,7 @@ class Limits(Struct, frozen=True):
     dedupe_margin_ms: int = 5_000
     park_after_ms: int = 60_000
     park_waiting_ms: int = 600_000
+    set_aside_ms: int = 30_000
     by_id_rows_max: int = 1_000
 
 

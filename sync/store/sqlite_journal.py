@@ -36,7 +36,7 @@ from sync.store.sqlite_schema import EXPIRING, connect, create
 from sync.store.sqlite_writes import Transaction, lease_of, read_lease, read_shards
 
 T = TypeVar("T")
-SWEEP_EVERY_COMMITS = 512
+SWEEP_EVERY_COMMITS = 64
 SWEEP_ROWS = 500
 
 
@@ -138,11 +138,11 @@ class SQLiteJournal:
         before_s = self._wall_ms() // 1000 - self._ttl_s
         for table in EXPIRING:
             with suppress(sqlite3.Error):
-                self._db.execute(
+                sql = (
                     f"DELETE FROM {table} WHERE at_s < ? AND rowid IN "  # noqa: S608
-                    f"(SELECT rowid FROM {table} ORDER BY rowid LIMIT {SWEEP_ROWS})",
-                    (before_s,),
+                    f"(SELECT rowid FROM {table} ORDER BY rowid LIMIT {SWEEP_ROWS})"
                 )
+                self._db.execute(sql, (before_s,))
 
     # Reading
 

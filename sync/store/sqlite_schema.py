@@ -21,7 +21,8 @@ CREATE TABLE IF NOT EXISTS open_set (home TEXT NOT NULL, shard INTEGER NOT NULL,
 CREATE UNIQUE INDEX IF NOT EXISTS open_set_key ON open_set (home, bucket, shard, id, epoch);
 CREATE INDEX IF NOT EXISTS open_set_due ON open_set (home, bucket, due_ms, id);
 CREATE TABLE IF NOT EXISTS floors (home TEXT NOT NULL, owner TEXT NOT NULL, body BLOB NOT NULL,
-  PRIMARY KEY (home, owner)) WITHOUT ROWID;
+  at_s INTEGER NOT NULL);
+CREATE UNIQUE INDEX IF NOT EXISTS floors_key ON floors (home, owner);
 CREATE TABLE IF NOT EXISTS keys (tenant TEXT NOT NULL, key TEXT NOT NULL, body BLOB NOT NULL,
   at_s INTEGER NOT NULL);
 CREATE UNIQUE INDEX IF NOT EXISTS keys_key ON keys (tenant, key);
@@ -35,9 +36,11 @@ CREATE UNIQUE INDEX IF NOT EXISTS pending_key ON pending (account, provider_id, 
 CREATE TABLE IF NOT EXISTS registry (incarnation TEXT NOT NULL, region TEXT NOT NULL,
   url TEXT NOT NULL, logs TEXT NOT NULL, at_s INTEGER NOT NULL);
 CREATE UNIQUE INDEX IF NOT EXISTS registry_key ON registry (incarnation);
-CREATE TABLE IF NOT EXISTS leases (incarnation TEXT PRIMARY KEY, counter INTEGER NOT NULL,
-  nonce TEXT NOT NULL, state TEXT NOT NULL, map_version INTEGER NOT NULL, last_rows TEXT NOT NULL)
-  WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS leases (incarnation TEXT NOT NULL, counter INTEGER NOT NULL,
+  nonce TEXT NOT NULL, state TEXT NOT NULL, map_version INTEGER NOT NULL, last_rows TEXT NOT NULL,
+  at_s INTEGER NOT NULL);
+CREATE UNIQUE INDEX IF NOT EXISTS leases_key ON leases (incarnation);
+CREATE INDEX IF NOT EXISTS leases_active ON leases (incarnation) WHERE state = 'active';
 CREATE TABLE IF NOT EXISTS shards (home TEXT NOT NULL, shard INTEGER NOT NULL, owner TEXT NOT NULL,
   epoch INTEGER NOT NULL, PRIMARY KEY (home, shard)) WITHOUT ROWID;
 """
@@ -50,6 +53,8 @@ EXPIRING = (
     "provider_segments",
     "pending",
     "registry",
+    "floors",
+    "leases",
 )
 
 

@@ -103,7 +103,8 @@ class Transaction:
 
     def _put_floor(self, write: PutFloor) -> Answer:
         self._db.execute(
-            "INSERT OR REPLACE INTO floors VALUES (?,?,?)", (write.home, write.owner, write.body)
+            "INSERT OR REPLACE INTO floors VALUES (?,?,?,?)",
+            (write.home, write.owner, write.body, self._now_s),
         )
         return "ok"
 
@@ -143,7 +144,7 @@ class Transaction:
             return Swapped(False, lease=there)
         new = write.lease
         self._db.execute(
-            "INSERT OR REPLACE INTO leases VALUES (?,?,?,?,?,?)",
+            "INSERT OR REPLACE INTO leases VALUES (?,?,?,?,?,?,?)",
             (
                 new.incarnation,
                 new.counter,
@@ -151,6 +152,7 @@ class Transaction:
                 new.state,
                 new.map_version,
                 json.dumps(new.last_rows),
+                self._now_s,
             ),
         )
         return Swapped(True, lease=new)

@@ -16,7 +16,7 @@ class CoreSettings(Section, frozen=True):
     frame_bytes_max: Annotated[Positive, doc("Longest frame on the link.")] = 33_554_432
     held_messages_max: Annotated[
         Positive, doc("Messages held in memory; what does not fit stays in the log.")
-    ] = 100_000
+    ] = 120_000
     stop_grace_ms: Annotated[Positive, doc("When stopping, calls under way end within this.")] = (
         15_000
     )
@@ -32,6 +32,12 @@ class CoreSettings(Section, frozen=True):
     park_after_ms: Annotated[
         Positive, doc("What is to be tried again later than this waits in the open set.")
     ] = 60_000
+    park_waiting_ms: Annotated[
+        Positive, doc("What waits for a provider longer than this waits in the open set.")
+    ] = 600_000
+    set_aside_ms: Annotated[
+        Positive, doc("What waits in the open set so is offered again after this to twice this.")
+    ] = 30_000
     dedupe_margin_ms: Annotated[
         Positive, doc("Taken off a provider's window in which it recognises a repeated key.")
     ] = 5000

@@ -1,9 +1,15 @@
-"""An SMTP account: a few kept connections, one mail at a time on each.
+"""An SMTP account: a few kept connections, one mail at a time on each, and a short queue.
 
-The first connection is made at `start`; the others when mails need them. `capacity` counts the
-connections that are up, and those that may be opened at once while the newest attempt to connect
-has succeeded; it is 0 before the first success, after a refusal of the account, and while nothing
-can be reached. A mail that meets a dead server ends as `not_sent`; none is held back here.
+The first connection is made at `start`; the others when mails need them. A place is a connection
+that is up, or one that may be opened at once while the newest attempt to connect has succeeded;
+there is none before the first success, after a refusal of the account, and while nothing can be
+reached. `capacity` is the places times (1 + `queue_ahead`): while one mail is on its way, the
+next ones are here already, and a connection need not wait for the caller. They are taken in the
+order of `submit`, and the guard is asked as late as of any mail, right before the data block.
+
+A mail that meets a dead server ends as `not_sent`. When places are lost, the waiting mails that
+are too many for the rest end as `not_sent`, too, the youngest first; without a place none is held
+back here. A throttling reply ends none: those that wait are still offered.
 
 `submit` answers nothing itself: what is refused without asking the server, too, is told in a
 later turn of the event loop.
@@ -21,9 +27,10 @@ from core.providers.smtp.date import DateHeader
 from core.providers.smtp.lane import Lane
 from core.providers.smtp.mime import UnsendableError, compose
 from core.providers.smtp.opening import OpenFailedError, open_session, tls_context
+from core.providers.smtp.places import Places
 from core.providers.smtp.session import Session
 from core.providers.smtp.settings import SmtpSettings
-from core.providers.smtp.transaction import Job, data_block, unfit
+from core.providers.smtp.transaction import Job, data_block
 
 _GOODBYE_S = 0.5
 
@@ -51,7 +58,7 @@ class SmtpAdapter:
         self._date = DateHeader(clock)
         self._context: ssl.SSLContext | None = None
         self._lanes = [Lane(self) for _ in range(settings.connections)]
-        self._idle: list[Lane] = []  # the last used is used next, so that the others may close
+        self._places = Places(self._lanes, self, settings, self._end_later)
         self._sessions: dict[Session, None] = {}  # all that are connected, oldest first
         self._under_way = 0
         self._calm = asyncio.Event()
@@ -60,7 +67,6 @@ class SmtpAdapter:
         self._proven = False
         self._fault = ""
         self._failure = ""
-        self._capacity = 0
         self._told = (0, "connecting")
 
     # --- port.Adapter ---
@@ -78,7 +84,11 @@ class SmtpAdapter:
         self._lanes[0].open()
 
     async def stop(self, grace_ms: int) -> None:
-        """Let what is under way end within the grace, then close by reset."""
+        """Let what is under way end within the grace, then close by reset.
+
+        Mails that wait for a connection end as `not_sent` at once: the grace is for those that a
+        connection has taken, or is being opened for.
+        """
         self._stopping = True
         for lane in self._lanes:
             lane.drop()
@@ -96,8 +106,8 @@ class SmtpAdapter:
         await self._wait_closed(_GOODBYE_S)
 
     def capacity(self) -> int:
-        """How many mails may be under way now."""
-        return self._capacity
+        """How many mails may be under way now, those that wait for a connection included."""
+        return self._places.capacity
 
     def state(self) -> str:
         """`up`, `connecting`, `down: <why>` or `fault: <why>`."""
@@ -105,19 +115,19 @@ class SmtpAdapter:
             return f"fault: {self._fault}"
         if self._stopping:
             return "down: stopped"
-        if self._capacity:
+        if self._places.capacity:
             return "up"
         return f"down: {self._failure}" if self._failure else "connecting"
 
     def submit(self, call: Call) -> None:
-        """Send one mail."""
+        """Send one mail, at once or when those before it have gone."""
         self._under_way += 1
         try:
             mail = compose(call.message, self._origin, self._date.now())
         except UnsendableError as error:
             self._end_later(call, Outcome(error.kind, detail=error.detail))
             return
-        self._carry(Job(call, mail, data_block(mail)))
+        self._places.put(Job(call, mail, data_block(mail)))
 
     # --- lane.Pool ---
 
@@ -145,10 +155,9 @@ class SmtpAdapter:
     def opened(self, lane: Lane, job: Job | None) -> None:
         self._proven = True
         self._failure = ""
-        self._idle.append(lane)
-        if job is not None:
-            self._carry(job)
+        self._places.opened(lane, job)
         self._refresh()
+        self._places.serve()
 
     def not_opened(self, error: OpenFailedError) -> None:
         self._proven = False
@@ -159,16 +168,18 @@ class SmtpAdapter:
             self._refresh()
 
     def rested(self, lane: Lane) -> None:
-        self._idle.append(lane)
+        self._places.idle(lane)
 
     def cooled(self, lane: Lane) -> None:
-        if lane in self._idle:
-            self._idle.remove(lane)
+        self._places.cooled(lane)
         self._refresh()
 
     def ended(self, job: Job, outcome: Outcome) -> None:
         if outcome.kind == "account_fault":
             self._account_fault(outcome.detail)
+        # The lane has rested or cooled just before. Only now is it known that the account is
+        # not at fault, and that the next mail may be offered.
+        self._places.serve()
         self._end(job.call, outcome)
 
     def answered_late(self, job: Job, outcome: Outcome) -> None:
@@ -190,27 +201,6 @@ class SmtpAdapter:
 
     # --- inside ---
 
-    def _carry(self, job: Job) -> None:
-        """Offer the mail on an idle connection, or open one for it."""
-        while self._idle:
-            lane = self._idle.pop()
-            session = lane.session
-            if session is None or not session.usable:
-                continue  # it is closing, and will say so in a moment
-            refusal = unfit(job.mail, session.extensions, self._settings.size_max_bytes)
-            if refusal is None:
-                lane.carry(job)
-            else:
-                self._idle.append(lane)
-                self._end_later(job.call, refusal)
-            return
-        if self._proven and not self.closing:
-            for lane in self._lanes:
-                if lane.phase == "cold":
-                    lane.open(job)
-                    return
-        self._end_later(job.call, Outcome("not_sent", detail="no connection is free"))
-
     def _end_later(self, call: Call, outcome: Outcome) -> None:
         asyncio.get_running_loop().call_soon(self._end, call, outcome)
 
@@ -231,16 +221,11 @@ class SmtpAdapter:
 
     def _refresh(self) -> None:
         """Count the places again after anything but the plain change of idle and busy."""
-        self._capacity = 0 if self.closing else sum(map(self._has_place, self._lanes))
-        now = (self._capacity, self.state())
+        self._places.recount()
+        now = (self._places.capacity, self.state())
         if now != self._told:
             self._told = now
             self._events.changed()
-
-    def _has_place(self, lane: Lane) -> bool:
-        if lane.phase == "cold":
-            return self._proven
-        return lane.phase in ("idle", "busy") or lane.awaited
 
     async def _wait_closed(self, timeout_s: float) -> None:
         if self._sessions:

@@ -82,6 +82,11 @@ class Lane:
         """Whether a mail waits for this lane's connection."""
         return self._job is not None
 
+    @property
+    def carries(self) -> bool:
+        """Whether the lane has a mail in hand, under way or to begin once it is opened."""
+        return self.phase == "busy" or (self.phase == "opening" and self.awaited)
+
     def carry(self, job: Job) -> None:
         """Offer a mail on the idle session."""
         assert self.session is not None

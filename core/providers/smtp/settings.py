@@ -52,6 +52,10 @@ class SmtpSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """How this client names itself; empty: the address literal of its end of the connection."""
 
     connections: Annotated[int, Meta(ge=1, le=64)] = 4
+    queue_ahead: Annotated[int, Meta(ge=0, le=100)] = 3
+    """How many calls may wait here for each connection, so that it need not wait for the next
+    one to be committed. A crash leaves them in doubt together with those under way."""
+
     mails_per_connection: Annotated[int, Meta(ge=1, le=1_000_000)] = 500
     idle_close_ms: _Millis = 30_000
     connect_timeout_ms: _Millis = 10_000
@@ -77,7 +81,8 @@ class SmtpSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     throttle_wait_max_ms: _Millis = 60_000
     """The longest wait that is believed of a throttling reply: the whole account rests for it,
-    even where the server, greylisting, had one recipient in mind."""
+    even where the server, greylisting, had one recipient in mind. Calls that were here before
+    the reply came, `queue_ahead` of them a connection, are still offered."""
 
     size_max_bytes: Annotated[int, Meta(ge=1_024, le=104_857_600)] = 10_485_760
     """A larger mail is refused before it is offered; the server's own SIZE counts too."""

@@ -299,10 +299,12 @@ def acknowledged_before_the_look(patch: Patch) -> None:
     """A receipt that matches nothing yet is acknowledged before the outcomes are looked at."""
     look_back = SimReceipts._look_back
 
-    async def ack_first(self: SimReceipts, account: str, pending: Any, receipt: Any) -> None:
-        receipt.ack()
-        receipt.ack = receipt.nack = lambda: None
-        await look_back(self, account, pending, receipt)
+    async def ack_first(self: SimReceipts, account: str) -> None:
+        for receipts in self._waiting[account].values():
+            for _, receipt in receipts:
+                receipt.ack()
+                receipt.ack = receipt.nack = lambda: None
+        await look_back(self, account)
 
     patch.setattr(SimReceipts, "_look_back", ack_first)
 

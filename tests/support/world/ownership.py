@@ -27,6 +27,7 @@ SHARDS_AT_ONCE = 2
 REGISTRY_EVERY_S = 1.0
 FLOOR_AGAIN_S = 10.0
 POLL_S = 0.6
+UNBORN_LEASES = 2
 
 
 class SimOwnership:
@@ -40,6 +41,7 @@ class SimOwnership:
         self._lease = Lease(core.incarnation, 0, "", "active")
         self._first_seen: dict[int, float] = {}
         self._gone: set[str] = set()
+        self._unborn: dict[str, float] = {}
         self._ends: dict[str, int] = {}
         self._registry_read = -1e9
         self._floor = b""
@@ -92,8 +94,8 @@ class SimOwnership:
 
     async def _look_around(self) -> None:
         core = self._core
-        now = core.boot()
         leases = await core.read(lambda t: list(t.lease_rows.values()))
+        now = core.boot()
         self.leases = {lease.incarnation: lease for lease in leases if lease.state == "active"}
         await self._find_gone()
         for lease in self.leases.values():
@@ -115,6 +117,16 @@ class SimOwnership:
             lease = await self._core.read(lambda t, i=incarnation: t.lease_rows.get(i))
             if lease is not None and lease.state != "active":
                 self._gone.add(incarnation)
+            elif lease is None and incarnation != self._core.incarnation:
+                await self._revoke_unborn(incarnation)
+
+    async def _revoke_unborn(self, incarnation: str) -> None:
+        """One that registered and never took a lease: after a while it never will."""
+        since = self._unborn.setdefault(incarnation, self._core.boot())
+        if self._core.boot() - since < self.holder.length_s * UNBORN_LEASES:
+            return
+        self._unborn.pop(incarnation)
+        await self._submit(SwapLease(None, Lease(incarnation, 0, "", "revoked")))
 
     async def _revoke(self, incarnation: str, counter: int) -> None:
         lease = self.leases.get(incarnation)
@@ -176,9 +188,10 @@ class SimOwnership:
         loaded: list[Loaded] = await core.shell.run_load(load(HOME, taken, bucket))
         for each in loaded:
             await core.shell.learn(each)
+        known = await self._accept_logs()
         for each in loaded:
             self._owner.begin(each, core.wall_ms())
-        self._owner.logs_known(*await self._accept_logs())
+        self._owner.logs_known(*known)
         while await self._write_floor() != "ok":
             await core.sleep(0.05)
         self._owner.go({shard for shard, _ in taken})

@@ -12,7 +12,8 @@ from tests.support.world.loop import Lock, Resume, Wait
 from tests.support.world.process import Core
 
 AGAIN_S = 0.05
-KNOWN_MAX = 60
+LOOK_AGAIN_S = 1.0
+KNOWN_MAX = 6
 
 
 class SimReceipts:
@@ -22,9 +23,8 @@ class SimReceipts:
         self._core = core
         self._known: dict[tuple[str, str], Known] = {}
         self._writing = Lock()
-        self._looking: dict[str, Lock] = {}
+        self._waiting: dict[str, dict[str, list[tuple[Pending, ReceiptIn]]]] = {}
         self._unwritten: dict[str, list[Known]] = {}
-        self._read_back: dict[tuple[str, int], float] = {}
         self._seq = 0
 
     def received(self, account: str, receipt: ReceiptIn) -> None:
@@ -78,41 +78,52 @@ class SimReceipts:
             if answer != "ok":
                 receipt.nack()
                 return
-            self._core.spawn(self._look_back(account, pending, receipt))
+            if account not in self._waiting:
+                self._waiting[account] = {}
+                self._core.spawn(self._look_back(account))
+            waiting = self._waiting[account].setdefault(receipt.provider_id, [])
+            waiting.append((pending, receipt))
 
         body = msgspec.msgpack.encode(pending)
         self._core.submit(PutPending(account, receipt.provider_id, body), answered)
 
-    async def _look_back(self, account: str, pending: Pending, receipt: ReceiptIn) -> None:
-        asked_at, bucket = self._core.boot(), self._core.wall_ms() // SEGMENT_MS
-        key, stands = (account, pending.provider_id), True
-        for back in range(3):
-            if key not in self._known:
-                try:
-                    await self._read_bucket(account, bucket - back, asked_at)
-                except StoreError:
-                    receipt.nack()
-                    return
-            known = self._known.get(key)
-            if known is not None:
-                stands = await self._journal(account, known, pending)
-                break
-        if stands:
-            receipt.ack()
-        else:
-            receipt.nack()
+    async def _look_back(self, account: str) -> None:
+        while waiting := self._waiting.get(account):
+            self._waiting[account] = {}
+            try:
+                found = await self._search(account, set(waiting))
+            except StoreError:
+                found = None
+            for provider_id, receipts in waiting.items():
+                known = found.get(provider_id) if found is not None else None
+                for pending, receipt in receipts:
+                    stands = found is not None
+                    if known is not None:
+                        stands = await self._journal(account, known, pending)
+                    if stands:
+                        receipt.ack()
+                    else:
+                        receipt.nack()
+            if found is None or len(found) < len(waiting):
+                await self._core.sleep(LOOK_AGAIN_S)
+        del self._waiting[account]
 
-    async def _read_bucket(self, account: str, bucket: int, asked_at: float) -> None:
-        async with self._looking.setdefault(account, Lock()):
-            read_at = self._read_back.get((account, bucket), -1e9)
-            if read_at >= asked_at:
-                return
-            await self._core.sleep(max(0.0, read_at + 1.0 - self._core.boot()))
-            began_at = self._core.boot()
-            for body in await self._core.read(lambda t: t.provider_ids(account, bucket)):
-                for known in _segment.decode(body):
-                    self._learn(account, known)
-            self._read_back[(account, bucket)] = began_at
+    async def _search(self, account: str, wanted: set[str]) -> dict[str, Known]:
+        found = {
+            pid: self._known[(account, pid)]
+            for pid in sorted(wanted)
+            if (account, pid) in self._known
+        }
+        bucket = self._core.wall_ms() // SEGMENT_MS
+        for back in range(3):
+            if len(found) == len(wanted):
+                break
+            at = bucket - back
+            for body in await self._core.read(lambda t, at=at: t.provider_ids(account, at)):
+                found |= {
+                    k.provider_id: k for k in _segment.decode(body) if k.provider_id in wanted
+                }
+        return found
 
     def _learn(self, account: str, known: Known) -> None:
         self._known[(account, known.provider_id)] = known

@@ -49,7 +49,7 @@ class SimShell:
         core.logs.on_effect = self._effects_durable
         core.logs.on_row = self.row
         core.dispatcher.on_outcome = self._outcome
-        core.dispatcher.on_late = self._outcome
+        core.dispatcher.on_late = self._late
         core.dispatcher.after = self.drain
         self._carry: dict[type, Callable[[Any], None]] = {
             Offer: lambda c: core.dispatcher.offer(c.msg),
@@ -281,6 +281,26 @@ class SimShell:
             msg.due_ms = self._core.wall_ms() + outcome.wait_ms
         self._owner.settled(msg, record)
         self.drain()
+
+    def _late(self, msg: Msg, attempt: str, account: str, outcome: WireOutcome) -> None:
+        """An answer that came after its time-out was told, whether or not it is in memory."""
+        now = self._owner.find(msg.id)
+        if now is not None:
+            self._outcome(now, attempt, account, outcome)
+            return
+        if outcome.kind == "accepted" and outcome.provider_id:
+            self._core.receipts.sent(account, outcome.provider_id, attempt, msg.id, msg.shard)
+        record = Outcome(
+            msg.id,
+            msg.shard,
+            attempt,
+            outcome.kind,
+            outcome.provider_id,
+            "",
+            "",
+            self._core.wall_ms(),
+        )
+        self._core.logs.effect(record, False)
 
     def _refused(self, command: Refused) -> None:
         msg, outcome = command.msg, command.outcome

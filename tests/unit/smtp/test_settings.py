@@ -31,6 +31,8 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"message_id_domain": "x>y"}, "message_id_domain"),
     ({"ehlo_name": "a b"}, "ehlo_name"),
     ({"connections": 0}, "connections"),
+    ({"queue_ahead": -1}, "queue_ahead"),
+    ({"queue_ahead": 101}, "queue_ahead"),
     ({"reconnect_min_ms": 500, "reconnect_max_ms": 100}, "reconnect_min_ms"),
     ({"password": "secret"}, "password"),
 ]

@@ -60,13 +60,17 @@ class Engine:
 
 
 def settings(port: int, **over: Any) -> Settings:
-    """Settings for a server on this machine, with time-outs fit for a test."""
+    """Settings for a server on this machine, with time-outs fit for a test.
+
+    No mail waits for a connection unless a test asks for it: each place is one connection.
+    """
     base: dict[str, Any] = {
         "host": "127.0.0.1",
         "port": port,
         "tls": "off",
         "from_address": "news@example.com",
         "connections": 1,
+        "queue_ahead": 0,
         "reconnect_min_ms": 20,
         "reconnect_max_ms": 100,
     }

@@ -1,0 +1,138 @@
+"""The engine of a core, put together: journal, owner, logs, dispatch, receipts, ownership.
+
+Made once from the settings by the composition root; nothing here decides anything.
+"""
+
+from random import Random
+
+from core.clock import Clock
+from core.contract.log import Log
+from core.contract.settings import Settings
+from core.decide.retry import Rules
+from core.engine.accounts import Account
+from core.engine.clockwork import Clockwork
+from core.engine.dispatch import Dispatcher
+from core.engine.logs import Logs
+from core.engine.ownership import Ownership
+from core.engine.receipts import Receipts
+from core.engine.shell import Shell
+from core.process import Process
+from sync.lease import Holder, Watch
+from sync.owner.owner import Owner
+from sync.owner.state import Limits
+from sync.store.port import JournalStore
+
+
+class Engine:
+    """Its parts are public: the composition root wires them to doors, numbers and accounts."""
+
+    def __init__(
+        self,
+        store: JournalStore,
+        settings: Settings,
+        incarnation: str,
+        url: str,
+        clock: Clock,
+        random: Random,
+        process: Process,
+        log: Log,
+    ) -> None:
+        home = settings.region.name
+        self.store = store
+        self._settings = settings
+        self._clock = clock
+        self._log = log
+        self.owner = Owner(home, incarnation, limits_of(settings))
+        self.logs = self._make_logs(incarnation)
+        self.accounts: dict[str, Account] = {}
+        protocol = settings.protocol
+        self.holder = Holder(protocol.lease_ms / 1000, protocol.renew_ms / 1000)
+        self.dispatcher = Dispatcher(
+            self.owner, self.accounts, clock, self.lease_left_s, protocol.write_timeout_ms / 1000
+        )
+        self.receipts = Receipts(
+            store,
+            self.logs,
+            clock,
+            log,
+            incarnation,
+            settings.core.provider_ids_max,
+            settings.core.receipt_buckets_back,
+            process.spawn,
+        )
+        retry = settings.retry
+        self.shell = Shell(
+            store,
+            self.owner,
+            self.logs,
+            self.dispatcher,
+            self.receipts,
+            Rules(retry.first_ms, retry.longest_ms, retry.jitter),
+            clock,
+            random,
+            log,
+        )
+        self.ownership = self._make_ownership(url, random)
+        self.clockwork = Clockwork(
+            self.owner,
+            self.shell,
+            self.ownership,
+            self.dispatcher,
+            self.logs,
+            clock,
+            settings.core.seal_ms / 1000,
+            protocol.floor_ms / 1000,
+            process.spawn,
+        )
+        self.ownership.on_lost = process.lost
+        self.logs.on_revoked = lambda: process.lost("the lease was revoked")
+
+    def lease_left_s(self) -> float:
+        """How long the own lease still gives the right to act."""
+        return self.holder.left_s(self._clock.boot())
+
+    def _make_logs(self, incarnation: str) -> Logs:
+        store = self._settings.store
+        return Logs(
+            self.store,
+            self.owner.home,
+            incarnation,
+            self._log,
+            store.row_records_max,
+            store.row_bytes_max,
+            store.records_waiting_max,
+        )
+
+    def _make_ownership(self, url: str, random: Random) -> Ownership:
+        protocol = self._settings.protocol
+        return Ownership(
+            self.store,
+            self.owner,
+            self.logs,
+            self.shell,
+            self.holder,
+            Watch(protocol.lease_ms / 1000, protocol.epsilon_ms / 1000),
+            self._clock,
+            random,
+            self._log,
+            self.owner.home,
+            url,
+            protocol.shards_poll_ms / 1000,
+            protocol.write_timeout_ms / 1000,
+        )
+
+
+def limits_of(settings: Settings) -> Limits:
+    """The owner's bounds, from the settings."""
+    core = settings.core
+    return Limits(
+        core.held_messages_max,
+        core.recent_messages_max,
+        core.remembered_ids_max,
+        core.early_events_max,
+        settings.protocol.clock_bound_ms,
+        core.dedupe_margin_ms,
+        core.park_after_ms,
+        core.park_waiting_ms,
+        core.set_aside_ms,
+    )
