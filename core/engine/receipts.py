@@ -28,6 +28,7 @@ BUCKET_MS = 600_000
 LOOK_AGAIN_S = 1.0
 NEEDLES_MAX = 8
 AGAIN_S = 0.05
+AHEAD_MS = 1_000  # twice the clock bound: the writer's clock may be in the next bucket already
 
 
 class Known(Struct, frozen=True, array_like=True, gc=False):
@@ -184,8 +185,8 @@ class Receipts:
         found = {
             pid: self._known[(account, pid)] for pid in wanted if (account, pid) in self._known
         }
-        bucket = self._clock.wall_ms() // BUCKET_MS
-        for back in range(self._buckets_back):
+        bucket = (self._clock.wall_ms() + AHEAD_MS) // BUCKET_MS
+        for back in range(self._buckets_back + 1):
             missing = {pid.encode(): pid for pid in wanted - found.keys()}
             if not missing:
                 break

@@ -206,6 +206,8 @@ class Book:
                 _, msg = self._sealed.popitem()
                 if msg.shard not in self.shards or msg.phase is not Phase.ENDED:
                     continue
+                if msg.id in self._dirty:
+                    continue  # more came since: its provider ids may not stand yet
                 rows.append(self.by_id_row(msg))
                 token.append((msg, len(msg.held), len(msg.effects), len(msg.receipts)))
             if rows:

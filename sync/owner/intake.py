@@ -54,6 +54,7 @@ class Intake(Events):
         msg = self.add(record.id, record.shard)
         msg.message, msg.accept = record, place
         self.hold_accept(msg, place)
+        self._join_early(msg)  # at once: its look-up may not show a note that is just written
         self.remember(record.id)
         if spared:
             self._known_new(msg)
@@ -302,6 +303,7 @@ class Intake(Events):
         msg.bucket = bucket
         msg.effects.extend(entry.unsettled)
         self.marks.due.hold("due", msg.shard, bucket)
+        self._join_early(msg)
         self._asked.append(message.id)
 
     def taken_over(self, message_id: str, shard: int, effects: list[tuple[Place, Record]]) -> None:
@@ -309,6 +311,7 @@ class Intake(Events):
         msg = self.find(message_id)
         if msg is None:
             msg = self.add(message_id, shard)
+            self._join_early(msg)
         for place, record in effects:
             if isinstance(record, EffectRecord):
                 msg.effects.append((place, record))

@@ -63,6 +63,7 @@ class Owner(Intake):
         self.groups: list[Group] = []
         self._ends: dict[str, int] = {}
         self._due_busy: set[int] = set()
+        self._last_parts: dict[int, FloorPart] = {}
 
     # Taking and giving up
 
@@ -198,24 +199,28 @@ class Owner(Intake):
         When memory is short, what was offered last goes to the open set, so that a provider that
         is away does not keep what others could send in the log.
         """
-        waiting: list[Msg] = []
-        for msg in list(self.msgs.values()):
-            if msg.phase in IDLE:
-                self.expire_idle(msg, now_ms)
-            if msg.phase is Phase.OFFERED:
-                if now_ms - msg.offered_ms >= self.limits.park_waiting_ms:
-                    self.set_aside(msg, now_ms)
-                elif now_ms - msg.offered_ms >= SHORT_WAIT_MS:
-                    waiting.append(msg)
+        for msg in [m for m in self.msgs.values() if m.phase in IDLE]:
+            self.expire_idle(msg, now_ms)
+            if self._waited(msg, self.limits.park_waiting_ms, now_ms):
+                self.set_aside(msg, now_ms)
         wanted = self.limits.open_messages_max // 8
         if self.room < wanted // 2:
+            waiting = [m for m in self.msgs.values() if self._waited(m, SHORT_WAIT_MS, now_ms)]
             for msg in waiting[::-1][: wanted - self.room]:
                 self.set_aside(msg, now_ms)
+
+    @staticmethod
+    def _waited(msg: Msg, least_ms: int, now_ms: int) -> bool:
+        """Whether it has been waiting for a provider for so long."""
+        return msg.phase is Phase.OFFERED and now_ms - msg.offered_ms >= least_ms
 
     # Floors
 
     def floor_parts(self, own_effects: dict[str, int]) -> list[FloorPart]:
-        """This owner's floor now; `own_effects` are the last durable rows of its effect logs."""
+        """This owner's floor now; `own_effects` are the last durable rows of its effect logs.
+
+        The last entry of a shard that was given up stays: who takes it over may not have read it.
+        """
         self._merge_groups()
         parts: list[FloorPart] = []
         for group in self.groups:
@@ -224,7 +229,10 @@ class Owner(Intake):
             read = dict.fromkeys(group.shards, (group.cursors, closed))
             parts += self.floor(read, effects)
             self._close_logs(group)
-        return merge_parts(parts)
+        for part in parts:
+            self._last_parts[part.shards[0][0]] = part
+        given_up = [part for shard, part in self._last_parts.items() if shard not in self.shards]
+        return merge_parts(parts + given_up)
 
     def _close_logs(self, group: Group) -> None:
         """Logs that ended and that nothing needs any more are not followed any longer."""

@@ -111,7 +111,7 @@ class Sending(Book):
         if type(record) is Intent:
             attempt = attempt_name(place.log, place.row, place.index)
             msg.unsettled[attempt] = record
-            msg.phase = Phase.CALLING
+            msg.phase, msg.calling = Phase.CALLING, attempt
             if msg.state == "accepted":
                 msg.state = "sending"
             self.out.append(MakeCall(msg, attempt, record))
@@ -142,17 +142,17 @@ class Sending(Book):
 
     def settled(self, msg: Msg, outcome: Outcome) -> None:
         """The call was answered, or is known not to have been made: write that down."""
-        if msg.phase is Phase.CALLING and outcome.attempt in msg.unsettled:
+        if msg.phase is Phase.CALLING and outcome.attempt == msg.calling:
             msg.phase = Phase.SETTLING
         urgent = msg.message.urgent if msg.message else False
         self.out.append(WriteEffect(outcome, urgent))
 
     def later(self, msg: Msg, due_ms: int, now_ms: int) -> None:
         """Offer it again at `due_ms`: from memory when that is soon, else from the open set."""
+        if msg.phase is not Phase.REFUSED or msg.shard not in self.shards:
+            return  # another answer, or its end, came first
         msg.tries += 1
         msg.due_ms = due_ms
-        if msg.shard not in self.shards:
-            return
         if due_ms - now_ms >= self.limits.park_after_ms and msg.message is not None:
             self._park(msg)
         elif due_ms > now_ms:
@@ -170,6 +170,8 @@ class Sending(Book):
 
     def give_up(self, msg: Msg, state: State, reason: str, detail: str, now_ms: int) -> None:
         """The shell's verdict: it cannot be sent."""
+        if msg.phase is not Phase.REFUSED:
+            return
         if msg.unsettled:
             state, reason = "unknown", "in_doubt"
         self.end(msg, state, reason, detail, now_ms)
@@ -249,8 +251,8 @@ class Sending(Book):
             return
         if RANK[msg.state] >= RANK["sent"]:
             self.finish(msg, now_ms)
-        elif msg.phase is not Phase.SETTLING:
-            return
+        elif msg.phase is not Phase.SETTLING or outcome.attempt != msg.calling:
+            return  # a late answer to an earlier call; the call that counts is still to be settled
         elif outcome.kind == "unknown":
             self.doubt(msg)
         elif outcome.kind in ("withdrawn", "not_sent") and (msg.cancel or self._over(msg, now_ms)):
@@ -297,7 +299,8 @@ class Sending(Book):
             if type(record) is Intent
             and attempt_name(place.log, place.row, place.index) in msg.unsettled
         )
-        due_ms = max(msg.due_ms, self.due_asked[msg.shard] + 1)
+        due_ms = min(msg.due_ms, msg.message.expires_ms)  # its end must not come late
+        due_ms = max(due_ms, self.due_asked[msg.shard] + 1)
         entry = OpenEntry(msg.message, msg.accept, due_ms, msg.tries, epoch, places, unsettled)
         msg.due_ms, msg.parking = due_ms, due_ms // BUCKET_MS
         self.marks.due.hold("due", msg.shard, msg.parking)

@@ -46,6 +46,7 @@ class Msg:
         "accept",
         "bucket",
         "by_id",
+        "calling",
         "cancel",
         "conflicts",
         "content",
@@ -97,6 +98,7 @@ class Msg:
         self.by_id = 0  # 0 none, 1 written while open, 2 written as ended
         self.dirty = False
         self.repeat: Intent | None = None
+        self.calling = ""  # the attempt whose call is under way
         self.unsettled: dict[str, Intent] = {}
         self.effects: list[tuple[Place, EffectRecord]] = []
         self.receipts: list[tuple[Place, Receipt]] = []

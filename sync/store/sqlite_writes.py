@@ -143,6 +143,7 @@ class Transaction:
         if there != write.expect:
             return Swapped(False, lease=there)
         new = write.lease
+        self._revoked.pop(new.incarnation, None)  # rows later in this transaction look again
         self._db.execute(
             "INSERT OR REPLACE INTO leases VALUES (?,?,?,?,?,?,?)",
             (

@@ -231,8 +231,8 @@ def test_what_cannot_go_out_in_time_expires_visibly(region: Region) -> None:
         ({"refuse": {"ratio": 0.3, "as": "temporary"}}, {"sent"}),
         ({"refuse": {"ratio": 0.3, "as": "permanent"}}, {"sent", "failed"}),
         ({"refuse": {"ratio": 0.3, "as": "invalid_target"}}, {"sent", "failed"}),
-        ({"reset_after_body": 0.2}, {"sent", "unknown"}),
-        ({"hang": 0.1}, {"sent", "unknown"}),
+        ({"reset_after_body": 0.4}, {"sent", "unknown"}),
+        ({"hang": 0.4}, {"sent", "unknown"}),
     ],
     ids=["throttled", "temporary", "permanent", "invalid-target", "reset", "hang"],
 )

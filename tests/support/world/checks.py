@@ -177,6 +177,14 @@ class Checks:
 
     # At the end
 
+    def unended(self) -> str:
+        """A message that stands in a log and has no end yet, "" if there is none."""
+        for submitted in self._history.submitted:
+            stored = any(type(r) is Message for _, r in self._of("accept", submitted.id))
+            if stored and self.state(submitted.id) not in ENDED:
+                return submitted.id
+        return ""
+
     def final(self) -> None:
         """Faults are over and everything had its time."""
         self.first_bytes()

@@ -1,7 +1,8 @@
 """Rules of PROTOCOL.md taken away one at a time: what the walk must find (section 14).
 
 Each mutation patches the real machine, or the shell around it, so that it lacks one rule.
-`MUTATIONS` names for each the first seed to look at and the checkers that may find it.
+`FOUND_BY` names for each the checkers that may find it, `FOUND_FAST` those that a few dozen seeds
+find, `FOUND_SLOWLY` those that take hundreds.
 """
 
 from collections.abc import Callable
@@ -9,7 +10,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from msgspec import Struct
 
 from sync import doubt
 from sync.lease import Holder, Lease, Watch
@@ -17,7 +17,7 @@ from sync.log_writer import Command, Durable, LogWriter, WriteRow
 from sync.owner import book, intake, owner, sending, takeover
 from sync.owner.marks import Holds
 from sync.owner.state import Changed, Msg, Phase
-from sync.records import End, Intent, Outcome, Place
+from sync.records import Outcome, Place
 from sync.store.memory_journal import MemoryTables
 from sync.store.port import ByIdRow, Registered
 from tests.support.world.dispatch import SimDispatcher
@@ -90,24 +90,6 @@ def no_counter(patch: Patch) -> None:
         self._seen[lease.incarnation] = (lease.counter, first)
 
     patch.setattr(Watch, "saw", saw)
-
-
-def seen_before_it_was_read(patch: Patch) -> None:
-    """The wait for a counter begins when its read was asked for, and without epsilon."""
-    saw = Watch.saw
-    patch.setattr(Watch, "saw", lambda self, lease, now: saw(self, lease, now - 2.2))
-
-
-def right_after_the_answer(patch: Patch) -> None:
-    """The right runs from the answer of a renewal, not from before its request."""
-    renew = SimOwnership._renew
-
-    async def late(self: SimOwnership, now: float) -> None:
-        await renew(self, now)
-        if not self.holder.lost and self.holder.counter:
-            self.holder.valid_until = self._core.boot() + self.holder.length_s
-
-    patch.setattr(SimOwnership, "_renew", late)
 
 
 def copies_not_looked_up(patch: Patch) -> None:
@@ -184,17 +166,29 @@ def end_told_before_it_stands(patch: Patch) -> None:
     def tell(self: Any, msg: Msg, state: Any, *more: Any) -> None:
         end(self, msg, state, *more)
         was, msg.state = msg.state, state
-        self.out.append(Changed(msgspec_free_copy(msg)))
+        self.out.append(Changed(_as_ended(msg)))
         msg.state = was
 
     patch.setattr(sending.Sending, "end", tell)
 
 
-def msgspec_free_copy(msg: Msg) -> Msg:
+def _as_ended(msg: Msg) -> Msg:
     """A message as it is now, to be told of."""
     told = Msg(msg.id, msg.shard)
     told.state, told.phase = msg.state, Phase.ENDED
     return told
+
+
+def floor_forgets_what_was_given_up(patch: Patch) -> None:
+    """A shard that was given up disappears from its former owner's floor."""
+    lose = owner.Owner.lose
+
+    def forget(self: owner.Owner, shards: set[int]) -> None:
+        lose(self, shards)
+        for shard in shards:
+            self._last_parts.pop(shard, None)
+
+    patch.setattr(owner.Owner, "lose", forget)
 
 
 def last_owner_only(patch: Patch) -> None:
@@ -251,29 +245,6 @@ def given_up_cas_not_taken_up(patch: Patch) -> None:
     patch.setattr(SimOwnership, "_reconcile", blind)
 
 
-def another_body_sent(patch: Patch) -> None:
-    """A copy that came first is sent although another body was fixed before."""
-
-    def fix(msg: Msg, fixing: Intent | End) -> None:
-        msg.fixed = True
-        msg.accept = msg.accept or fixing.accept
-
-    patch.setattr(intake.Intake, "_fix", staticmethod(fix))
-
-
-def due_mark_passes_the_parked(patch: Patch) -> None:
-    """A message parked into a bucket that was just taken up does not hold it."""
-    parked = sending.Sending.parked
-
-    def forget(self: Any, msg: Msg) -> None:
-        parked(self, msg)
-        if msg.bucket >= 0 and msg.phase is Phase.WAITING:
-            self.marks.due.release("due", msg.shard, msg.bucket)
-            msg.bucket = -1
-
-    patch.setattr(sending.Sending, "parked", forget)
-
-
 def told_without_the_lease(patch: Patch) -> None:
     """Ends are told by an owner whose lease is over."""
 
@@ -309,10 +280,61 @@ def acknowledged_before_the_look(patch: Patch) -> None:
     patch.setattr(SimReceipts, "_look_back", ack_first)
 
 
-class Mutation(Struct, frozen=True):
-    """A rule taken away, the seeds to look at, and who finds it."""
-
-    take_away: Callable[[Patch], None]
-    first: int
-    seeds: int
-    found_by: frozenset[str]
+FOUND_FAST: dict[str, Callable[[Patch], None]] = {
+    "floor_early": floor_early,
+    "takeover_without_revoking": takeover_without_revoking,
+    "intent_not_awaited": intent_not_awaited,
+    "accepted_before_the_write": accepted_before_the_write,
+    "copies_not_looked_up": copies_not_looked_up,
+    "no_settles_older_doubt": no_settles_older_doubt,
+    "window_from_the_last_intent": window_from_the_last_intent,
+    "by_id_hides_an_end": by_id_hides_an_end,
+    "end_told_before_it_stands": end_told_before_it_stands,
+    "last_owner_only": last_owner_only,
+    "effects_not_followed": effects_not_followed,
+    "row_under_a_new_number": row_under_a_new_number,
+    "cancel_during_a_call": cancel_during_a_call,
+    "given_up_cas_not_taken_up": given_up_cas_not_taken_up,
+}
+FOUND_SLOWLY: dict[str, Callable[[Patch], None]] = {
+    "no_lease_check": no_lease_check,
+    "no_counter": no_counter,
+    "resends_not_counted": resends_not_counted,
+    "stale_key_repeated": stale_key_repeated,
+    "intent_before_first_floor": intent_before_first_floor,
+    "told_without_the_lease": told_without_the_lease,
+    "floor_forgets_what_was_given_up": floor_forgets_what_was_given_up,
+    "outcome_without_segment": outcome_without_segment,
+    "acknowledged_before_the_look": acknowledged_before_the_look,
+}
+FOUND_BY = {
+    "floor_early": {"floor_early"},
+    "takeover_without_revoking": {"floor_early", "epoch_order", "unmarked_duplicate"},
+    "intent_not_awaited": {"told_before_it_stands", "call_without_intent"},
+    "accepted_before_the_write": {"told_before_it_stands", "accepted_lost"},
+    "copies_not_looked_up": {
+        "unmarked_duplicate",
+        "too_many_sends",
+        "floor_early",
+        "by_id_differs",
+        "told_but_sent",
+    },
+    "no_settles_older_doubt": {"unmarked_duplicate", "told_but_sent", "stuck"},
+    "window_from_the_last_intent": {"unmarked_duplicate", "too_many_sends"},
+    "by_id_hides_an_end": {"floor_early"},
+    "end_told_before_it_stands": {"told_before_it_stands"},
+    "last_owner_only": {"floor_early"},
+    "effects_not_followed": {"floor_early"},
+    "row_under_a_new_number": {"floor_early", "stuck", "segment_missing"},
+    "cancel_during_a_call": {"told_but_sent"},
+    "given_up_cas_not_taken_up": {"stuck"},
+    "no_lease_check": {"epoch_order", "unmarked_duplicate"},
+    "no_counter": {"stuck", "lost", "epoch_order", "unmarked_duplicate", "floor_early"},
+    "resends_not_counted": {"unmarked_duplicate", "too_many_sends"},
+    "stale_key_repeated": {"unmarked_duplicate", "too_many_sends"},
+    "intent_before_first_floor": {"before_first_floor"},
+    "told_without_the_lease": {"told_went_back"},
+    "floor_forgets_what_was_given_up": {"floor_early", "lost", "unmarked_duplicate"},
+    "outcome_without_segment": {"segment_missing", "receipt_lost"},
+    "acknowledged_before_the_look": {"receipt_lost"},
+}

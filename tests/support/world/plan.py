@@ -53,6 +53,8 @@ def plan_of(seed: int) -> Plan:
         dedupe_margin_ms=1_000,
         park_after_ms=chance.choice((500, 1_200, 2_500, 60_000)),
         by_id_rows_max=chance.choice((2, 100)),
+        park_waiting_ms=chance.choice((900, 60_000)),
+        set_aside_ms=chance.choice((700, 2_000)),
     )
     faults_s = chance.uniform(14, 24)
     return Plan(

@@ -2,8 +2,8 @@
 
 import msgspec
 
+from core.engine.receipts import AHEAD_MS, Known, Pending, _named, _pending, _record, _segment
 from core.engine.receipts import BUCKET_MS as SEGMENT_MS
-from core.engine.receipts import Known, Pending, _named, _pending, _record, _segment
 from core.providers.port import ReceiptIn
 from sync.records import Place
 from sync.store.port import Answer, PutPending, PutProviderIds, StoreError
@@ -114,7 +114,7 @@ class SimReceipts:
             for pid in sorted(wanted)
             if (account, pid) in self._known
         }
-        bucket = self._core.wall_ms() // SEGMENT_MS
+        bucket = (self._core.wall_ms() + AHEAD_MS) // SEGMENT_MS
         for back in range(3):
             if len(found) == len(wanted):
                 break

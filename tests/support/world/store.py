@@ -1,8 +1,8 @@
 """The store of a walk: the real tables in memory, with slow, lost, late and unknown answers.
 
 A write is applied at a moment of its own and answered later; in times of faults it may be lost,
-applied though its answer is lost, or applied long after its answer was given up. Repeated writes
-carry the stamp of their first submission, so floors never go back.
+applied though its answer is lost, or applied long after its answer was given up. Writes carry the
+stamp of their submission, so a late one never goes over a later one of the same floor or entry.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,9 @@ from sync.store.memory_journal import MemoryTables
 from sync.store.port import (
     Answer,
     Done,
+    OpenRow,
     PutFloor,
+    PutOpen,
     PutRow,
     StoreError,
     Write,
@@ -36,6 +38,7 @@ class SimStore:
         self._chance = chance
         self._stamp = 0
         self._floors: dict[str, int] = {}
+        self._entries: dict[tuple[int, str, int], int] = {}
         self._by_shard: dict[tuple[str, int], list[tuple[Place, Record]]] = {}
 
     # Writing
@@ -70,6 +73,8 @@ class SimStore:
             if self._floors.get(write.owner, 0) > stamp:
                 return "ok"
             self._floors[write.owner] = stamp
+        if isinstance(write, PutOpen):
+            write = PutOpen([row for row in write.rows if self._is_newer(row, stamp)])
         answer = self.tables.apply(write)
         if isinstance(write, PutRow) and answer == "ok":
             rows = self.records.setdefault(write.log, {})
@@ -79,6 +84,13 @@ class SimStore:
         if answer == "ok":
             self.on_applied(write)
         return answer
+
+    def _is_newer(self, row: OpenRow, stamp: int) -> bool:
+        key = (row.bucket, row.id, row.epoch)
+        newer = self._entries.get(key, 0) <= stamp
+        if newer:
+            self._entries[key] = stamp
+        return newer
 
     # Reading
 

@@ -7,6 +7,7 @@ a single new core that starts with empty hands and must find nothing left to do.
 import traceback
 from collections.abc import Callable
 from random import Random
+from typing import Any
 
 from core.providers.port import ReceiptIn
 from sync.lease import Holder, Watch
@@ -34,9 +35,7 @@ from tests.support.world.receipts import SimReceipts
 from tests.support.world.shell import SimShell
 from tests.support.world.store import SimStore
 
-for _module in (book, sending, owner):
-    _module.BUCKET_MS = BUCKET_MS  # ten minutes would be longer than a run
-
+BUCKETS_IN: tuple[Any, ...] = (book, sending, owner)
 TICK_S = 0.2
 OPEN_LEAD_MS = 500
 RESTART_S = 0.5
@@ -247,6 +246,16 @@ class World:
 
     def run(self) -> None:
         """Raises ViolationError when a checker finds something."""
+        was = [module.BUCKET_MS for module in BUCKETS_IN]
+        try:
+            for module in BUCKETS_IN:
+                module.BUCKET_MS = BUCKET_MS  # ten minutes would be longer than a run
+            self._run_all()
+        finally:
+            for module, length_ms in zip(BUCKETS_IN, was, strict=True):
+                module.BUCKET_MS = length_ms
+
+    def _run_all(self) -> None:
         plan, chance = self.plan, self.chance
         for slot in range(plan.cores):
             self.loop.after(chance.uniform(0, 0.5), lambda slot=slot: self.start_core(slot))
@@ -295,6 +304,8 @@ class World:
         owned = [shard for core in self.living() for shard in core.owner.shards]
         if sorted(owned) != list(range(SHARDS)):
             return f"owned shards: {sorted(owned)}"
+        if message_id := self.checks.unended():
+            return f"{message_id} has no end"
         return self._marks_behind()
 
     def _marks_behind(self) -> str:
