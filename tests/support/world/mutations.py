@@ -179,18 +179,6 @@ def _as_ended(msg: Msg) -> Msg:
     return told
 
 
-def floor_forgets_what_was_given_up(patch: Patch) -> None:
-    """A shard that was given up disappears from its former owner's floor."""
-    lose = owner.Owner.lose
-
-    def forget(self: owner.Owner, shards: set[int]) -> None:
-        lose(self, shards)
-        for shard in shards:
-            self._last_parts.pop(shard, None)
-
-    patch.setattr(owner.Owner, "lose", forget)
-
-
 def last_owner_only(patch: Patch) -> None:
     """Only the effect logs of the owner who wrote the floor are read."""
 
@@ -303,7 +291,6 @@ FOUND_SLOWLY: dict[str, Callable[[Patch], None]] = {
     "stale_key_repeated": stale_key_repeated,
     "intent_before_first_floor": intent_before_first_floor,
     "told_without_the_lease": told_without_the_lease,
-    "floor_forgets_what_was_given_up": floor_forgets_what_was_given_up,
     "outcome_without_segment": outcome_without_segment,
     "acknowledged_before_the_look": acknowledged_before_the_look,
 }
@@ -328,13 +315,12 @@ FOUND_BY = {
     "row_under_a_new_number": {"floor_early", "stuck", "segment_missing"},
     "cancel_during_a_call": {"told_but_sent"},
     "given_up_cas_not_taken_up": {"stuck"},
-    "no_lease_check": {"epoch_order", "unmarked_duplicate"},
+    "no_lease_check": {"epoch_order", "unmarked_duplicate", "told_went_back"},
     "no_counter": {"stuck", "lost", "epoch_order", "unmarked_duplicate", "floor_early"},
     "resends_not_counted": {"unmarked_duplicate", "too_many_sends"},
     "stale_key_repeated": {"unmarked_duplicate", "too_many_sends"},
     "intent_before_first_floor": {"before_first_floor"},
     "told_without_the_lease": {"told_went_back"},
-    "floor_forgets_what_was_given_up": {"floor_early", "lost", "unmarked_duplicate"},
     "outcome_without_segment": {"segment_missing", "receipt_lost"},
     "acknowledged_before_the_look": {"receipt_lost"},
 }
