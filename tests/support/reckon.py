@@ -13,6 +13,7 @@ from tests.support.load import sends
 from tests.support.region import Region, wait_for
 
 AT_ONCE = 16
+RECEIPTS_S = 15.0
 UNSENT = ("unknown", "failed", "expired", "canceled")
 
 
@@ -32,8 +33,14 @@ class Reckoning(Struct):
         return [message for message in self.messages if self.sent[message] > 1]
 
 
-def reckon(region: Region, accepted: Collection[str], timeout_s: float = 60.0) -> Reckoning:
-    """Wait until everything has its end, then hold the bound against what everybody says."""
+def reckon(
+    region: Region, accepted: Collection[str], *states: str, timeout_s: float = 60.0
+) -> Reckoning:
+    """Wait until everything has its end, then hold the bound against what everybody says.
+
+    With `states`, wait until nothing is in another one: receipts come after the end. Whatever
+    is in another state when time is up fails the test.
+    """
     assert accepted
     found: dict[str, Any] = {}
 
@@ -44,6 +51,15 @@ def reckon(region: Region, accepted: Collection[str], timeout_s: float = 60.0) -
     wait_for(settled, timeout_s, lambda: found)
     assert (found["lost"], found["violations"]) == ([], [])
     messages = asyncio.run(_read(region, accepted))
+
+    def elsewhere() -> list[str]:
+        return [m["id"] for m in messages.values() if states and m["status"] not in states]
+
+    def arrived() -> bool:
+        messages.update(asyncio.run(_read(region, elsewhere())))
+        return not elsewhere()
+
+    wait_for(arrived, RECEIPTS_S, lambda: [messages[each] for each in elsewhere()[:3]])
     reckoning = Reckoning(messages, sends(region.history()), found)
     for message_id, message in messages.items():
         hold(message, reckoning.sent[message_id])
