@@ -114,7 +114,7 @@ def test_slow_answers_are_waited_for(region: Region) -> None:
 
 @pytest.mark.parametrize("habit", ["reset_after_body", "hang"])
 def test_what_is_in_doubt_is_sent_again_once_or_never(region: Region, habit: str) -> None:
-    with region.behaving(SMSC, **{habit: 0.03}):
+    with region.behaving(SMSC, **{habit: 0.05}):
         found = reckon(region, post(region, ALONE).accepted, "delivered", "sent", "unknown")
     careful = [m for m in found.messages.values() if m["delivery"] == "at_most_once"]
     assert all(found.sent[m["id"]] <= 1 for m in careful)
