@@ -140,7 +140,7 @@ def _countries(asked: NotificationRequest, recipients: list[Recipient]) -> list[
     countries = []
     errors = []
     for one in recipients:
-        if one.channel == "email":
+        if one.channel != "sms":
             countries.append(UNKNOWN)
             continue
         try:

@@ -37,7 +37,12 @@ class Place(Struct, frozen=True, array_like=True, gc=False):
 
 
 class Message(Struct, frozen=True, array_like=True, tag="m", gc=False):
-    """A message as it was accepted. `stamp` orders copies of which none is fixed."""
+    """A message as it was accepted. `stamp` orders copies of which none is fixed.
+
+    Nothing is sent before `not_before_ms`. Where `until` names a state ("sent", "delivered" or
+    "seen"), something follows the message that does not reach it: at its end, and at the latest at
+    `escalate_at_ms` (0: at its end only).
+    """
 
     id: str
     shard: int
@@ -48,6 +53,9 @@ class Message(Struct, frozen=True, array_like=True, tag="m", gc=False):
     expires_ms: int
     accepted_ms: int
     payload: bytes
+    not_before_ms: int = 0
+    until: str = ""
+    escalate_at_ms: int = 0
 
 
 class Cancel(Struct, frozen=True, array_like=True, tag="c", gc=False):

@@ -7,6 +7,7 @@ each wrong recipient; all pure.
 """
 
 import re
+from urllib.parse import quote, urlsplit, urlunsplit
 
 import idna
 from msgspec import Struct
@@ -15,6 +16,8 @@ from core.contract.pointers import FieldProblem
 from core.contract.problems import invalid
 from core.contract.requests import ChannelName, Content, NotificationRequest, Target
 
+CHANNELS: tuple[ChannelName, ...] = ("sms", "email", "webhook")
+FIELDS: dict[ChannelName, str] = {"sms": "phone", "email": "email", "webhook": "url"}
 ERRORS_SHOWN_MAX = 100
 EMAIL_CHARS_MAX = 254
 _PHONE = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
@@ -22,6 +25,7 @@ _PHONE_FILLING = str.maketrans("", "", " -\u00a0\u2010\u2011")
 _LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})+")
+_URL_SAFE = "%/:?#[]@!$&'()*+,;=-._~"
 _LINE_BREAKS = re.compile(r"[\r\n\0]")
 
 
@@ -76,6 +80,33 @@ def normal_email(text: str) -> str:
     return f"{local}@{domain}"
 
 
+def normal_url(text: str) -> str:
+    """The URL with its scheme and host in lower case and in ASCII, or AddressError.
+
+    Whether its host may be called is found out when it is called, for names change.
+    """
+    try:
+        url = urlsplit(text.strip(" "))
+        host, port = url.hostname or "", url.port
+        if not host.isascii():
+            host = idna.encode(host, uts46=True).decode()
+    except (ValueError, UnicodeError):
+        raise AddressError("this is no URL", "Write it as https://example.com/path.") from None
+    if url.scheme not in ("http", "https") or not host:
+        raise AddressError("this is no URL of http or https", "Write https://example.com/path.")
+    if url.username is not None or url.password is not None or url.fragment:
+        raise AddressError("a user or a fragment in the URL", "Leave them out.")
+    if not text.isprintable() or " " in url.path + url.query:
+        raise AddressError("a space or control character in the URL", "Percent-encode it.")
+    place = f"[{host}]" if ":" in host else host
+    place += f":{port}" if port is not None else ""
+    path = quote(url.path, safe=_URL_SAFE) or "/"
+    return urlunsplit((url.scheme, place, path, quote(url.query, safe=_URL_SAFE), ""))
+
+
+_NORMAL = {"sms": normal_phone, "email": normal_email, "webhook": normal_url}
+
+
 def recipients_of(
     request: NotificationRequest, *, recipients_max: int, horizon_s: int
 ) -> list[Recipient]:
@@ -124,19 +155,19 @@ def _request_errors(request: NotificationRequest, horizon_s: int) -> list[FieldP
 def _recipient(
     request: NotificationRequest, index: int, target: Target
 ) -> Recipient | FieldProblem:
-    channel = request.channel
+    given = {"sms": target.phone, "email": target.email, "webhook": target.url}
+    channel = request.channel or next((name for name in CHANNELS if given[name] is not None), None)
     if channel is None:
-        channel = "sms" if target.phone is not None else "email"
-        if target.phone is None and target.email is None:
-            pointer = _pointer(request, index)
-            return FieldProblem(pointer, "a recipient without address", "Give `phone` or `email`.")
-    field, address = ("phone", target.phone) if channel == "sms" else ("email", target.email)
+        pointer = _pointer(request, index)
+        hint = "Give `phone`, `email` or `url`."
+        return FieldProblem(pointer, "a recipient without address", hint)
+    field, address = FIELDS[channel], given[channel]
     if address is None:
         pointer = f"{_pointer(request, index)}/{field}"
         hint = f"Add `{field}`, or choose another channel."
         return FieldProblem(pointer, f"channel {channel} needs `{field}`", hint)
     try:
-        normal = normal_phone(address) if channel == "sms" else normal_email(address)
+        normal = _NORMAL[channel](address)
     except AddressError as error:
         return FieldProblem(f"{_pointer(request, index)}/{field}", error.detail, error.hint)
     return Recipient(index, channel, normal)
@@ -144,8 +175,7 @@ def _recipient(
 
 def recipient_pointer(request: NotificationRequest, recipient: Recipient) -> str:
     """Where the recipient's address stands in the request."""
-    field = "phone" if recipient.channel == "sms" else "email"
-    return f"{_pointer(request, recipient.index)}/{field}"
+    return f"{_pointer(request, recipient.index)}/{FIELDS[recipient.channel]}"
 
 
 def _pointer(request: NotificationRequest, index: int) -> str:
@@ -154,9 +184,9 @@ def _pointer(request: NotificationRequest, index: int) -> str:
 
 def _content_errors(content: Content, channel: ChannelName) -> list[FieldProblem]:
     errors = []
-    if channel == "sms":
+    if channel != "email":
         if not content.text:
-            hint = "A text message needs `text`."
+            hint = f"The channel {channel} needs `text`."
             errors.append(FieldProblem("/content/text", "missing or empty", hint))
         return errors
     if not content.subject:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
-ChannelName = Literal["sms", "email"]
+ChannelName = Literal["sms", "email", "webhook"]
 MessageClass = Literal["otp", "alert", "transactional", "bulk"]
 Delivery = Literal["at_least_once", "at_most_once"]
 Durability = Literal["local", "global"]
@@ -41,6 +41,14 @@ PhoneText = Annotated[
     ),
 ]
 EmailText = Annotated[str, Meta(max_length=254, examples=["ada@example.com"])]
+UrlText = Annotated[
+    str,
+    Meta(
+        max_length=2048,
+        description="where a webhook is called: http or https, without user and fragment",
+        examples=["https://example.com/hooks"],
+    ),
+]
 
 
 class Target(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
@@ -48,6 +56,7 @@ class Target(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
 
     phone: PhoneText | None = None
     email: EmailText | None = None
+    url: UrlText | None = None
 
 
 class Content(Struct, frozen=True, gc=False, forbid_unknown_fields=True):

@@ -10,8 +10,28 @@ from msgspec import Struct
 from sync.owner.state import Msg
 
 
+class Step(Struct, frozen=True, array_like=True, gc=False):
+    """A later channel of a fallback chain, rendered when its first message was accepted."""
+
+    channel: str
+    to: str
+    country: str
+    text: str = ""
+    subject: str = ""
+    html: str = ""
+    template: str = ""
+    template_version: int = 0
+    locale: str = ""
+
+
 class Payload(Struct, frozen=True, array_like=True, gc=False):
-    """See the module. `request` is the canonical request without its recipients."""
+    """See the module. `request` is the request's data, where a template was rendered with any.
+
+    `steps` are what follows when this message does not come as far as was asked; `step` counts
+    them from 0 for the first message, `parent` is the message that this one follows. `resend_of`
+    is the message of which this one is a new sending. `kind` is "event" for what is told to a
+    tenant's own webhook endpoint (`to` is then the endpoint's id), else "".
+    """
 
     tenant: str
     notification: str
@@ -29,6 +49,11 @@ class Payload(Struct, frozen=True, array_like=True, gc=False):
     locale: str = ""
     key: str = ""
     request: bytes = b""
+    steps: tuple[Step, ...] = ()
+    step: int = 0
+    parent: str = ""
+    resend_of: str = ""
+    kind: str = ""
 
 
 _encoder = msgspec.msgpack.Encoder()

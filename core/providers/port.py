@@ -18,7 +18,7 @@ Adapters neither retry nor choose; they classify what the provider said (DESIGN.
 """
 
 from collections.abc import Callable
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -58,7 +58,13 @@ class Outcome(Struct, frozen=True, gc=False):
 
 
 class OutMessage(Struct, frozen=True, gc=False):
-    """One message as the wire needs it, rendered. `ref` is "message.attempt.epoch"."""
+    """One message as the wire needs it, rendered. `ref` is "message.attempt.epoch".
+
+    `provider_key` is the same for every repeat that the provider is to recognise, "" where its
+    wire declares no `Idempotency`. `raw` says that `text` is the whole body as the wire sends it
+    (an event for a webhook endpoint); `signing` are secrets that come before the account's own,
+    newest first. `unsubscribe_url` is the signed one-click link, "" where there is none.
+    """
 
     ref: str
     to: str
@@ -67,6 +73,12 @@ class OutMessage(Struct, frozen=True, gc=False):
     subject: str = ""
     html: str = ""
     valid_for_ms: int = 0
+    created_ms: int = 0
+    message_class: str = ""
+    provider_key: str = ""
+    raw: bool = False
+    signing: tuple[str, ...] = ()
+    unsubscribe_url: str = ""
 
 
 class Call(Struct, gc=False):
@@ -77,7 +89,9 @@ class Call(Struct, gc=False):
     done: Callable[[Outcome], None]
 
 
-ReceiptStatus = Literal["delivered", "failed", "expired", "accepted", "unknown"]
+ReceiptStatus = Literal[
+    "delivered", "failed", "expired", "accepted", "unknown", "seen", "complained"
+]
 
 
 class ReceiptIn(Struct, gc=False):
@@ -85,7 +99,8 @@ class ReceiptIn(Struct, gc=False):
 
     `provider_id` is normalised (`Adapter.same_id` form); `ref` is the attempt's name where the
     wire carries it back, else "". `status` "accepted" is an intermediate report; "unknown" is a
-    word that we do not know, kept in `code`.
+    word that we do not know, kept in `code`. "seen" and "complained" are engagement: they prove
+    that it was delivered.
     """
 
     provider_id: str
@@ -115,6 +130,34 @@ class Capabilities(Struct, frozen=True):
     receipts: bool
     reference: bool  # the wire can carry the attempt's name and bring it back or show it
     idempotency: Idempotency | None = None
+
+
+class Callback(Struct, frozen=True, gc=False):
+    """What a provider sent to /v1/receipts/{account}. `url` is the path with its query as called;
+    names of headers are in lower case."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    body: bytes
+
+
+class CallbackAnswer(Struct, frozen=True):
+    """What the provider is answered; receipts are acknowledged or refused through themselves."""
+
+    status: int
+    body: bytes = b""
+    content_type: str = "text/plain"
+    receipts: tuple[ReceiptIn, ...] = ()
+
+
+@runtime_checkable
+class TakesCallbacks(Protocol):
+    """An adapter whose provider reports back by HTTP."""
+
+    def callback(self, callback: Callback) -> CallbackAnswer:
+        """Verify and read it. `status` is what is answered once all `receipts` are acknowledged;
+        one that is refused makes the answer 503, so that the provider repeats it."""
 
 
 class AdapterEvents(Protocol):

@@ -35,7 +35,7 @@ def refusal(body: bytes | Any, target: Any = NotificationRequest, depth: int = 3
         ({**GOOD, "to": [{"email": "a@b.c"}, {"phone": 7}]}, "/to/1/phone", "type"),
         ({**GOOD, "to": [{}, {"mail": "x"}]}, "/to/1/mail", "Did you mean `email`?"),
         ({**GOOD, "to": "+447700900123"}, "/to", "type"),
-        ({**GOOD, "channel": "pigeon"}, "/channel", "Use one of: email, sms."),
+        ({**GOOD, "channel": "pigeon"}, "/channel", "Use one of: email, sms, webhook."),
         ({**GOOD, "class": "urgent"}, "/class", "alert, bulk, otp, transactional"),
         ({**GOOD, "expires_in": 0}, "/expires_in", "limits"),
         ({**GOOD, "expires_in": 10**20}, "/expires_in", "limits"),
