@@ -19,9 +19,19 @@ from core.contract.resources import (
     ProviderIn,
     ProviderOut,
     ProviderPage,
-    TemplateIn,
+)
+from core.contract.templates import (
+    DiffOut,
+    DraftOut,
+    PreviewIn,
+    PreviewOut,
+    PublishIn,
+    RollbackIn,
+    TemplateCreate,
     TemplateOut,
     TemplatePage,
+    VersionOut,
+    VersionPage,
 )
 
 _PARAMETER = re.compile(r"\{([a-z_]+)\}")
@@ -74,6 +84,7 @@ NOTIFY = Route(
         "invalid_idempotency_key",
         "unknown_template",
         "template_failed",
+        "template_data_invalid",
         "idempotency_running",
         "idempotency_conflict",
         "accept_unknown",
@@ -96,6 +107,84 @@ def _collection(name: str, scope: Scope, kinds: tuple[Any, Any, Any]) -> list[Ro
     ]
 
 
+_TEMPLATE = "/v1/templates/{name}"
+_OF_TEMPLATES: tuple[Route, ...] = (
+    Route(
+        "GET",
+        f"{_TEMPLATE}/draft",
+        "Read a template's draft",
+        TEMPLATES,
+        DraftOut,
+        codes=_MISSING,
+        versioned=True,
+    ),
+    Route(
+        "DELETE",
+        f"{_TEMPLATE}/draft",
+        "Drop a draft",
+        TEMPLATES,
+        None,
+        204,
+        codes=_EDITED,
+        versioned=True,
+    ),
+    Route(
+        "POST",
+        f"{_TEMPLATE}/publish",
+        "Publish the draft, or what is in force with its partials of now",
+        TEMPLATES,
+        TemplateOut,
+        body=PublishIn,
+        codes=_EDITED,
+        versioned=True,
+    ),
+    Route(
+        "GET",
+        f"{_TEMPLATE}/versions",
+        "List a template's published versions",
+        TEMPLATES,
+        VersionPage,
+        codes=_MISSING,
+        query=_LIST,
+    ),
+    Route(
+        "GET",
+        f"{_TEMPLATE}/versions/{{version}}",
+        "Read a published version",
+        TEMPLATES,
+        VersionOut,
+        codes=_MISSING,
+    ),
+    Route(
+        "POST",
+        f"{_TEMPLATE}/rollback",
+        "Put an older version in force again",
+        TEMPLATES,
+        TemplateOut,
+        body=RollbackIn,
+        codes=_EDITED,
+        versioned=True,
+    ),
+    Route(
+        "GET",
+        f"{_TEMPLATE}/diff",
+        "Compare two versions, or one with the draft",
+        TEMPLATES,
+        DiffOut,
+        codes=_MISSING,
+        query=("from", "to"),
+    ),
+    Route(
+        "POST",
+        f"{_TEMPLATE}/preview",
+        "Render a template without sending",
+        TEMPLATES,
+        PreviewOut,
+        body=PreviewIn,
+        codes=_MISSING,
+    ),
+)
+
 FORWARDED: tuple[Route, ...] = (
     Route(
         "GET",
@@ -114,7 +203,8 @@ FORWARDED: tuple[Route, ...] = (
         202,
         codes=("not_found", "not_yet_visible"),
     ),
-    *_collection("template", TEMPLATES, (TemplateIn, TemplateOut, TemplatePage)),
+    *_collection("template", TEMPLATES, (TemplateCreate, TemplateOut, TemplatePage)),
+    *_OF_TEMPLATES,
     *_collection("provider", PROVIDERS, (ProviderIn, ProviderOut, ProviderPage)),
     Route("GET", "/v1/keys", "List API keys", KEYS, KeyPage, query=_LIST),
     Route("POST", "/v1/keys", "Make an API key; it is shown once", KEYS, KeyOut, 201, KeyIn),
