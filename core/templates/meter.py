@@ -9,8 +9,8 @@ character handled:
   node costs more, for a single comparison may read all of it;
 * a filter is charged for the size of all that is handed to it, and those whose result can be much
   larger than that for the result;
-* a partial works in a context of its own (`inside`) on the same purse, and is charged for its nodes
-  each time that it is put in.
+* a partial works in a context of its own (`inside`) on the same purse, and is charged for that and
+  for its nodes each time that it is put in.
 
 An empty purse ends the rendering with a `ResourceLimitError`. Beside the purse this context makes
 strictness complete: no filter but `default` sees a value that is missing, and there is no clock
@@ -37,6 +37,8 @@ UNITS_PER_ITERATION = 200
 _NODE_UNITS = 25
 _DATA_PER_NODE_UNIT = 300
 _LOCAL_UNITS = 8
+_PARTIAL_UNITS = 400
+_ARGUMENT_UNITS = 100
 
 
 class MeteredContext(RenderContext):
@@ -87,6 +89,7 @@ class MeteredContext(RenderContext):
     def inside(self, arguments: dict[str, object]) -> Iterator["MeteredContext"]:
         """The context of a partial: it sees the data and its arguments, not this one's variables,
         and takes from the same purse."""
+        self.spend(_PARTIAL_UNITS + _ARGUMENT_UNITS * len(arguments))
         inner = MeteredContext(
             self.template,
             globals=ReadOnlyChainMap(arguments, self.globals),
