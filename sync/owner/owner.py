@@ -221,7 +221,7 @@ class Owner(Intake):
         lasts = msg.due_ms - now_ms >= self.limits.park_after_ms
         lingered = now_ms - msg.offered_ms >= self.limits.await_in_memory_ms
         if msg.accept is not None and (short or (lasts and lingered)):
-            self._park(msg)
+            self.leave_sent(msg)
 
     @staticmethod
     def _waited(msg: Msg, least_ms: int, now_ms: int) -> bool:

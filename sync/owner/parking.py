@@ -21,6 +21,26 @@ class Parking(Book):
     def __init__(self, home: str, owner: str, limits: Limits) -> None:
         super().__init__(home, owner, limits)
         self._to_park: list[tuple[OpenRow, Msg]] = []
+        self._leaving: list[tuple[Msg, int]] = []
+        self._sealed_leaving: list[tuple[Msg, int]] = []
+
+    def leave_sent(self, msg: Msg) -> None:
+        """A message that was sent waits elsewhere for evidence, once its provider ids stand."""
+        self._leaving.append((msg, len(msg.records)))
+
+    def seal(self) -> None:
+        """Also for those that wait elsewhere: their provider ids stand by the next flush."""
+        super().seal()
+        self._sealed_leaving, self._leaving = self._leaving, []
+
+    def flush(self) -> None:
+        """Park what was to leave by the last `seal`, unless more was heard of it since."""
+        super().flush()
+        leaving, self._sealed_leaving = self._sealed_leaving, []
+        for msg, records in leaving:
+            here = msg.phase is Phase.AWAITING and msg.id in self.msgs
+            if here and len(msg.records) == records:
+                self._park(msg)
 
     def _park(self, msg: Msg) -> None:
         assert msg.message is not None

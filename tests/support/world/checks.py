@@ -24,14 +24,13 @@ from sync.records import (
     decode_floor,
     decode_open,
 )
-from sync.store.port import PutFloor, PutProviderIds, PutRow, Write
+from sync.store.port import PutById, PutFloor, PutProviderIds, PutRow, Write
 from tests.support.world.history import FirstByte, History, ViolationError
 from tests.support.world.plan import HOME
 from tests.support.world.receipts import _segment
 from tests.support.world.store import SimStore
 
 SKEW_MS = 250
-LATE_MS = 12_000  # an owner that is away for so long may find the chain's time over
 NO_SEND: frozenset[State] = frozenset({"canceled", "expired"})
 
 
@@ -48,6 +47,7 @@ class Checks:
         history.on_told = self.told
         history.on_follow = self.follow
         self._delivered_at: dict[str, float] = {}
+        self._ended_at_ms: dict[str, int] = {}
 
     # While it runs
 
@@ -55,6 +55,10 @@ class Checks:
         """A write of the store took effect."""
         if isinstance(write, PutProviderIds):
             self._segments |= {known.provider_id for known in _segment.decode(write.body)}
+        elif isinstance(write, PutById):
+            for row in write.rows:
+                if decode_by_id(row.body).ended:
+                    self._ended_at_ms.setdefault(row.id, self._store.wall_ms)
         elif isinstance(write, PutFloor):
             self.floor(write.owner, decode_floor(write.body))
         elif isinstance(write, PutRow) and write.log.startswith("effect"):
@@ -202,6 +206,14 @@ class Checks:
 
     # At the end
 
+    def parked(self) -> str:
+        """A message that is taken up from the open set later, "" if there is none."""
+        for row in self._store.tables.open.values():
+            known = self.by_id(row.id)
+            if known is None or not known.ended:
+                return row.id
+        return ""
+
     def unended(self) -> str:
         """A message that stands in a log and has no end yet, "" if there is none."""
         for submitted in self._history.submitted:
@@ -257,7 +269,7 @@ class Checks:
         last = max((r.at_ms for r in effects if type(r) is End), default=message.escalate_at_ms)
         state = self.state(message_id)
         facts = Reached(state, took or bool(receipts), seen)
-        in_time = message.expires_ms - last > LATE_MS
+        in_time = message.expires_ms - self._ended_at_ms.get(message_id, 0) > SKEW_MS
         if in_time and follow_up(message, facts, False, last) == "now":
             raise ViolationError("chain_broken", f"{message_id} ended as {state} at {last}")
 

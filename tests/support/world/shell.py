@@ -29,7 +29,7 @@ from sync.owner.state import (
 )
 from sync.owner.takeover import Ask, Loaded, ReadFloors, ReadRegistry, ReadRows, sent_of
 from sync.records import Intent, Message, Outcome, Place, Record, decode_open, decode_row
-from sync.store.port import Answer, PutById, PutOpen, Write
+from sync.store.port import Answer, PutById, PutOpen, StoreError, Write
 from tests.support.world.logs import Ticket
 from tests.support.world.loop import drive
 from tests.support.world.plan import BUCKET_MS, HOME
@@ -138,6 +138,7 @@ class SimShell:
         wanted = set(ids)
         self._read_from.update(dict.fromkeys(ids, self._core.loop.now))
         await self._core.receipts.write_down()
+        await self._learn_logs()
         cursors: dict[str, int] = {}
         for group in self._owner.groups:
             for log, at in group.cursors.items():
@@ -147,6 +148,15 @@ class SimShell:
         self._owner.events_read(ids, self._core.wall_ms())
         self._owner.ask(self._core.wall_ms())
         self.drain()
+
+    async def _learn_logs(self) -> None:
+        while True:
+            try:
+                await self._core.ownership.learn_logs()
+            except StoreError:
+                await self._core.sleep(AGAIN_S)
+            else:
+                return
 
     async def _scan(self, log: str, first: int, wanted: set[str]) -> None:
         while True:

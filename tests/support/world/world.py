@@ -327,6 +327,8 @@ class World:
             return f"owned shards: {sorted(owned)}"
         if message_id := self.checks.unended():
             return f"{message_id} has no end"
+        if message_id := self.checks.parked():
+            return f"{message_id} waits in the open set"
         return self._marks_behind()
 
     def _marks_behind(self) -> str:
