@@ -99,7 +99,7 @@ class Intake(Events):
         """After a group of rows: offer what is new, and look up the rest in one go."""
         ready, self._ready = self._ready, []
         for msg in ready:
-            if msg.phase is Phase.LOOKUP and msg.unsettled:
+            if msg.phase is Phase.LOOKUP and (msg.unsettled or RANK[msg.state] >= RANK["sent"]):
                 self.doubt(msg)
             elif msg.phase is Phase.LOOKUP:
                 self.offer(msg, now_ms)
