@@ -12,7 +12,7 @@ from core.contract.log import Log
 from core.contract.requests import ChannelName, MessageClass
 from core.contract.suppressions import SuppressionReason
 from core.engine.payload import Payload
-from core.suppress.links import Leaving
+from core.suppress.links import Leaving, Links
 from core.suppress.rules import Entry, entry_of
 from core.suppress.store import StoredSuppression, SuppressionStore
 from core.suppress.table import Suppressed
@@ -31,12 +31,14 @@ class Suppressions:
         self,
         store: SuppressionStore,
         table: Suppressed,
+        links: Links,
         clock: Clock,
         log: Log,
         spawn: Callable[[Awaitable[None]], None],
     ) -> None:
         self.store = store
         self.table = table
+        self.links = links
         self._clock = clock
         self._log = log
         self._spawn = spawn
@@ -63,6 +65,22 @@ class Suppressions:
             message=entry.message,
         )
         return stored
+
+    async def remove(self, tenant: str, name: str, expect: int | None) -> bool:
+        """Send to it again; in force here when this returns. False if it is not suppressed."""
+        done = await self.store.remove(tenant, name, expect)
+        await self.table.reload(f"{tenant}/{name}")
+        return done
+
+    def link(self, payload: Payload, message_id: str) -> str:
+        """The unsubscribe link of a message, "" for what nobody can leave (codes, alerts)."""
+        if payload.kind or payload.message_class not in ("bulk", "transactional"):
+            return ""
+        channel = cast("ChannelName", payload.channel)
+        message_class = cast("MessageClass", payload.message_class)
+        return self.links.url(
+            Leaving(payload.tenant, channel, payload.to, message_class, message_id)
+        )
 
     async def left(self, leaving: Leaving) -> None:
         """Somebody followed a link."""

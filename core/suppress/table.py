@@ -61,14 +61,15 @@ class Suppressed:
 
     def changed(self, entity_id: str) -> None:
         """One was changed."""
-        self._spawn(self._reload(entity_id))
+        self._spawn(self.reload(entity_id))
 
     def now(self, suppression: Suppression) -> None:
         """This process just stored it."""
         name = name_of(suppression.channel, suppression.address)
         self._take(f"{suppression.tenant}/{name}", suppression)
 
-    async def _reload(self, entity_id: str) -> None:
+    async def reload(self, entity_id: str) -> None:
+        """Read one again, however long the store needs."""
         while True:
             try:
                 found = await self._store.at(entity_id)
