@@ -83,9 +83,7 @@ def show(facts: Facts, region: str, windows: Windows, now_ms: int) -> MessageOut
         follows=payload.parent or None,
         next=_next(message, payload, region),
         resend_of=payload.resend_of or None,
-        engagement=sorted(
-            {r.status for _, r in facts.records if isinstance(r, Receipt) and _engages(r)}
-        ),
+        engagement=_engagement(facts),
     )
 
 
@@ -97,8 +95,9 @@ def _next(message: Message, payload: Payload, region: str) -> list[NextOut]:
     ]
 
 
-def _engages(receipt: Receipt) -> bool:
-    return receipt.status in ("seen", "complained")
+def _engagement(facts: Facts) -> list[str]:
+    said = {record.status for _, record in facts.records if isinstance(record, Receipt)}
+    return sorted(said & {"seen", "complained"})
 
 
 def _sent_ms(attempts: dict[str, AttemptFacts], otherwise_ms: int) -> int:
