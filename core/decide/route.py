@@ -14,6 +14,7 @@ Pure: same facts, same decision. `chance` is in [0, 1) and comes from outside.
 """
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Literal
 
 from msgspec import Struct
@@ -193,19 +194,18 @@ def _scored(left: list[Candidate], prices: list[float], policy: Policy) -> list[
         known = [each.distance_km for each in left if each.distance_km is not None]
         nearest = distance * (DISTANCE_SCALE_KM + min(known, default=0.0))
     rows = []
-    part: float
-    total: float
+    by_latency = by_cost = by_distance = by_order = None
     for place, each in enumerate(left):
-        price, total = prices[place], 0.0
-        by_success = by_latency = by_cost = by_distance = by_order = None
-        if success:
-            total = part = success * each.success // 1.0
-            by_success = part / MILLION
+        price = prices[place]
+        total = success * each.success // 1.0
+        by_success = total / MILLION if success else None
         if latency:
-            total += (part := fastest / (LATENCY_SCALE_MS + each.latency_ms) // 1.0)
+            part = fastest / (LATENCY_SCALE_MS + each.latency_ms) // 1.0
+            total += part
             by_latency = part / MILLION
         if cost:
-            total += (part := cheapest / (scale + price) // 1.0)
+            part = cheapest / (scale + price) // 1.0
+            total += part
             by_cost = part / MILLION
         if distance:
             km = each.distance_km
@@ -213,7 +213,8 @@ def _scored(left: list[Candidate], prices: list[float], policy: Policy) -> list[
             total += part
             by_distance = part / MILLION
         if order:
-            total += (part := places[place])
+            part = places[place]
+            total += part
             by_order = part / MILLION
         parts = Parts(by_success, by_latency, by_cost, by_distance, by_order)
         scored = Scored(each.id, total / MILLION, parts, price, each.room <= 0, each.refused)
@@ -227,11 +228,15 @@ def _places(left: list[Candidate], rank: dict[str, int], weight: float) -> list[
     last, rank_of = len(rank), rank.get
     keys = [rank_of(each.id, last) * _PRIORITIES + each.priority for each in left]
     levels = sorted(set(keys))
-    if len(levels) == 1:
-        return [weight // 1.0] * len(keys)
-    step = weight / (len(levels) - 1)
-    worth = {key: (weight - step * place) // 1.0 for place, key in enumerate(levels)}
+    worth = dict(zip(levels, _steps(weight, len(levels)), strict=True))
     return [worth[key] for key in keys]
+
+
+@lru_cache(maxsize=1000)
+def _steps(weight: float, levels: int) -> tuple[float, ...]:
+    """From the whole weight down to nothing in equal steps, in whole numbers."""
+    step = weight / max(1, levels - 1)
+    return tuple((weight - step * place) // 1.0 for place in range(levels))
 
 
 def _pick(scored: list[Scored], explore: float, chance: float) -> tuple[str, bool]:
