@@ -47,9 +47,7 @@ def route(plan: Plan) -> Report:
             figure(f"{name}: CPU p99", "us", [at(run, 0.99) for run in cpu]),
         ],
         [at_most("decision among 8 accounts: p99, us", median(p99), P99_US_MAX)],
-        [
-            "CPU: without what other processes took of the time; both are the same on a quiet machine"
-        ],
+        ["CPU: without the time that other processes took; on a quiet machine both are the same"],
         [],
     )
 
