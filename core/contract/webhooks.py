@@ -56,6 +56,12 @@ class RotateIn(Struct, frozen=True, forbid_unknown_fields=True):
     keep_old_s: Annotated[int, Meta(ge=0, le=2_592_000)] = 86_400
 
 
+class EndpointTestOut(Struct, frozen=True):
+    """A test event was journaled; its delivery is the message of that id."""
+
+    id: str
+
+
 class EndpointReplayIn(Struct, frozen=True, forbid_unknown_fields=True):
     """Sends again what was to be told since then, and failed unless `all` is asked for."""
 

@@ -20,7 +20,6 @@ REASONS: tuple[SuppressionReason, ...] = (
     "invalid",
     "manual",
 )
-ENTRIES_MAX = 20
 _STOPS: dict[SuppressionReason, tuple[MessageClass, ...]] = {
     "bounce": CLASSES,
     "invalid": CLASSES,
@@ -56,22 +55,9 @@ def entry_of(
 
 
 def joined(entries: Iterable[Entry]) -> tuple[Entry, ...]:
-    """All causes, one for each (reason, message), the earliest; the oldest first, within a bound.
-
-    Beyond the bound causes of the same reason become one, so that what is stopped stays stopped.
-    """
-    earliest: dict[tuple[str, str], Entry] = {}
-    for entry in sorted(entries, key=_order):
-        known = earliest.get((entry.reason, entry.message))
-        if known is None:
-            earliest[(entry.reason, entry.message)] = entry
-        else:
-            earliest[(entry.reason, entry.message)] = _merged(known, entry)
-    found = sorted(earliest.values(), key=_order)
-    if len(found) <= ENTRIES_MAX:
-        return tuple(found)
+    """One cause for each reason: the earliest, with all classes of its kind; the oldest first."""
     by_reason: dict[str, Entry] = {}
-    for entry in found:
+    for entry in sorted(entries, key=_order):
         known = by_reason.get(entry.reason)
         by_reason[entry.reason] = entry if known is None else _merged(known, entry)
     return tuple(sorted(by_reason.values(), key=_order))
@@ -92,5 +78,5 @@ def _merged(first: Entry, second: Entry) -> Entry:
     return Entry(first.reason, classes, first.at_ms, first.detail, first.message)
 
 
-def _order(entry: Entry) -> tuple[int, str, str, str, tuple[str, ...]]:
-    return entry.at_ms, entry.reason, entry.message, entry.detail, entry.classes
+def _order(entry: Entry) -> tuple[int, str, str, str]:
+    return entry.at_ms, entry.reason, entry.message, entry.detail

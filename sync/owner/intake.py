@@ -209,6 +209,8 @@ class Intake(Events):
             msg = self.add(message_id, shard)
             msg.by_id = 2 if known.ended else 1
             msg.accept = known.accept
+        msg.cancel = msg.cancel or known.noted
+        msg.followed = msg.followed or known.ended  # what had to follow stands since then
         self._join_early(msg)
         if msg.phase is not Phase.LOOKUP:
             return
