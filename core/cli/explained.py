@@ -30,7 +30,8 @@ def route_lines(route: Mapping[str, Any]) -> Iterator[str]:
     if route["explore"]:
         yield f"  {route['explore']:.0%} of such messages go to another candidate, to learn of it"
     if not decision["account"]:
-        ends = not decision["candidates"] and route["when_none"] == "end"
+        passing = any(each.get("passing") for each in decision.get("removed", []))
+        ends = route["when_none"] == "end" and not decision["candidates"] and not passing
         yield f"  such a message {'ends at once' if ends else 'waits until it expires'}"
 
 
