@@ -6,7 +6,8 @@ segment for each partition and kind. A segment once gathered must be written unt
 messages are not told again. What a new owner writes again is left out by readers.
 """
 
-from collections.abc import Callable, Iterable
+import asyncio
+from collections.abc import Callable, Collection, Iterable
 
 from core.engine.payload import content_of, mark_viewed, viewed_as
 from core.views.segments import (
@@ -21,9 +22,10 @@ from core.views.segments import (
     list_part,
     recipient_hash,
     recipient_part,
+    settled_as,
 )
-from sync.owner.state import Msg, Phase
-from sync.store.port import ViewRow
+from sync.owner.state import Msg
+from sync.store.port import PutViews, ViewRow, Write
 
 OPENED_AT_ONCE_MAX = 1_000
 
@@ -42,7 +44,7 @@ class Views:
         lists: dict[tuple[str, str, str], list[Row]] = {}
         recipients: dict[tuple[str, int], list[Row]] = {}
         for msg in msgs:
-            status = msg.state if msg.phase is Phase.ENDED else OPEN
+            status = settled_as(msg.state)
             message = msg.message
             if message is None or viewed_as(msg) == status:
                 continue
@@ -65,6 +67,11 @@ class Views:
             lists.setdefault((payload.tenant, channel, status), []).append(row)
             recipients.setdefault((payload.tenant, bucket_of(hashed)), []).append(row)
         return self._segments(lists, recipients) if lists else []
+
+    def writes_of(self, msgs: Iterable[Msg]) -> list[PutViews]:
+        """The same as writes to the store, none where nothing changed."""
+        rows = self.gather(msgs)
+        return [PutViews(rows)] if rows else []
 
     def opened(self, msgs: Iterable[Msg]) -> list[ViewRow]:
         """Segments for messages that are open for a while and not in the views; a slice of them.
@@ -103,6 +110,20 @@ class Views:
             rows.append(ViewRow(part, "", at_ms, self._writer, seq, encode_rows(found)))
         self._seq = seq
         return rows
+
+
+async def list_open_forever(
+    views: Views,
+    open_msgs: Callable[[], Collection[Msg]],
+    put: Callable[[Write, Callable[[], None]], None],
+    every_s: float,
+) -> None:
+    """Write views of what stays open, a slice each time, until cancelled."""
+    while True:
+        await asyncio.sleep(every_s)
+        rows = views.opened(open_msgs())
+        if rows:
+            put(PutViews(rows), lambda: None)
 
 
 def status_of(msg: Msg) -> str:

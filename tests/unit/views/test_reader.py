@@ -79,7 +79,9 @@ async def walk(reader: ViewReader, what: Asked, limits: list[int], to: str = "")
     for number in range(10_000):
         limit = limits[number % len(limits)]
         page = await (
-            reader.of_recipient(what, to, cursor, limit) if to else reader.of_tenant(what, cursor, limit)
+            reader.of_recipient(what, to, cursor, limit)
+            if to
+            else reader.of_tenant(what, cursor, limit)
         )
         assert len(page.rows) <= limit
         pages.append(page)
@@ -181,7 +183,9 @@ def test_since_and_until_cut_exactly(
 
 def one(at_ms: int, seq: int, rows: list[Row], status: str = "sent") -> ViewRow:
     body = encode_rows(rows)
-    return ViewRow(list_part("acme", at_ms // HOUR_MS), kind_of("sms", status), at_ms, "c1", seq, body)
+    return ViewRow(
+        list_part("acme", at_ms // HOUR_MS), kind_of("sms", status), at_ms, "c1", seq, body
+    )
 
 
 async def test_what_moved_on_is_left_out() -> None:
