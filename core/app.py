@@ -20,22 +20,17 @@ from msgspec import Struct
 from core.accept.acceptor import Acceptor, Bounds, sweep_forever
 from core.accept.keys import Keys
 from core.accounts.service import Accounts
-from core.api import deadletters as deadletters_api
 from core.api import keys as keys_api
-from core.api import lists as lists_api
 from core.api import messages as messages_api
 from core.api import operations
 from core.api import providers as providers_api
-from core.api import resend as resend_api
 from core.api import templates as templates_api
-from core.api.deadletters import DeadDeps
 from core.api.internal_auth import guard
 from core.api.link import LinkServer
-from core.api.lists import ListDeps
 from core.api.messages import MessageDeps
 from core.api.peers import Peers
-from core.api.resend import ResendDeps
 from core.api.wire import ConfigDeps
+from core.asking import Asking
 from core.clock import SystemClock
 from core.condition import Condition
 from core.contract.frames import HelloOk
@@ -51,18 +46,10 @@ from core.messages.view import Windows
 from core.obs.metrics import CoreMetrics
 from core.process import Process
 from core.providers.port import Outcome
-from core.replay.again import Again
-from core.replay.jobs import KIND as REPLAY
-from core.replay.jobs import Jobs
-from core.replay.replays import Replays
 from core.templates.render import Renderer
 from core.templates.store import TemplateStore
 from core.tenants.keys import KeyService
 from core.tenants.vault import load_vault
-from core.views.reader import ViewReader
-from core.views.scan import ReadBounds
-from core.views.truth import Truth
-from core.views.writer import Views, list_open_forever
 from sync.records import Record
 from sync.store.entities_sqlite import SQLiteEntities
 from sync.store.feed import EntityFeed
@@ -97,7 +84,6 @@ class Core:
         self._make_store()
         self._make_engine()
         self._make_config()
-        self._make_views()
         self._make_doors()
         self._wire()
 
@@ -169,46 +155,6 @@ class Core:
             self.settings.limits,
         )
 
-    def _make_views(self) -> None:
-        engine, views, core = self.engine, self.settings.views, self.settings.core
-        self.views = Views(self.incarnation, self.clock.wall_ms, views.open_after_ms)
-        engine.behind.views_of = self.views.writes_of
-        bounds = ReadBounds(views.parts_read_max, views.segments_read_max, views.rows_read_max)
-        truth = Truth(engine.owner, self.store, engine.lease_left_s)
-        self.lists = ViewReader(self.store, truth, bounds, self.clock.wall_ms)
-        self.keys = Keys(self.store, core.answered_keys_max)
-        self.reader = Reader(
-            engine.owner,
-            engine.shell,
-            self.store,
-            self.accepted,
-            engine.lease_left_s,
-            engine.logs,
-        )
-        protocol = self.settings.protocol
-        self.again = Again(
-            engine.logs,
-            self.clock,
-            engine.hlc,
-            protocol.expires_in_s(),
-            protocol.accept_timeout_ms / 1000,
-            self.condition.refusal,
-        )
-        self.replays = Replays(
-            Jobs(self.entities),
-            self.lists,
-            self.reader.find,
-            self.again,
-            self.clock,
-            self.log,
-            self.process.spawn,
-            me=self.incarnation,
-            save_s=views.replay_save_ms / 1000,
-            claim_s=views.replay_claim_ms / 1000,
-            keep_ms=protocol.ttl_days * 86_400_000,
-        )
-        self.feed.watch(REPLAY, self.replays.changed, self.replays.forget_all)
-
     def _make_doors(self) -> None:
         settings, core, limits = self.settings, self.settings.core, self.settings.limits
         bounds = Bounds(
@@ -219,9 +165,10 @@ class Core:
             settings.protocol.accept_timeout_ms / 1000,
             settings.protocol.expires_in_s(),
         )
+        keys = Keys(self.store, core.answered_keys_max)
         self.acceptor = Acceptor(
             self.engine.logs,
-            self.keys,
+            keys,
             self.renderer,
             settings.region.name,
             bounds,
@@ -242,9 +189,17 @@ class Core:
         )
         protocol = settings.protocol
         windows = Windows({"sms": protocol.receipt_window_sms_s, "email": 0})
+        reader = Reader(
+            self.engine.owner,
+            self.engine.shell,
+            self.store,
+            self.accepted,
+            self.engine.lease_left_s,
+            self.engine.logs,
+        )
         self.peers = Peers(self.engine.ownership, self.arguments.secret, self.log)
         messages = MessageDeps(
-            self.reader, self.engine.logs, self.clock, settings.region.name, windows, self.peers
+            reader, self.engine.logs, self.clock, settings.region.name, windows, self.peers
         )
         middleware = guard(self.arguments.secret, self.log, operations.OPEN_PATHS)
         self.web = web.Application(middlewares=[middleware], client_max_size=limits.batch_bytes_max)
@@ -253,26 +208,24 @@ class Core:
         self.web.add_routes(templates_api.routes(self.config))
         self.web.add_routes(providers_api.routes(self.config))
         self.web.add_routes(messages_api.routes(messages))
-        self._make_lists(windows)
+        self._make_asking(reader, keys, windows)
 
-    def _make_lists(self, windows: Windows) -> None:
-        settings, protocol = self.settings, self.settings.protocol
-        kept_ms = protocol.ttl_days * 86_400_000
-        lists = ListDeps(self.lists, self.clock, windows, settings.limits, kept_ms)
-        self.web.add_routes(lists_api.routes(lists))
-        dead = DeadDeps(lists, self.replays, secrets.token_bytes)
-        self.web.add_routes(deadletters_api.routes(dead))
-        resend = ResendDeps(
-            self.reader,
-            self.again,
-            self.keys,
+    def _make_asking(self, reader: Reader, keys: Keys, windows: Windows) -> None:
+        self.asking = Asking(
+            self.engine,
+            reader,
+            keys,
+            self.entities,
+            self.feed,
+            self.settings,
+            windows,
+            self.incarnation,
             self.clock,
-            secrets.token_bytes,
-            settings.region.name,
-            settings.limits,
-            protocol.horizon_days * 86_400,
+            self.condition.refusal,
+            self.process,
+            self.log,
         )
-        self.web.add_routes(resend_api.routes(resend))
+        self.web.add_routes(self.asking.routes())
 
     def _wire(self) -> None:
         told = Told(
@@ -283,7 +236,7 @@ class Core:
         self.engine.shell.answers.on_answer = told.answered
         self.engine.receipts.on_receipt = told.receipt
         self.engine.logs.on_durable = told.durable
-        self.acceptor.on_accepted = self.again.on_accepted = told.accepted
+        self.acceptor.on_accepted = self.asking.again.on_accepted = told.accepted
         self.acceptor.on_refused = told.refused
         self.workforce.on_loaded = told.accounts_changed
         self.engine.logs.on_row = self._row
@@ -323,10 +276,7 @@ class Core:
         spawn(sweep_forever(self.acceptor))
         spawn(self.engine.clockwork.run())
         spawn(self.condition.look_at_disk())
-        spawn(self.replays.watch_forever())
-        every_s = self.settings.core.seal_ms / 1000
-        open_msgs = self.engine.owner.msgs.values
-        spawn(list_open_forever(self.views, open_msgs, self.engine.behind.put, every_s))
+        self.asking.start()
         if self.settings.nats.url:
             spawn(self.signals.run())
         self.condition.listening = True
