@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.views.reader import Asked, Page, ViewReader
@@ -128,6 +128,7 @@ def written(flushes: list[tuple[int, str, list[str]]]) -> tuple[list[ViewRow], l
     return segments, [each for _, ids in order for each in ids]
 
 
+@settings(deadline=None)
 @given(
     st.lists(flush, max_size=12),
     st.lists(st.integers(1, 7), min_size=1, max_size=4),
@@ -158,6 +159,7 @@ def test_a_walk_meets_each_row_once_newest_first(
     asyncio.run(check())
 
 
+@settings(deadline=None)
 @given(st.lists(flush, min_size=1, max_size=8), st.integers(0, DAY_MS), st.integers(0, DAY_MS))
 def test_since_and_until_cut_exactly(
     flushes: list[tuple[int, str, list[str]]], since_ago: int, until_ago: int
@@ -255,6 +257,7 @@ cursors = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(cursors)
 def test_hostile_cursors_are_refused_or_harmless(text: str) -> None:
     place = read_cursor(text)
