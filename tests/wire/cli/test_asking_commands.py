@@ -51,7 +51,8 @@ def test_a_list_over_pages(region: Region, capsys: Captured) -> None:
     assert capsys.readouterr().out.splitlines() == [
         "ID          CHANNEL  STATUS   REASON     CLASS  AT",
         "local-k001  sms      failed   permanent  otp    2026-01-31T12:00:01.000Z",
-        "local-k002  sms      unknown             otp    2026-01-31T12:00:01.000Z  possibly sent twice",
+        "local-k002  sms      unknown             otp    2026-01-31T12:00:01.000Z"
+        "  possibly sent twice",
     ]
 
 
