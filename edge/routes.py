@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from core.contract.keys import KEYS, PROVIDERS, READ, SEND, TEMPLATES, Scope
+from core.contract.keys import KEYS, PROVIDERS, READ, SEND, TEMPLATES, WEBHOOKS, Scope
 from core.contract.lists import (
     MessagePage,
     ReplayIn,
@@ -127,6 +127,15 @@ LISTS: tuple[Route, ...] = (
         MessagePage,
         200,
         SearchIn,
+    ),
+    Route(
+        "GET",
+        "/v1/webhooks/{id}/deliveries",
+        "List the events that were told to an endpoint, newest first",
+        WEBHOOKS,
+        MessagePage,
+        codes=("invalid_request",),
+        query=tuple(name for name in _MESSAGES if name != "channel"),
     ),
     Route(
         "POST",

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from core.api.asked import Query, asked_of, bad_time, read_time_ms, tenant_of
 from core.api.internal_auth import Caller, caller_of
-from core.api.lists import ALL_CHANNELS, KNOWN, ListDeps, page_of
+from core.api.lists import ListDeps, listing_of, page_of
 from core.api.wire import answer, missing, read_body
 from core.contract.ids import ALPHABET
 from core.contract.keys import READ, SEND
@@ -55,20 +55,8 @@ class _DeadLetters:
     async def listed(self, request: web.Request) -> web.Response:
         caller = caller_of(request, READ)
         lists = self._deps.lists
-        query = Query(request, KNOWN)
-        asked = asked_of(
-            query.tenant(caller),
-            query.words("channel", ALL_CHANNELS, CHANNELS),
-            query.words("status", LISTED_STATUSES, DEAD_STATUSES),
-            query.time_ms("since"),
-            query.time_ms("until"),
-            now_ms=lists.clock.wall_ms(),
-            days=DEAD_DAYS,
-            kept_ms=lists.kept_ms,
-        )
-        start, limit = query.cursor(), query.limit(lists.limits.list_rows_max)
-        query.check()
-        return page_of(await lists.reader.of_tenant(asked, start, limit), lists)
+        listing = listing_of(request, caller, lists, LISTED_STATUSES, DEAD_STATUSES, DEAD_DAYS)
+        return page_of(await lists.reader.of_tenant(*listing), lists)
 
     async def replay(self, request: web.Request) -> web.Response:
         caller = caller_of(request, SEND)

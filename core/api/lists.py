@@ -1,4 +1,4 @@
-"""Lists of messages: by status, channel and time, and by recipient.
+"""Lists of messages: by status, channel and time, by recipient, and of a webhook endpoint's events.
 
 Rows come from views, newest first by when their status was seen; what they say is checked against
 what is true now. A page may be short and still have a cursor: asking on reads further back.
@@ -9,11 +9,19 @@ from typing import cast
 from aiohttp import web
 from msgspec import Struct
 
-from core.api.asked import Query, asked_of, bad_cursor, bad_time, read_time_ms, tenant_of
-from core.api.internal_auth import caller_of
+from core.api.asked import (
+    LIMIT_DEFAULT,
+    Query,
+    asked_of,
+    bad_cursor,
+    bad_time,
+    read_time_ms,
+    tenant_of,
+)
+from core.api.internal_auth import Caller, caller_of
 from core.api.wire import answer, read_body
 from core.clock import Clock
-from core.contract.keys import READ
+from core.contract.keys import READ, WEBHOOKS
 from core.contract.lists import ListedChannel, MessagePage, MessageRow, SearchIn
 from core.contract.pointers import FieldProblem
 from core.contract.problems import invalid
@@ -28,9 +36,16 @@ from core.contract.requests import MessageClass
 from core.contract.resources import Status
 from core.contract.sections.core import LimitsSettings
 from core.messages.view import Windows, is_final, rfc3339
-from core.views.reader import Page, ViewReader
+from core.views.reader import Asked, Page, ViewReader
 from core.views.scan import Listed
-from core.views.segments import END_STATUSES, EVENT, OPEN_STATUSES, read_cursor, write_cursor
+from core.views.segments import (
+    END_STATUSES,
+    EVENT,
+    OPEN_STATUSES,
+    Position,
+    read_cursor,
+    write_cursor,
+)
 from sync.records import State
 
 KNOWN = ("status", "channel", "since", "until", "cursor", "limit", "tenant")
@@ -55,20 +70,8 @@ def routes(deps: ListDeps) -> list[web.RouteDef]:
 
     async def listed(request: web.Request) -> web.Response:
         caller = caller_of(request, READ)
-        query = Query(request, KNOWN)
-        asked = asked_of(
-            query.tenant(caller),
-            query.words("channel", ALL_CHANNELS, CHANNELS),
-            query.words("status", ALL_STATUSES, ALL_STATUSES),
-            query.time_ms("since"),
-            query.time_ms("until"),
-            now_ms=deps.clock.wall_ms(),
-            days=LIST_DAYS,
-            kept_ms=deps.kept_ms,
-        )
-        start, limit = query.cursor(), query.limit(deps.limits.list_rows_max)
-        query.check()
-        return page_of(await deps.reader.of_tenant(asked, start, limit), deps)
+        listing = listing_of(request, caller, deps, ALL_STATUSES, ALL_STATUSES, LIST_DAYS)
+        return page_of(await deps.reader.of_tenant(*listing), deps)
 
     async def search(request: web.Request) -> web.Response:
         caller = caller_of(request, READ)
@@ -85,13 +88,52 @@ def routes(deps: ListDeps) -> list[web.RouteDef]:
             kept_ms=deps.kept_ms,
         )
         start = read_cursor(given.cursor) if given.cursor else None
-        limit = given.limit or min(50, deps.limits.list_rows_max)
+        limit = given.limit or min(LIMIT_DEFAULT, deps.limits.list_rows_max)
         return page_of(await deps.reader.of_recipient(asked, address, start, limit), deps)
+
+    async def deliveries(request: web.Request) -> web.Response:
+        caller = caller_of(request, WEBHOOKS)
+        asked, start, limit = listing_of(
+            request, caller, deps, ALL_STATUSES, ALL_STATUSES, SEARCH_DAYS, (EVENT,)
+        )
+        endpoint = request.match_info["id"]
+        return page_of(await deps.reader.of_recipient(asked, endpoint, start, limit), deps)
 
     return [
         web.get("/v1/messages", listed, allow_head=False),
         web.post("/v1/messages/search", search),
+        web.get("/v1/webhooks/{id}/deliveries", deliveries, allow_head=False),
     ]
+
+
+def listing_of(
+    request: web.Request,
+    caller: Caller,
+    deps: ListDeps,
+    statuses: tuple[str, ...],
+    default: tuple[str, ...],
+    days: int,
+    only: tuple[str, ...] = (),
+) -> tuple[Asked, Position | None, int]:
+    """What a query asks for, where to go on, and the page's size; ProblemError (400) otherwise.
+
+    `statuses` may be asked for, `default` are meant where none are; `only` leaves no choice of
+    channels. Without `since` it goes `days` back.
+    """
+    query = Query(request, [name for name in KNOWN if not only or name != "channel"])
+    asked = asked_of(
+        query.tenant(caller),
+        only or query.words("channel", ALL_CHANNELS, CHANNELS),
+        query.words("status", statuses, default),
+        query.time_ms("since"),
+        query.time_ms("until"),
+        now_ms=deps.clock.wall_ms(),
+        days=days,
+        kept_ms=deps.kept_ms,
+    )
+    start, limit = query.cursor(), query.limit(deps.limits.list_rows_max)
+    query.check()
+    return asked, start, limit
 
 
 def page_of(page: Page, deps: ListDeps) -> web.Response:

@@ -229,6 +229,22 @@ async def test_dead_letters(doors: Lists) -> None:
     assert await doors.ids("/v1/deadletters") == []  # the last week, where nothing is said
 
 
+async def test_the_deliveries_of_an_endpoint(doors: Lists) -> None:
+    core = doors.core
+    failed = await core.message("failed", channel="webhook", kind="event", to="ep_1")
+    told = await core.message("sent", channel="webhook", kind="event", to="ep_1")
+    await core.message("sent", channel="webhook", kind="event", to="ep_2")
+    path = "/v1/webhooks/ep_1/deliveries"
+    assert await doors.ids(path, scopes="webhooks") == [told, failed]
+    assert await doors.ids(path + "?status=failed", scopes="webhooks") == [failed]
+    assert await doors.ids(path, scopes="webhooks", tenant="other") == []
+    await doors.call("GET", path + "?channel=sms", scopes="webhooks", status=400)
+    await doors.call("GET", path, scopes="read", status=403)
+    again = await doors.call("POST", f"/v1/messages/{failed}/resend", status=202)
+    ((message, payload),) = await core.accepted(failed)
+    assert (message.id, payload.kind, payload.to) == (again["id"], "event", "ep_1")
+
+
 async def test_resend_makes_a_new_message(doors: Lists) -> None:
     core = doors.core
     failed = await core.message("failed", text="Once more")
