@@ -65,7 +65,9 @@ class _Versions:
     async def publish(self, request: web.Request) -> web.Response:
         caller = caller_of(request, TEMPLATES)
         name = request.match_info["name"]
-        given = await read_body(request, PublishIn, self._deps.limits)
+        given = PublishIn()
+        if request.body_exists:
+            given = await read_body(request, PublishIn, self._deps.limits)
         stamp = self._work.stamp(caller)
         if given.from_ == "in_force":
             current = await self._deps.templates.get(caller.tenant, name)

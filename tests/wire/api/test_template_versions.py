@@ -52,7 +52,7 @@ async def test_a_template_may_begin_as_a_draft(door: Door) -> None:
     assert [one["name"] for one in listed.body["data"]] == ["a"]
     rest = await door.call("GET", f"/v1/templates?cursor={listed.body['next_cursor']}")
     assert [(one["name"], one["version"]) for one in rest.body["data"]] == [("otp", 0)]
-    assert (await door.call("POST", "/v1/templates/otp/publish", {})).body["version"] == 1
+    assert (await door.call("POST", "/v1/templates/otp/publish")).body["version"] == 1
     await door.call("PUT", "/v1/templates/otp", otp("x", publish=False))
     assert (await door.call("POST", "/v1/templates", otp(publish=False))).status == 409
     assert (await door.call("DELETE", "/v1/templates/otp/draft")).status == 204
