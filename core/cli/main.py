@@ -20,6 +20,8 @@ _COMMANDS = {
     "deadletters": ("core.cli.deadletters", "list what failed, send it again"),
     "keys": ("core.cli.keys", "list, create and revoke API keys"),
     "providers": ("core.cli.providers", "list and change provider accounts"),
+    "policies": ("core.cli.policies", "list and change routing policies"),
+    "route": ("core.cli.route", "ask how a message would go, and why"),
     "templates": ("core.cli.templates", "list and change templates"),
     "audit": ("core.cli.audit", "check the journal of a data folder"),
     "config": ("core.cli.config", "check, show and describe the settings"),
