@@ -46,7 +46,7 @@ def test_a_mistake_is_named(change: dict[str, Any], named: str) -> None:
 
 def test_what_the_registry_reads() -> None:
     assert smtp.WIRE == smtp.CAPABILITIES.wire == "smtp"
-    assert smtp.SECRETS == ("password",)
+    assert smtp.SECRETS == ("password", "dkim_key", "bounce_key")
     assert smtp.CAPABILITIES.channel == "email"
     assert set(smtp.CAPABILITIES.formats) == {"text", "html", "subject"}
     assert smtp.CAPABILITIES.reference
