@@ -30,6 +30,7 @@ from core.api.link import LinkServer
 from core.api.messages import MessageDeps
 from core.api.peers import Peers
 from core.api.wire import ConfigDeps
+from core.bounces.service import Bounces
 from core.clock import SystemClock
 from core.condition import Condition
 from core.contract.frames import HelloOk
@@ -67,6 +68,7 @@ class Arguments(Struct, frozen=True):
     link_port: int
     secret: str
     vault_key: str
+    bounce_port: int = 0
 
 
 class Core:
@@ -143,6 +145,15 @@ class Core:
             self.process.spawn,
         )
         service.watch(self.feed, self.workforce.changed, self.workforce.reload_all)
+        self.bounces = Bounces(
+            self.settings,
+            service,
+            self.engine.receipts.received,
+            lambda account, kind: self.metrics.bounces.of(account, kind).add(),
+            self.log,
+            self.process.spawn,
+        )
+        self.bounces.watch(self.feed)
         self.feed.watch("template", self.renderer.changed, self.renderer.forget_all)
         self.config = ConfigDeps(
             self.entities,
@@ -187,7 +198,10 @@ class Core:
             self.log,
         )
         protocol = settings.protocol
-        windows = Windows({"sms": protocol.receipt_window_sms_s, "email": 0})
+        windows = Windows(
+            {"sms": protocol.receipt_window_sms_s, "email": protocol.receipt_window_email_s},
+            self._is_silent,
+        )
         reader = Reader(
             self.engine.owner,
             self.engine.shell,
@@ -251,6 +265,7 @@ class Core:
         await self.link.start(host, self.arguments.link_port)
         await web.TCPSite(runner, host, self.arguments.http_port).start()
         await self.workforce.load()
+        await self.bounces.start(self.arguments.bounce_port)
         spawn = self.process.spawn
         spawn(self.engine.ownership.renew_forever())
         spawn(self.engine.ownership.watch_forever())
@@ -269,6 +284,7 @@ class Core:
         """Nothing new, the old finished, the lease left; at most the grace."""
         self.condition.stopping = self.engine.dispatcher.stopping = self.process.ending = True
         self.link.leaving()
+        await self.bounces.stop()
         grace_s = self.settings.core.stop_grace_ms / 1000
         await self._until(
             lambda: not self.acceptor.waiting and not self.engine.dispatcher.calling, grace_s
@@ -310,6 +326,10 @@ class Core:
     def _account_state(self, account_id: str) -> str:
         account = self.engine.accounts.get(account_id)
         return "" if account is None else account.state
+
+    def _is_silent(self, account_id: str) -> bool:
+        account = self.engine.accounts.get(account_id)
+        return account is not None and account.adapter is not None and not account.has_receipts
 
     def status(self) -> dict[str, Any]:
         """How this core is, for people."""
