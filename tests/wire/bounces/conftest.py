@@ -15,7 +15,7 @@ from core.bounces.listener import BounceListener
 from core.bounces.session import Bounds
 from core.contract.ids import mint_keyed
 from core.contract.log import silent
-from core.contract.resources import ProviderIn
+from core.contract.providers import ProviderIn
 from core.providers.port import ReceiptIn
 from core.providers.smtp.verp import Verp
 from core.tenants.vault import Vault
