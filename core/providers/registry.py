@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from importlib import import_module
 from random import Random
 from types import MappingProxyType
-from typing import Protocol, cast
+from typing import Any, Protocol, cast, runtime_checkable
 
 from msgspec import Struct
 
+from core.contract.pointers import FieldProblem
 from core.providers.port import Adapter, AdapterEvents, Capabilities
 
 WIRES: Mapping[str, str] = MappingProxyType(
@@ -40,6 +41,16 @@ class Wire(Protocol):
     CAPABILITIES: Capabilities
     Settings: type[Struct]
     make: Make
+
+
+@runtime_checkable
+class ChecksSecrets(Protocol):
+    """A wire whose secrets have a form, or depend on the settings."""
+
+    def check_secrets(
+        self, settings: Any, secrets: Mapping[str, str | None], /
+    ) -> list[FieldProblem]:
+        """All that is wrong; a secret that is there already, sealed, has the value None."""
 
 
 def wire(name: str) -> Wire:

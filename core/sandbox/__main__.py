@@ -23,7 +23,7 @@ from core.sandbox.limits import SandboxLimits
 
 _LOG_FILE = "GOUTONG_LOG_FILE"
 _DATA = Path("goutong-data/sandbox")
-_T = TypeVar("_T", str, int)
+_T = TypeVar("_T")
 
 
 def main() -> int:
@@ -66,6 +66,7 @@ async def _serve(arguments: argparse.Namespace, settings: Settings, log: Log) ->
         http_port=_given(arguments.http, defaults.http_port),
         smpp_port=_given(arguments.smpp, defaults.smpp_port),
         smtp_port=_given(arguments.smtp, defaults.smtp_port),
+        bounce_to=_given(arguments.bounce_to, _where(defaults.bounce_to)),
         seed=arguments.seed,
         limits=SandboxLimits(history_max=defaults.history_max),
         log=log,
@@ -107,6 +108,12 @@ def _port(text: str) -> int:
     return port
 
 
+def _where(text: str) -> tuple[str, int] | None:
+    """host:port, or None for none."""
+    host, _, port = text.rpartition(":")
+    return (host.strip("[]"), _port(port)) if text else None
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m core.sandbox", description="Providers that behave as badly as told."
@@ -123,6 +130,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--http", type=_port, metavar="PORT", help="HTTP doors; 0: a free port")
     parser.add_argument("--smpp", type=_port, metavar="PORT", help="SMSC; 0: a free port")
     parser.add_argument("--smtp", type=_port, metavar="PORT", help="mail server; 0: a free port")
+    parser.add_argument(
+        "--bounce-to", type=_where, metavar="HOST:PORT", help="SMTP server that takes bounces"
+    )
     parser.add_argument("--seed", type=int, help="seed of the behaviour's randomness")
     parser.add_argument("--json", action="store_true", help="print the ports as one JSON line")
     return parser
