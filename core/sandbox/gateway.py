@@ -18,7 +18,7 @@ import msgspec
 
 from core.sandbox.behaviour import RefuseAs
 from core.sandbox.callbacks import Callback
-from core.sandbox.http_behaviour import Refusal, Story, Word
+from core.sandbox.http_behaviour import Story, Word
 from core.sandbox.http_double import SECRET, HttpDouble, number_can_be_reached
 from core.sandbox.http_peer import Ending, HttpCall, HttpReply
 

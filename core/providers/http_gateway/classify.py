@@ -134,7 +134,7 @@ class Classifier:
         return str(answer.status)
 
     def _words(self, answer: Answer) -> str:
-        """The gateway's words for a person, the whole answer where it is not said where they are."""
+        """The gateway's words for a person; the whole answer where nothing says where they are."""
         text = as_text(answer.at(self._settings.detail)) if self._settings.detail else answer.text
         for each in self._hidden:
             text = text.replace(each, "(secret)").replace(quote(each, safe=""), "(secret)")

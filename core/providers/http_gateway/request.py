@@ -1,8 +1,4 @@
-"""The request that hands one message to the gateway, made from the account's templates. Pure.
-
-Raises `UnsendableError` where a message cannot stand in it (a line break that would leave a
-header); the gateway is not asked then.
-"""
+"""The request that hands one message to the gateway, made from the account's templates. Pure."""
 
 import base64
 from collections.abc import Mapping
@@ -17,10 +13,6 @@ from core.providers.port import OutMessage
 from core.providers.smpp.gsm7 import encode as encode_gsm7
 
 _TYPES = {"json": "application/json", "form": "application/x-www-form-urlencoded"}
-
-
-class UnsendableError(ValueError):
-    """The message does not fit into the request."""
 
 
 class Request(Struct, frozen=True):
@@ -52,9 +44,6 @@ def build(
             url += ("&" if "?" in url else "?") + encoded
     if settings.body in _TYPES:
         headers.setdefault("Content-Type", _TYPES[settings.body])
-    for text in headers.values():
-        if any(ord(letter) < 0x20 or ord(letter) > 0xFF or letter == "\x7f" for letter in text):
-            raise UnsendableError("a header would hold a letter that no header can")
     return Request(settings.method, url, headers, body)
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct, field
 
 from core.providers.http_gateway.pointer import Scalar
-from core.providers.http_places import Count, Line, Millis, Url
+from core.providers.http_places import HttpPlace, Line, Url
 from core.providers.port import ReceiptStatus
 
 Form = Literal["json", "form", "query"]
@@ -119,7 +119,7 @@ class Coding(Struct, frozen=True, forbid_unknown_fields=True):
     unicode: Line = "8"
 
 
-class HttpGatewaySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class HttpGatewaySettings(HttpPlace, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One gateway, and how each message is handed to it."""
 
     url: Url
@@ -147,28 +147,3 @@ class HttpGatewaySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Where the provider's own error code and words stand, to be shown."""
 
     callbacks: Callbacks | None = None
-
-    connections_max: Count = 16
-    window: Count = 32
-    """Calls under way at once; those that have no connection yet wait for one."""
-
-    connect_timeout_ms: Millis = 5_000
-    timeout_ms: Millis = 30_000
-    """For the whole answer: running out leaves the message in doubt."""
-
-    throttle_wait_ms: Millis = 1_000
-    """The wait after a throttling answer that names none."""
-
-    throttle_wait_max_ms: Millis = 60_000
-    """The longest wait that is believed of a throttling answer."""
-
-    reconnect_min_ms: Millis = 200
-    reconnect_max_ms: Millis = 30_000
-    """Pause before the next call after the gateway could not be reached; it doubles."""
-
-    answer_bytes_max: Annotated[int, Meta(ge=1_024, le=1_048_576)] = 65_536
-    allow_http: bool = False
-    """Whether credentials may go in clear to another machine."""
-
-    ca_file: str = ""
-    """PEM file of the authorities to trust; empty: those of the system."""

@@ -7,16 +7,16 @@ written.
 from collections.abc import Set as AbstractSet
 from typing import Annotated
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, field
 
 from core.contract.pointers import FieldProblem
-from core.providers.http_places import Count, Line, Millis, Url, address_problem
+from core.providers.http_places import HttpPlace, Line, Url, address_problem
 
 _Sid = Annotated[str, Meta(max_length=64, pattern="^[A-Za-z0-9]*$(?!\n)")]
 _Seconds = Annotated[int, Meta(ge=1, le=36_000)]
 
 
-class SmsHttpSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class SmsHttpSettings(HttpPlace, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One account that takes messages in Twilio's form."""
 
     account_sid: Annotated[_Sid, Meta(min_length=1)]
@@ -36,31 +36,6 @@ class SmsHttpSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     validity_max_s: _Seconds = 36_000
     """The longest validity that the provider takes; a message that lives longer is given this."""
-
-    connections_max: Count = 16
-    window: Count = 32
-    """Calls under way at once; those that have no connection yet wait for one."""
-
-    connect_timeout_ms: Millis = 5_000
-    timeout_ms: Millis = 30_000
-    """For the whole answer: running out leaves the message in doubt."""
-
-    throttle_wait_ms: Millis = 1_000
-    """The wait after a throttling answer that names none."""
-
-    throttle_wait_max_ms: Millis = 60_000
-    """The longest wait that is believed of a throttling answer."""
-
-    reconnect_min_ms: Millis = 200
-    reconnect_max_ms: Millis = 30_000
-    """Pause before the next call after the provider could not be reached; it doubles."""
-
-    answer_bytes_max: Annotated[int, Meta(ge=1_024, le=1_048_576)] = 65_536
-    allow_http: bool = False
-    """Whether credentials may go in clear to another machine."""
-
-    ca_file: str = ""
-    """PEM file of the authorities to trust; empty: those of the system."""
 
 
 def problems(settings: SmsHttpSettings, secrets: AbstractSet[str]) -> list[FieldProblem]:
