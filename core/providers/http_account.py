@@ -2,8 +2,9 @@
 
 What is written and what an answer means is the wire's affair (`Talk`); here is what such accounts
 have in common. There is no session to set up, so the account counts as up until a call finds no
-connection while no other call was answered: then it rests, for longer each time, and the next call
-alone tries whether the provider can be reached again. A provider that refuses the account itself takes it out until it is edited.
+connection while no other call was answered. Then it rests, for longer each time, and the next
+call alone tries whether the provider can be reached again. A provider that refuses the account
+itself takes it out until it is edited.
 
 Addresses come from the operator and are called whatever network they are in.
 """

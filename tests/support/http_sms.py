@@ -1,5 +1,6 @@
 """Adapters of HTTP gateways at the sandbox's doubles, and a door for their callbacks."""
 
+import io
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from random import Random
@@ -10,7 +11,7 @@ from aiohttp import web
 
 from core.api.receipts import ReceiptDeps, routes
 from core.clock import SystemClock
-from core.contract.log import silent
+from core.contract.log import Log
 from core.contract.problems import ProblemError
 from core.engine.accounts import Account
 from core.providers.port import Adapter, Call, Outcome, OutMessage, ReceiptIn
@@ -30,8 +31,12 @@ class Bench:
         self.callbacks: list[int] = []
         self.faults: list[str] = []
         self.lates: list[tuple[str, Outcome]] = []
+        self.accounts = {account_id: self.account}
+        self.door = ""
         self.acknowledges = True
         self.refuses = 0
+        self._logged = io.BytesIO()
+        self.log = Log(self._logged, "debug")
 
     @property
     def adapter(self) -> Adapter:
@@ -73,6 +78,11 @@ class Bench:
         self.outcomes += told
         return told[0]
 
+    def lines(self) -> list[dict[str, Any]]:
+        """What the door logged."""
+        self.log.flush()
+        return [msgspec.json.decode(line) for line in self._logged.getvalue().splitlines()]
+
     def words(self) -> list[str]:
         """The statuses that were reported."""
         return [receipt.status for receipt in self.receipts]
@@ -104,12 +114,12 @@ async def at_work(box: Sandbox, kind: str, **changes: Any) -> AsyncIterator[Benc
     bench = Bench("gw")
     secrets_given: Mapping[str, str] | None = changes.pop("secrets", None)
     deps = ReceiptDeps(
-        {"gw": bench.account},
+        bench.accounts,
         bench.take,
         lambda _, status: bench.callbacks.append(status),
         SystemClock().boot,
         0.5,
-        silent(),
+        bench.log,
     )
 
     @web.middleware
@@ -125,6 +135,7 @@ async def at_work(box: Sandbox, kind: str, **changes: Any) -> AsyncIterator[Benc
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     door = f"http://127.0.0.1:{runner.addresses[0][1]}/v1/receipts/gw"
+    bench.door = door
     name, given, secrets = settings_of(box, kind, door)
     how = wire(name)
     settings = msgspec.convert({**given, **changes}, how.Settings)
@@ -136,3 +147,4 @@ async def at_work(box: Sandbox, kind: str, **changes: Any) -> AsyncIterator[Benc
     finally:
         await adapter.stop(100)
         await runner.cleanup()
+        bench.log.close()
