@@ -23,8 +23,10 @@ from core.accounts.service import Accounts
 from core.api import keys as keys_api
 from core.api import messages as messages_api
 from core.api import operations
+from core.api import policies as policies_api
 from core.api import providers as providers_api
 from core.api import receipts as receipts_api
+from core.api import route as route_api
 from core.api import templates as templates_api
 from core.api.internal_auth import guard
 from core.api.link import LinkServer
@@ -32,12 +34,14 @@ from core.api.messages import MessageDeps
 from core.api.peers import Peers
 from core.api.receipts import ReceiptDeps
 from core.api.wire import ConfigDeps
+from core.asking import Asking
 from core.clock import SystemClock
 from core.condition import Condition
 from core.contract.frames import HelloOk
 from core.contract.ids import parse_id
 from core.contract.log import Log
 from core.contract.settings import Settings
+from core.decide.route import Candidate
 from core.engine.adapters import Workforce
 from core.engine.engine import Engine
 from core.engine.signals import Signals
@@ -45,6 +49,8 @@ from core.engine.told import Told
 from core.messages.reader import Accepted, Reader
 from core.messages.view import Windows
 from core.obs.metrics import CoreMetrics
+from core.policies.active import ActivePolicies
+from core.policies.store import PolicyStore
 from core.process import Process
 from core.providers.port import Outcome
 from core.templates.render import Renderer
@@ -145,6 +151,10 @@ class Core:
             self.process.spawn,
         )
         service.watch(self.feed, self.workforce.changed, self.workforce.reload_all)
+        self.policies = ActivePolicies(
+            PolicyStore(self.entities, service), self.process.spawn, self.log
+        )
+        self.policies.watch(self.feed)
         self.feed.watch("template", self.renderer.changed, self.renderer.forget_all)
         self.config = ConfigDeps(
             self.entities,
@@ -167,9 +177,10 @@ class Core:
             settings.protocol.accept_timeout_ms / 1000,
             settings.protocol.expires_in_s(),
         )
+        keys = Keys(self.store, core.answered_keys_max)
         self.acceptor = Acceptor(
             self.engine.logs,
-            Keys(self.store, core.answered_keys_max),
+            keys,
             self.renderer,
             settings.region.name,
             bounds,
@@ -208,7 +219,28 @@ class Core:
         self.web.add_routes(keys_api.routes(self.config))
         self.web.add_routes(templates_api.routes(self.config))
         self.web.add_routes(providers_api.routes(self.config))
+        self.web.add_routes(policies_api.routes(self.config, self.policies.store))
+        route = route_api.RouteDeps(self._candidates, self.policies.serving, limits)
+        self.web.add_routes(route_api.routes(route))
         self.web.add_routes(messages_api.routes(messages))
+        self._make_asking(reader, keys, windows)
+
+    def _make_asking(self, reader: Reader, keys: Keys, windows: Windows) -> None:
+        self.asking = Asking(
+            self.engine,
+            reader,
+            keys,
+            self.entities,
+            self.feed,
+            self.settings,
+            windows,
+            self.incarnation,
+            self.clock,
+            self.condition.refusal,
+            self.process,
+            self.log,
+        )
+        self.web.add_routes(self.asking.routes())
 
     def _make_receipts_door(self) -> None:
         receipts = ReceiptDeps(
@@ -230,11 +262,12 @@ class Core:
         self.engine.shell.answers.on_answer = told.answered
         self.engine.receipts.on_receipt = told.receipt
         self.engine.logs.on_durable = told.durable
-        self.acceptor.on_accepted = told.accepted
+        self.acceptor.on_accepted = self.asking.again.on_accepted = told.accepted
         self.acceptor.on_refused = told.refused
         self.workforce.on_loaded = told.accounts_changed
         self.engine.logs.on_row = self._row
         self.workforce.on_receipt = self.engine.receipts.received
+        self.policies.on_changed = self.engine.dispatcher.arm
         self.workforce.on_changed = self.engine.dispatcher.arm
         self.workforce.on_late = self._late
         self.signals = Signals(
@@ -263,6 +296,7 @@ class Core:
         host = self.settings.core.host
         await self.link.start(host, self.arguments.link_port)
         await web.TCPSite(runner, host, self.arguments.http_port).start()
+        await self.policies.load()
         await self.workforce.load()
         spawn = self.process.spawn
         spawn(self.engine.ownership.renew_forever())
@@ -270,6 +304,7 @@ class Core:
         spawn(sweep_forever(self.acceptor))
         spawn(self.engine.clockwork.run())
         spawn(self.condition.look_at_disk())
+        self.asking.start()
         if self.settings.nats.url:
             spawn(self.signals.run())
         self.condition.listening = True
@@ -323,6 +358,10 @@ class Core:
     def _account_state(self, account_id: str) -> str:
         account = self.engine.accounts.get(account_id)
         return "" if account is None else account.state
+
+    def _candidates(self, channel: str) -> list[Candidate]:
+        accounts = self.engine.accounts.values()
+        return [each.candidate(False) for each in accounts if each.channel == channel]
 
     def status(self) -> dict[str, Any]:
         """How this core is, for people."""

@@ -35,6 +35,7 @@ from core.contract.sections.core import (
 from core.contract.sections.edge import EdgeSettings
 from core.contract.sections.kinds import Section
 from core.contract.sections.sandbox import SandboxSettings
+from core.contract.sections.views import ViewsSettings
 
 PREFIX = "GOUTONG_"
 
@@ -50,6 +51,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     limits: LimitsSettings = field(default_factory=LimitsSettings)
     retry: RetrySettings = field(default_factory=RetrySettings)
     templates: TemplatesSettings = field(default_factory=TemplatesSettings)
+    views: ViewsSettings = field(default_factory=ViewsSettings)
     sandbox: SandboxSettings = field(default_factory=SandboxSettings)
     nats: NatsSettings = field(default_factory=NatsSettings)
     log: LogSettings = field(default_factory=LogSettings)

@@ -1,4 +1,5 @@
-"""What a data folder holds before its first core starts: keys, sandbox accounts, two templates.
+"""What a data folder holds before its first core starts: keys, sandbox accounts with their policy,
+two templates.
 
 All of it is done again at each start and changes nothing that is there already, but the addresses
 of the sandbox's accounts when its ports moved. What somebody edited or deleted stays as it is.
@@ -15,9 +16,12 @@ from core.accounts.service import Accounts
 from core.clock import SystemClock
 from core.contract.keys import MINT_RANDOM_BYTES, format_key, mint_key
 from core.contract.problems import ProblemError
-from core.contract.resources import ProviderIn, TemplateBody, TemplateIn
+from core.contract.providers import ProviderIn
+from core.contract.resources import TemplateBody, TemplateIn
+from core.policies.store import PolicyStore
 from core.supervisor.folder import DataFolder, FolderError
 from core.supervisor.parts import CONFIG_STORE, VAULT_KEY
+from core.supervisor.seed_policy import keep_policy, priced
 from core.templates import store as templates
 from core.templates.store import TemplateStore, template_id
 from core.tenants.keys import ensure_key
@@ -106,7 +110,8 @@ async def seed(
         if sandbox is not None:
             store = Accounts(entities, load_vault(environ.get(VARIABLE), vault_key))
             for account in sandbox_accounts(*sandbox, edge_url):
-                await _keep_account(entities, store, account, warn)
+                await _keep_account(entities, store, priced(account), warn)
+            await keep_policy(entities, PolicyStore(entities, store))
     except (StoreError, ValueError) as error:
         raise FolderError(f"{folder.path / CONFIG_STORE}: {error}") from None
     finally:
@@ -180,6 +185,10 @@ async def _keep_account(
             settings={**found.account.settings, **address},
             secrets=wanted.secrets if found.account.secrets else None,
             priority=found.account.priority,
+            price=found.account.price,
+            destinations=found.account.destinations,
+            limits=found.account.limits,
+            location=found.account.location,
         )
     try:
         await store.put(wanted, None)
