@@ -25,12 +25,14 @@ from core.api import messages as messages_api
 from core.api import operations
 from core.api import policies as policies_api
 from core.api import providers as providers_api
+from core.api import receipts as receipts_api
 from core.api import route as route_api
 from core.api import templates as templates_api
 from core.api.internal_auth import guard
 from core.api.link import LinkServer
 from core.api.messages import MessageDeps
 from core.api.peers import Peers
+from core.api.receipts import ReceiptDeps
 from core.api.wire import ConfigDeps
 from core.asking import Asking
 from core.bounces.service import Bounces
@@ -93,6 +95,7 @@ class Core:
         self._make_engine()
         self._make_config()
         self._make_doors()
+        self._make_receipts_door()
         self._wire()
 
     # Making
@@ -253,6 +256,17 @@ class Core:
             self.log,
         )
         self.web.add_routes(self.asking.routes())
+
+    def _make_receipts_door(self) -> None:
+        receipts = ReceiptDeps(
+            self.engine.accounts,
+            self.engine.receipts.received,
+            lambda account, status: self.metrics.callbacks.of(account, str(status)).add(),
+            self.clock.boot,
+            self.settings.core.callback_wait_ms / 1000,
+            self.log,
+        )
+        self.web.add_routes(receipts_api.routes(receipts))
 
     def _wire(self) -> None:
         told = Told(

@@ -4,6 +4,7 @@ A wire is a package that exposes what `Wire` names. Unknown names raise KeyError
 """
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from importlib import import_module
 from random import Random
 from types import MappingProxyType
@@ -15,7 +16,12 @@ from core.contract.pointers import FieldProblem
 from core.providers.port import Adapter, AdapterEvents, Capabilities
 
 WIRES: Mapping[str, str] = MappingProxyType(
-    {"smpp": "core.providers.smpp", "smtp": "core.providers.smtp"}
+    {
+        "http_gateway": "core.providers.http_gateway",
+        "smpp": "core.providers.smpp",
+        "sms_http": "core.providers.sms_http",
+        "smtp": "core.providers.smtp",
+    }
 )
 
 
@@ -51,6 +57,14 @@ class ChecksSecrets(Protocol):
         self, settings: Any, secrets: Mapping[str, str | None], /
     ) -> list[FieldProblem]:
         """All that is wrong; a secret that is there already, sealed, has the value None."""
+
+
+@runtime_checkable
+class ChecksSettings(Protocol):
+    """A wire whose settings have rules that single fields do not show."""
+
+    def problems(self, settings: Struct, secrets: AbstractSet[str], /) -> list[FieldProblem]:
+        """What is wrong; `secrets` are the names of those that the account will have."""
 
 
 def wire(name: str) -> Wire:

@@ -92,7 +92,7 @@ def test_keys_providers_and_templates(region: Region) -> None:
     assert listed[made["id"]]["revoked"]
     assert "key" not in listed[made["id"]]
     accounts = {each["id"]: each["state"] for each in told(region, "providers")["data"]}
-    assert accounts == {"sandbox-smsc": "up", "sandbox-smtp": "up"}
+    assert accounts.items() >= {"sandbox-smsc": "up", "sandbox-smtp": "up"}.items()
     assert told(region, "providers", "disable", "sandbox-smtp")["enabled"] is False
     assert told(region, "providers", "enable", "sandbox-smtp")["enabled"] is True
     template = {"name": "door", "bodies": {"sms": {"en": {"text": "Hello {{ name }}"}}}}
