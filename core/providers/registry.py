@@ -14,7 +14,11 @@ from msgspec import Struct
 from core.providers.port import Adapter, AdapterEvents, Capabilities
 
 WIRES: Mapping[str, str] = MappingProxyType(
-    {"smpp": "core.providers.smpp", "smtp": "core.providers.smtp"}
+    {
+        "smpp": "core.providers.smpp",
+        "smtp": "core.providers.smtp",
+        "webhook": "core.providers.webhook",
+    }
 )
 
 
