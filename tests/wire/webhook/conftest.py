@@ -1,0 +1,10 @@
+"""The HTTP wire tests run on uvloop, as the core does."""
+
+from collections.abc import Callable
+from typing import Any
+
+import uvloop
+
+
+def pytest_asyncio_loop_factories(config: Any, item: Any) -> dict[str, Callable[[], Any]]:
+    return {"uvloop": uvloop.new_event_loop}
