@@ -24,11 +24,13 @@ from core.api import keys as keys_api
 from core.api import messages as messages_api
 from core.api import operations
 from core.api import providers as providers_api
+from core.api import receipts as receipts_api
 from core.api import templates as templates_api
 from core.api.internal_auth import guard
 from core.api.link import LinkServer
 from core.api.messages import MessageDeps
 from core.api.peers import Peers
+from core.api.receipts import ReceiptDeps
 from core.api.wire import ConfigDeps
 from core.clock import SystemClock
 from core.condition import Condition
@@ -207,6 +209,15 @@ class Core:
         self.web.add_routes(templates_api.routes(self.config))
         self.web.add_routes(providers_api.routes(self.config))
         self.web.add_routes(messages_api.routes(messages))
+        receipts = ReceiptDeps(
+            self.engine.accounts,
+            self.engine.receipts.received,
+            lambda account, status: self.metrics.callbacks.of(account, str(status)).add(),
+            self.clock.boot,
+            core.callback_wait_ms / 1000,
+            self.log,
+        )
+        self.web.add_routes(receipts_api.routes(receipts))
 
     def _wire(self) -> None:
         told = Told(
