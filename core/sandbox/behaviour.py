@@ -45,6 +45,8 @@ _HINTS = {
     "/receipt/read": _SHARE,
     "/receipt/wrong_signature": _SHARE,
     "/error_in_200": _SHARE,
+    "/redirect": _SHARE,
+    "/slow_drip": _SHARE,
     "/receipt/delay_ms": "Write a whole number of milliseconds from 0 to 86400000 (a day).",
 }
 

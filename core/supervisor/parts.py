@@ -46,6 +46,7 @@ def sandbox_ports(settings: Settings) -> list[tuple[str, int]]:
         ("sandbox-smtp", sandbox.smtp_port),
         ("sandbox-sms-http", sandbox.sms_http_port),
         ("sandbox-gateway", sandbox.gateway_port),
+        ("sandbox-webhook", sandbox.webhook_port),
     ]
 
 
@@ -141,7 +142,7 @@ def sandbox_part(
     """The sandbox, which lives beside the regions."""
     command = settings.supervisor.sandbox_command or [sys.executable, "-m", "core.sandbox"]
     arguments = ["--data", str(folder.path / "sandbox")]
-    for wire in ("http", "smpp", "smtp", "sms-http", "gateway"):
+    for wire in ("http", "smpp", "smtp", "sms-http", "gateway", "webhook"):
         arguments += [f"--{wire}", str(ports[f"sandbox-{wire}"])]
     url = f"http://{reach(settings.sandbox.host)}:{ports['sandbox-http']}"
     return PartSpec(

@@ -39,8 +39,8 @@ class WebhookSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     # Where calls may go. Private, loopback and shared addresses need `allow_private`; any network
     # can be opened by name. `ports` empty: any port.
     allow_private: bool = False
-    allow_networks: Annotated[list[str], Meta(max_length=100)] = []
-    ports: Annotated[list[_Port], Meta(max_length=100)] = [80, 443, 8080, 8443]
+    allow_networks: Annotated[tuple[str, ...], Meta(max_length=100)] = ()
+    ports: Annotated[tuple[_Port, ...], Meta(max_length=100)] = (80, 443, 8080, 8443)
     names_ttl_ms: _Millis = 30_000
 
     # PEM file of the authorities to trust; empty: those of the system.
