@@ -62,7 +62,7 @@ class HookSink(asyncio.Protocol):
             lines = data[:head].lower()
             at = lines.find(_LENGTH)
             if at < 0:
-                self._transport.abort()  # not one we compare
+                self._transport.close()  # not one we compare
                 return
             stop = lines.find(b"\r", at)
             length = int(lines[at + len(_LENGTH) : stop if stop >= 0 else head])

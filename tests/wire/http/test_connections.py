@@ -138,12 +138,12 @@ async def test_words_on_an_idle_connection_end_it() -> None:
 async def test_a_server_that_speaks_first_is_not_called() -> None:
     async def script(peer: Peer) -> None:
         await peer.say(b"220 ready\r\n")
-        assert await peer.gone() == b""
+        await peer.gone()
 
     async with HttpServer(then=script) as server, client() as http:
         http.send("one", server.url)
         result = await http.result("one")
-        # The banner may come after the request has gone; it is never taken for an answer.
+        # The request may go before the banner comes, which is never taken for an answer.
         assert not isinstance(result, Answered)
         assert server.connections <= 2
 
