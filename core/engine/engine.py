@@ -10,6 +10,7 @@ from core.contract.log import Log
 from core.contract.settings import Settings
 from core.decide.retry import Rules
 from core.engine.accounts import Account
+from core.engine.behind import Behind
 from core.engine.clockwork import Clockwork
 from core.engine.dispatch import Dispatcher
 from core.engine.logs import Logs
@@ -17,6 +18,7 @@ from core.engine.ownership import Ownership
 from core.engine.receipts import Receipts
 from core.engine.shell import Shell
 from core.process import Process
+from sync.hlc import Hlc
 from sync.lease import Holder, Watch
 from sync.owner.owner import Owner
 from sync.owner.state import Limits
@@ -60,19 +62,11 @@ class Engine:
             settings.core.receipt_buckets_back,
             process.spawn,
         )
-        retry = settings.retry
-        self.shell = Shell(
-            store,
-            self.owner,
-            self.logs,
-            self.dispatcher,
-            self.receipts,
-            Rules(retry.first_ms, retry.longest_ms, retry.jitter),
-            clock,
-            random,
-            log,
-        )
+        self.hlc = Hlc(protocol.clock_bound_ms * 1000)
+        self.behind = Behind(store, self.owner, self.logs, clock, self.hlc)
+        self.shell = self._make_shell(random)
         self.ownership = self._make_ownership(url, random)
+        self.shell.learn_logs = self.ownership.learn_logs
         self.clockwork = Clockwork(
             self.owner,
             self.shell,
@@ -101,6 +95,21 @@ class Engine:
             store.row_records_max,
             store.row_bytes_max,
             store.records_waiting_max,
+        )
+
+    def _make_shell(self, random: Random) -> Shell:
+        retry = self._settings.retry
+        return Shell(
+            self.store,
+            self.owner,
+            self.logs,
+            self.dispatcher,
+            self.receipts,
+            self.behind,
+            Rules(retry.first_ms, retry.longest_ms, retry.jitter),
+            self._clock,
+            random,
+            self._log,
         )
 
     def _make_ownership(self, url: str, random: Random) -> Ownership:
@@ -135,4 +144,5 @@ def limits_of(settings: Settings) -> Limits:
         core.park_after_ms,
         core.park_waiting_ms,
         core.set_aside_ms,
+        core.await_in_memory_ms,
     )
