@@ -86,6 +86,7 @@ class Core:
         self._make_engine()
         self._make_config()
         self._make_doors()
+        self._make_receipts_door()
         self._wire()
 
     # Making
@@ -208,12 +209,14 @@ class Core:
         self.web.add_routes(templates_api.routes(self.config))
         self.web.add_routes(providers_api.routes(self.config))
         self.web.add_routes(messages_api.routes(messages))
+
+    def _make_receipts_door(self) -> None:
         receipts = ReceiptDeps(
             self.engine.accounts,
             self.engine.receipts.received,
             lambda account, status: self.metrics.callbacks.of(account, str(status)).add(),
             self.clock.boot,
-            core.callback_wait_ms / 1000,
+            self.settings.core.callback_wait_ms / 1000,
             self.log,
         )
         self.web.add_routes(receipts_api.routes(receipts))

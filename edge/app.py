@@ -100,16 +100,7 @@ class EdgeApp:
         )
         limits = ProxyLimits(settings.proxy_timeout_ms)
         self._proxy = Proxy(gate, self._bodies, self._http, limits)
-        self._callbacks = CallbackDoor(
-            Bodies(
-                bytes_max=settings.callback_body_bytes_max,
-                held_bytes_max=settings.callback_bytes_held_max,
-                timeout_ms=settings.body_timeout_ms,
-            ),
-            self._http,
-            callback_limits(settings),
-            self._rim.now,
-        )
+        self._callbacks = self._callback_door()
         self._server = GuardedServer(
             self._handle, server_limits(settings), log, random_bits=self._rim.random_bits
         )
@@ -127,6 +118,15 @@ class EdgeApp:
         )
         self._listener: asyncio.Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
+
+    def _callback_door(self) -> CallbackDoor:
+        settings = self._config.settings
+        bodies = Bodies(
+            bytes_max=settings.callback_body_bytes_max,
+            held_bytes_max=settings.callback_bytes_held_max,
+            timeout_ms=settings.body_timeout_ms,
+        )
+        return CallbackDoor(bodies, self._http, callback_limits(settings), self._rim.now)
 
     @property
     def port(self) -> int:

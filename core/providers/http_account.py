@@ -46,8 +46,9 @@ class Talk(Protocol):
     def request(self, message: OutMessage) -> HttpRequest | Outcome:
         """The request, or why the provider is not asked."""
 
-    def outcome(self, status: int, body: bytes, throttle_wait_ms: int) -> Outcome:
-        """What an answer means; `throttle_wait_ms` is the wait if it is a throttling one."""
+    def outcome(self, ref: str, status: int, body: bytes, throttle_wait_ms: int) -> Outcome:
+        """What an answer to the attempt `ref` means; `throttle_wait_ms` is the wait if it is a
+        throttling one."""
 
     def callback(self, callback: Callback, wall_ms: int) -> CallbackAnswer:
         """What a callback tells, if it is genuine."""
@@ -128,12 +129,12 @@ class HttpAccount:
             return
 
         def done(result: HttpResult) -> None:
-            outcome = self._outcome(result)
+            outcome = self._outcome(call.message.ref, result)
             self._learn(result, outcome)
             call.done(outcome)
 
         def late(result: HttpResult) -> None:
-            outcome = self._outcome(result)
+            outcome = self._outcome(call.message.ref, result)
             if outcome.kind != "unknown":
                 self._events.late(call.message.ref, outcome)
 
@@ -147,9 +148,9 @@ class HttpAccount:
 
     # --- inside ---
 
-    def _outcome(self, result: HttpResult) -> Outcome:
+    def _outcome(self, ref: str, result: HttpResult) -> Outcome:
         if isinstance(result, Answered):
-            return self._answered(result)
+            return self._answered(ref, result)
         if isinstance(result, Withdrawn):
             return Outcome("withdrawn")
         if isinstance(result, NotSent):
@@ -158,7 +159,7 @@ class HttpAccount:
             return Outcome("account_fault", detail=result.detail)
         return Outcome("unknown", detail=result.detail)
 
-    def _answered(self, result: Answered) -> Outcome:
+    def _answered(self, ref: str, result: Answered) -> Outcome:
         if not result.complete and 200 <= result.status < 300:
             return Outcome("unknown", code=str(result.status), detail="the answer broke off")
         place = self._place
@@ -168,7 +169,7 @@ class HttpAccount:
             place.throttle_wait_ms,
             place.throttle_wait_max_ms,
         )
-        return self._talk.outcome(result.status, result.body, held_ms)
+        return self._talk.outcome(ref, result.status, result.body, held_ms)
 
     def _learn(self, result: HttpResult, outcome: Outcome) -> None:
         """What a call says of the account itself."""

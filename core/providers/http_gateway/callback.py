@@ -133,7 +133,8 @@ def _receipt(report: Any, query: Mapping[str, str], described: Callbacks) -> Rec
     ref = as_text(find(report, described.ref)) if described.ref else ""
     if not ref and described.ref_query:
         ref = query.get(described.ref_query, "")
-    if not named and not ref:
+    named = named or provider_id(ref)
+    if not named:
         return None
     word = as_text(find(report, described.status))
     status = described.statuses.get(word, "unknown")

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+import msgspec
+
 from core.providers.http import BadUrlError, HttpRequest, Target, field_lines, target_of
 from core.providers.http_gateway.callback import read
 from core.providers.http_gateway.classify import Classifier
@@ -30,8 +32,12 @@ class GatewayTalk:
             return Outcome("permanent", detail="the message does not fit into the request")
         return HttpRequest(target, fields, made.body, made.method.encode())
 
-    def outcome(self, status: int, body: bytes, throttle_wait_ms: int) -> Outcome:
-        return self._classifier.outcome(status, body, throttle_wait_ms)
+    def outcome(self, ref: str, status: int, body: bytes, throttle_wait_ms: int) -> Outcome:
+        outcome = self._classifier.outcome(status, body, throttle_wait_ms)
+        if outcome.kind == "accepted" and not outcome.provider_id:
+            # A gateway without ids reports by our own name of the attempt.
+            return msgspec.structs.replace(outcome, provider_id=ref)
+        return outcome
 
     def callback(self, callback: Callback, wall_ms: int) -> CallbackAnswer:
         secret = self._secrets.get("callback_secret", "")

@@ -31,7 +31,7 @@ class TwilioTalk:
             return Outcome("permanent", detail="the text is empty")
         return HttpRequest(self._target, self._fields, form(message, self._settings))
 
-    def outcome(self, status: int, body: bytes, throttle_wait_ms: int) -> Outcome:
+    def outcome(self, ref: str, status: int, body: bytes, throttle_wait_ms: int) -> Outcome:  # noqa: ARG002 - answers have ids of their own
         return outcome(status, body, throttle_wait_ms)
 
     def callback(self, callback: Callback, wall_ms: int) -> CallbackAnswer:  # noqa: ARG002 - no time in it
