@@ -9,6 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from core.contract.keys import KEYS, PROVIDERS, READ, SEND, TEMPLATES, Scope
+from core.contract.providers import ProviderIn, ProviderOut, ProviderPage
 from core.contract.requests import NotificationAnswer, NotificationRequest
 from core.contract.resources import (
     CancelOut,
@@ -16,9 +17,6 @@ from core.contract.resources import (
     KeyOut,
     KeyPage,
     MessageOut,
-    ProviderIn,
-    ProviderOut,
-    ProviderPage,
     TemplateIn,
     TemplateOut,
     TemplatePage,

@@ -14,7 +14,7 @@ from core.accounts.check import check_account, read_settings
 from core.accounts.model import Fault, Opened, ProviderAccount, StoredAccount
 from core.contract.pointers import FieldProblem
 from core.contract.problems import invalid, problem
-from core.contract.resources import ProviderIn
+from core.contract.providers import ProviderIn
 from core.providers.registry import WIRES, wire
 from core.tenants.vault import Vault, VaultError
 from sync.store.entities import Entity, EntityStore, StaleVersion, live
@@ -62,6 +62,10 @@ class Accounts:
                 given.priority,
                 given.settings,
                 self._sealed(given, before),
+                given.price,
+                given.destinations,
+                given.limits,
+                given.location,
             )
             try:
                 version = await self._entities.put(KIND, given.id, _encode(account), current)

@@ -65,16 +65,18 @@ class Account:
     def candidate(self, refused: bool) -> Candidate:
         """The facts for a routing decision."""
         now = self._clock.boot()
+        capabilities = self.capabilities
         return Candidate(
             self.id,
             self.channel,
             self.enabled,
             self.priority,
             self._quality.success(now),
-            self.state,
-            self.room,
-            now < self.paused_until,
-            refused,
+            state=self.state,
+            room=self.room,
+            paused_ms=max(0, int((self.paused_until - now) * 1000)),
+            refused=refused,
+            text_chars_max=capabilities.text_chars_max if capabilities else 0,
         )
 
     def answered(self, outcome: Outcome) -> None:

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from core.clock import Clock
-from core.decide.route import Decision, choose
+from core.decide.policy import DEFAULT
+from core.decide.route import Decision, Wanted, choose
 from core.engine.accounts import Account
 from core.engine.payload import Payload, content_of
 from core.providers.port import Call, Outcome, OutMessage
@@ -121,7 +122,9 @@ class Dispatcher:
             if queue[0].phase is not Phase.OFFERED:
                 queue.popleft()  # parked or ended while it waited
                 continue
-            decision = choose(channel, [a.candidate(False) for a in self._accounts.values()])
+            decision = choose(
+                Wanted(channel), [a.candidate(False) for a in self._accounts.values()], DEFAULT, 0.0
+            )
             if not decision.account:
                 self._explain(channel, queue, decision)
                 return
@@ -162,7 +165,8 @@ class Dispatcher:
         accounts: Iterable[Account] = self._accounts.values()
         if msg.repeat is not None:
             accounts = [a for a in accounts if a.id == msg.repeat.account]
-        return choose(channel, [a.candidate(a.id in refused) for a in accounts])
+        candidates = [a.candidate(a.id in refused) for a in accounts]
+        return choose(Wanted(channel), candidates, DEFAULT, 0.0)
 
     def _intend(self, msg: Msg, decision: Decision) -> bool:
         account = self._accounts[decision.account]
