@@ -12,13 +12,11 @@ throttled) shows that the provider works. Pure: the time comes in as seconds of 
 jumps back, the cool-down begins anew and is no longer than it was.
 """
 
-from typing import Literal
-
 from msgspec import Struct
 
+from core.decide.route import Circuit
 from core.decide.window import Window
 
-Circuit = Literal["closed", "open", "half_open"]
 FAILURES = frozenset({"retryable", "unknown", "not_sent", "account_fault"})
 NO_WORD = frozenset({"withdrawn"})
 

@@ -136,7 +136,11 @@ class Turns(Generic[T]):
         if tenant is None:
             return None
         self._tags.go(tenant)
-        item = self._tenants[tenant].popleft()
+        waiting = self._tenants[tenant]
+        item = waiting.popleft()
+        if not waiting:
+            _drop(self._heap)
+            del self._tenants[tenant]
         self._less()
         return item
 

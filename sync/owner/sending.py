@@ -176,6 +176,16 @@ class Sending(Book):
             state, reason = "unknown", "in_doubt"
         self.end(msg, state, reason, detail, now_ms)
 
+    def give_up_offered(
+        self, msg: Msg, state: State, reason: str, detail: str, now_ms: int
+    ) -> None:
+        """The dispatcher's verdict before any intent: nobody takes it, or it must not be sent."""
+        if msg.phase is not Phase.OFFERED:
+            return
+        if msg.unsettled:
+            state, reason = "unknown", "in_doubt"
+        self.end(msg, state, reason, detail, now_ms)
+
     def end(self, msg: Msg, state: State, reason: str, detail: str, now_ms: int) -> None:
         """Write the end; it is told only once it stands."""
         if msg.phase in (Phase.ENDING, Phase.ENDED) or msg.shard not in self.shards:
@@ -281,7 +291,7 @@ class Sending(Book):
             self.end(msg, "unknown", "in_doubt", why, now_ms)
         else:
             why = "its time was over before a provider took it"
-            why += f" ({msg.why})" if msg.why else ""
+            why += f" ({msg.why.text})" if msg.why.text else ""
             self.end(msg, "expired", "expired", why, now_ms)
 
     # Parking in the open set

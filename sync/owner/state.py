@@ -39,6 +39,18 @@ class Phase(IntEnum):
     ENDED = 12
 
 
+class Why:
+    """Why messages wait, for people: one for all that wait for the same thing."""
+
+    __slots__ = ("text",)
+
+    def __init__(self) -> None:
+        self.text = ""
+
+
+NOTHING = Why()  # waits for nothing that anybody told; never written to
+
+
 class Msg:
     """One message in memory. `accept` is the place of the copy that counts."""
 
@@ -84,7 +96,7 @@ class Msg:
         self.phase = Phase.LOOKUP
         self.state: State = "accepted"
         self.reason = ""
-        self.why = ""  # why it waits, for people
+        self.why = NOTHING
         self.fixed = False
         self.sought = False  # its content was asked for by its place
         self.cancel = False
@@ -247,6 +259,7 @@ __all__ = [
     "ReadEventsAgain",
     "Refused",
     "Revive",
+    "Why",
     "WriteByIds",
     "WriteEffect",
     "WriteOpen",
