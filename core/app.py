@@ -49,7 +49,6 @@ from core.templates.render import Renderer
 from core.templates.store import TemplateStore
 from core.tenants.keys import KeyService
 from core.tenants.vault import load_vault
-from sync.hlc import Hlc
 from sync.records import Record
 from sync.store.entities_sqlite import SQLiteEntities
 from sync.store.feed import EntityFeed
@@ -172,7 +171,7 @@ class Core:
             settings.region.name,
             bounds,
             self.clock,
-            Hlc(settings.protocol.clock_bound_ms * 1000),
+            self.engine.hlc,
             self.log,
             self.condition.refusal,
             self.process.spawn,
@@ -214,7 +213,7 @@ class Core:
         )
         told.gauges(self.engine.lease_left_s, lambda: self.condition.free_bytes)
         self.engine.shell.on_changed = told.changed
-        self.engine.shell.on_answer = told.answered
+        self.engine.shell.answers.on_answer = told.answered
         self.engine.receipts.on_receipt = told.receipt
         self.engine.logs.on_durable = told.durable
         self.acceptor.on_accepted = told.accepted
@@ -303,7 +302,7 @@ class Core:
         named = parse_id(message_id)
         if named is not None:
             attempt = rest.partition(".")[0]
-            self.engine.shell.late(message_id, named.shard, attempt, account_id, outcome)
+            self.engine.shell.answers.late(message_id, named.shard, attempt, account_id, outcome)
 
     # Answers
 

@@ -10,6 +10,7 @@ from core.contract.log import Log
 from core.contract.settings import Settings
 from core.decide.retry import Rules
 from core.engine.accounts import Account
+from core.engine.behind import Behind
 from core.engine.clockwork import Clockwork
 from core.engine.dispatch import Dispatcher
 from core.engine.logs import Logs
@@ -17,6 +18,7 @@ from core.engine.ownership import Ownership
 from core.engine.receipts import Receipts
 from core.engine.shell import Shell
 from core.process import Process
+from sync.hlc import Hlc
 from sync.lease import Holder, Watch
 from sync.owner.owner import Owner
 from sync.owner.state import Limits
@@ -60,6 +62,8 @@ class Engine:
             settings.core.receipt_buckets_back,
             process.spawn,
         )
+        self.hlc = Hlc(protocol.clock_bound_ms * 1000)
+        self.behind = Behind(store, self.owner, self.logs, clock, self.hlc)
         retry = settings.retry
         self.shell = Shell(
             store,
@@ -67,12 +71,14 @@ class Engine:
             self.logs,
             self.dispatcher,
             self.receipts,
+            self.behind,
             Rules(retry.first_ms, retry.longest_ms, retry.jitter),
             clock,
             random,
             log,
         )
         self.ownership = self._make_ownership(url, random)
+        self.shell.learn_logs = self.ownership.learn_logs
         self.clockwork = Clockwork(
             self.owner,
             self.shell,

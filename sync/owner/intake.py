@@ -150,6 +150,7 @@ class Intake(Events):
             return
         msg.by_id = 1
         msg.cancel = msg.cancel or known.noted
+        self._keep_body(msg, known)
         self._join_early(msg)
         missing = self._missing(msg, known)
         if missing:
@@ -176,6 +177,16 @@ class Intake(Events):
         else:
             self.let_go(msg)
             self.drop(msg)
+
+    @staticmethod
+    def _keep_body(msg: Msg, known: ById) -> None:
+        """What waits in the open set without any effect yet has fixed its body by that."""
+        if msg.message is None or known.accept is None or known.effects or msg.effects:
+            return
+        if known.body_hash and known.body_hash != msg.message.body_hash:
+            if msg.accept is not None and msg.accept not in msg.conflicts:
+                msg.conflicts.append(msg.accept)
+            msg.message, msg.accept = None, known.accept
 
     @staticmethod
     def _missing(msg: Msg, known: ById) -> list[Place]:

@@ -190,7 +190,8 @@ class Owner(Intake):
         self.write_parked()
         while self._timers and self._timers[0][0] <= now_ms:
             _, _, msg = heappop(self._timers)
-            if msg.phase is Phase.WAITING and msg.due_ms <= now_ms and msg.id in self.msgs:
+            waits = msg.phase is Phase.WAITING or msg.phase is Phase.AWAITING
+            if waits and msg.due_ms <= now_ms and msg.id in self.msgs:
                 self.again(msg, now_ms)
 
     def sweep(self, now_ms: int) -> None:
@@ -199,15 +200,28 @@ class Owner(Intake):
         When memory is short, what was offered last goes to the open set, so that a provider that
         is away does not keep what others could send in the log.
         """
-        for msg in [m for m in self.msgs.values() if m.phase in IDLE]:
-            self.expire_idle(msg, now_ms)
-            if self._waited(msg, self.limits.park_waiting_ms, now_ms):
-                self.set_aside(msg, now_ms)
         wanted = self.limits.open_messages_max // 8
-        if self.room < wanted // 2:
+        short = self.room < wanted // 2
+        for msg in list(self.msgs.values()):
+            if msg.phase in IDLE:
+                self.expire_idle(msg, now_ms)
+                if self._waited(msg, self.limits.park_waiting_ms, now_ms):
+                    self.set_aside(msg, now_ms)
+            elif msg.phase is Phase.AWAITING:
+                self._await_elsewhere(msg, short, now_ms)
+        if short:
             waiting = [m for m in self.msgs.values() if self._waited(m, SHORT_WAIT_MS, now_ms)]
             for msg in waiting[::-1][: wanted - self.room]:
                 self.set_aside(msg, now_ms)
+
+    def _await_elsewhere(self, msg: Msg, short: bool, now_ms: int) -> None:
+        """Evidence comes soon or not for long: what still waits for it leaves the memory."""
+        assert msg.message is not None
+        msg.due_ms = msg.message.escalate_at_ms
+        lasts = msg.due_ms - now_ms >= self.limits.park_after_ms
+        lingered = now_ms - msg.offered_ms >= self.limits.await_in_memory_ms
+        if msg.accept is not None and (short or (lasts and lingered)):
+            self.leave_sent(msg)
 
     @staticmethod
     def _waited(msg: Msg, least_ms: int, now_ms: int) -> bool:
