@@ -68,13 +68,15 @@ class DayRights:
             self._ask()
         return self._held
 
-    def take(self) -> None:
-        """Use one; `room` was asked in the same turn."""
+    def take(self) -> int:
+        """Use one; `room` was asked in the same turn. The day that it is of."""
         self._held -= 1
+        return self._day
 
-    def give_back(self) -> None:
-        """One was not used after all."""
-        self._held += 1
+    def give_back(self, day: int) -> None:
+        """One of that day was not used after all."""
+        if day == self._day:
+            self._held += 1
 
     async def stop(self) -> None:
         """Give back what is held; without the store it is lost."""

@@ -28,6 +28,16 @@ class ProtectionRules(Struct, frozen=True):
     processes: int = 1
 
 
+class Held(Struct, frozen=True, gc=False):
+    """A right that was spent: whether on a probe of the circuit, and on which day's account."""
+
+    probe: bool
+    day: int
+
+
+USUAL = Held(False, -1)
+
+
 class Protection:
     """The protection of one account; times are of the clock that counts on."""
 
@@ -68,29 +78,29 @@ class Protection:
         kept = 0 if lane < TRANSACTIONAL else self._kept(self._rate.burst)
         return take(self.tat, now, self._rate, 1 + kept)[1]
 
-    def hold(self, again: bool, now: float) -> bool:
-        """Spend a right for one call. True where the call is a probe of the circuit."""
+    def hold(self, again: bool, now: float) -> Held:
+        """Spend a right for one call; `room` was asked in the same turn."""
         if self._rate is not None:
             self.tat, _ = take(self.tat, now, self._rate)
-        if self.day is not None:
-            self.day.take()
+        day = -1 if self.day is None else self.day.take()
         if again:
             self._budget.retry(now)
         else:
             self._budget.first(now)
-        return self.breaker.begun()
+        probe = self.breaker.begun()
+        return Held(probe, day) if probe or day >= 0 else USUAL
 
-    def drop(self, probe: bool) -> None:
+    def drop(self, held: Held) -> None:
         """The call was never made."""
-        self.breaker.dropped(probe)
+        self.breaker.dropped(held.probe)
         if self.day is not None:
-            self.day.give_back()
+            self.day.give_back(held.day)
 
-    def answered(self, kind: str, probe: bool, now: float) -> None:
+    def answered(self, kind: str, held: Held, now: float) -> None:
         """What came of the call."""
-        self.breaker.answered(kind, probe, now)
+        self.breaker.answered(kind, held.probe, now)
         if self.day is not None and kind in ("withdrawn", "not_sent"):
-            self.day.give_back()
+            self.day.give_back(held.day)
 
     def _kept(self, whole: int) -> int:
         """What of it only urgent lanes may use."""
