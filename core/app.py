@@ -23,7 +23,9 @@ from core.accounts.service import Accounts
 from core.api import keys as keys_api
 from core.api import messages as messages_api
 from core.api import operations
+from core.api import policies as policies_api
 from core.api import providers as providers_api
+from core.api import route as route_api
 from core.api import templates as templates_api
 from core.api.internal_auth import guard
 from core.api.link import LinkServer
@@ -36,6 +38,7 @@ from core.contract.frames import HelloOk
 from core.contract.ids import parse_id
 from core.contract.log import Log
 from core.contract.settings import Settings
+from core.decide.route import Candidate
 from core.engine.adapters import Workforce
 from core.engine.engine import Engine
 from core.engine.signals import Signals
@@ -43,6 +46,8 @@ from core.engine.told import Told
 from core.messages.reader import Accepted, Reader
 from core.messages.view import Windows
 from core.obs.metrics import CoreMetrics
+from core.policies.active import ActivePolicies
+from core.policies.store import PolicyStore
 from core.process import Process
 from core.providers.port import Outcome
 from core.templates.render import Renderer
@@ -142,6 +147,10 @@ class Core:
             self.process.spawn,
         )
         service.watch(self.feed, self.workforce.changed, self.workforce.reload_all)
+        self.policies = ActivePolicies(
+            PolicyStore(self.entities, service), self.process.spawn, self.log
+        )
+        self.policies.watch(self.feed)
         self.feed.watch("template", self.renderer.changed, self.renderer.forget_all)
         self.config = ConfigDeps(
             self.entities,
@@ -205,6 +214,9 @@ class Core:
         self.web.add_routes(keys_api.routes(self.config))
         self.web.add_routes(templates_api.routes(self.config))
         self.web.add_routes(providers_api.routes(self.config))
+        self.web.add_routes(policies_api.routes(self.config, self.policies.store))
+        route = route_api.RouteDeps(self._candidates, self.policies.serving, limits)
+        self.web.add_routes(route_api.routes(route))
         self.web.add_routes(messages_api.routes(messages))
 
     def _wire(self) -> None:
@@ -221,6 +233,7 @@ class Core:
         self.workforce.on_loaded = told.accounts_changed
         self.engine.logs.on_row = self._row
         self.workforce.on_receipt = self.engine.receipts.received
+        self.policies.on_changed = self.engine.dispatcher.arm
         self.workforce.on_changed = self.engine.dispatcher.arm
         self.workforce.on_late = self._late
         self.signals = Signals(
@@ -249,6 +262,7 @@ class Core:
         host = self.settings.core.host
         await self.link.start(host, self.arguments.link_port)
         await web.TCPSite(runner, host, self.arguments.http_port).start()
+        await self.policies.load()
         await self.workforce.load()
         spawn = self.process.spawn
         spawn(self.engine.ownership.renew_forever())
@@ -309,6 +323,10 @@ class Core:
     def _account_state(self, account_id: str) -> str:
         account = self.engine.accounts.get(account_id)
         return "" if account is None else account.state
+
+    def _candidates(self, channel: str) -> list[Candidate]:
+        accounts = self.engine.accounts.values()
+        return [each.candidate(False) for each in accounts if each.channel == channel]
 
     def status(self) -> dict[str, Any]:
         """How this core is, for people."""

@@ -17,7 +17,7 @@ from core.contract.problems import invalid, problem
 from core.contract.providers import ProviderIn
 from core.providers.registry import WIRES, wire
 from core.tenants.vault import Vault, VaultError
-from sync.store.entities import Entity, EntityStore, StaleVersion, live
+from sync.store.entities import LIST_MAX, Entity, EntityStore, StaleVersion, live
 from sync.store.feed import EntityFeed
 
 KIND = "provider"
@@ -42,6 +42,15 @@ class Accounts:
     async def list(self, after: str = "", limit: int = 100) -> list[StoredAccount]:
         """Accounts in order of id, those after `after`."""
         return [_stored(found) for found in await self._entities.list(KIND, after, limit)]
+
+    async def ids(self) -> set[str]:
+        """The ids of all accounts."""
+        found: set[str] = set()
+        after = ""
+        while page := await self._entities.list(KIND, after, LIST_MAX):
+            found.update(entity.id for entity in page)
+            after = page[-1].id
+        return found
 
     async def put(self, given: ProviderIn, expect: int | None) -> StoredAccount:
         """Store it; `expect` 0 means that there must be none yet."""

@@ -23,21 +23,21 @@ Amount = Annotated[float, Meta(ge=0, le=1_000_000)]
 Countries = Annotated[list[Country], Meta(max_length=300)]
 
 
-class Price(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class Price(Struct, frozen=True, forbid_unknown_fields=True):
     """What one part of a message costs; a country that is not named costs `amount`."""
 
     amount: Amount = 0.0
     by_country: Annotated[dict[Country, Amount], Meta(max_length=300)] = field(default_factory=dict)
 
 
-class Destinations(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class Destinations(Struct, frozen=True, forbid_unknown_fields=True):
     """Where an account sends: the countries allowed (none named: all), less those denied."""
 
     allow: Countries = field(default_factory=list)
     deny: Countries = field(default_factory=list)
 
 
-class AccountLimits(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class AccountLimits(Struct, frozen=True, forbid_unknown_fields=True):
     """How much an account may be given: messages a second, messages a day (UTC), calls at once.
     What is left out is limited by the wire alone."""
 

@@ -11,9 +11,9 @@ from typing import Literal
 
 from msgspec import Struct, field
 
+from core.contract.policies import ORDER_FIRST
+
 WhenNone = Literal["wait", "end"]
-# A step in the order outweighs any difference in success among up to a hundred accounts.
-ORDER_FIRST = 100.0
 # Scores are whole millionths while they are added up, so that the parts of one are its sum.
 MILLION = 1_000_000.0
 

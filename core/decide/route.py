@@ -18,9 +18,17 @@ from typing import Literal
 
 from msgspec import Struct
 
+from core.contract.explanation import Decision, Parts, Removed, Scored
 from core.contract.providers import Destinations, Price
 from core.decide.policy import MILLION, Policy
 
+__all__ = [
+    "BY_NUMBER", "CONNECTING", "EVERYWHERE", "FREE", "Candidate", "Circuit", "Decision", "Parts",
+    "Reach", "Removed", "Scored", "Wanted", "choose", "ends_at_once", "reach_of", "reasons",
+]  # fmt: skip
+
+# Channels whose recipients have a country, so that destinations bind.
+BY_NUMBER = frozenset({"sms"})
 Circuit = Literal["closed", "open", "half_open"]
 LATENCY_SCALE_MS = 100.0
 DISTANCE_SCALE_KM = 500.0
@@ -84,50 +92,6 @@ class Candidate(Struct, frozen=True, gc=False):
     html: bool = True
 
 
-class Removed(Struct, frozen=True, gc=False, omit_defaults=True):
-    """An account that is out of the question, and why. `passing`: by itself and soon not so."""
-
-    account: str
-    why: str
-    passing: bool = False
-
-
-class Parts(Struct, frozen=True, gc=False, omit_defaults=True):
-    """What a score is the sum of; what the policy does not weigh is left out."""
-
-    success: float | None = None
-    latency: float | None = None
-    cost: float | None = None
-    distance: float | None = None
-    order: float | None = None
-
-
-class Scored(Struct, frozen=True, gc=False, omit_defaults=True):
-    """An account that may be used. `price` is of the whole message; `full`: no free room now;
-    `refused`: it said no to this message before, and nobody else is left."""
-
-    account: str
-    score: float
-    parts: Parts
-    price: float
-    full: bool = False
-    refused: bool = False
-
-
-class Decision(Struct, frozen=True, gc=False, omit_defaults=True):
-    """The choice and how it came about. `account` is "" when nobody can take it now.
-
-    `explored`: another one than the best was chosen, to learn how it does.
-    """
-
-    account: str
-    policy: str
-    version: int
-    candidates: list[Scored]
-    removed: list[Removed] = []
-    explored: bool = False
-
-
 def choose(
     wanted: Wanted, candidates: Sequence[Candidate], policy: Policy, chance: float
 ) -> Decision:
@@ -189,10 +153,10 @@ def _why_not(wanted: Wanted, each: Candidate, policy: Policy, price: float) -> R
         why = "forbidden by the policy"
     elif policy.require and each.id not in policy.require:
         why = "not among those that the policy requires"
-    elif wanted.country and (
+    elif wanted.channel in BY_NUMBER and (
         wanted.country in reach.deny or (reach.allow and wanted.country not in reach.allow)
     ):
-        why = f"does not send to {wanted.country}"
+        why = f"does not send to {wanted.country or 'ZZ'}"
     elif 0 < each.text_chars_max < wanted.chars:
         why = f"takes {each.text_chars_max} characters, the text has {wanted.chars}"
     elif wanted.html and not each.html:

@@ -161,6 +161,10 @@ async def _keep_account(
             settings={**found.account.settings, **address},
             secrets=wanted.secrets if found.account.secrets else None,
             priority=found.account.priority,
+            price=found.account.price,
+            destinations=found.account.destinations,
+            limits=found.account.limits,
+            location=found.account.location,
         )
     try:
         await store.put(wanted, None)

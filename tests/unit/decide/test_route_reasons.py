@@ -60,7 +60,9 @@ def test_a_half_open_circuit_is_probed() -> None:
 
 def test_destinations_bind_only_where_a_country_is_known() -> None:
     mail = replace(PLAIN, channel="email", destinations=reach_of(Destinations(allow=["DE"])))
-    assert choose(Wanted("email"), [mail], DEFAULT, 0.5).account == "a"
+    assert choose(Wanted("email", country="ZZ"), [mail], DEFAULT, 0.5).account == "a"
+    phone = replace(mail, channel="sms")
+    assert choose(Wanted("sms", country="ZZ"), [phone], DEFAULT, 0.5).account == ""
 
 
 def test_who_refused_the_message_is_asked_again_only_when_nobody_else_is_left() -> None:
