@@ -23,9 +23,12 @@ OTP, ALERT, TRANSACTIONAL, BULK = range(4)
 _TAGS_AT_LEAST = 256
 
 
+_LANE_OF = {name: lane for lane, name in enumerate(LANES)}
+
+
 def lane_of(message_class: str) -> int:
     """The lane of a class; one that is not known is transactional."""
-    return LANES.index(message_class) if message_class in LANES else TRANSACTIONAL
+    return _LANE_OF.get(message_class, TRANSACTIONAL)
 
 
 class Order:
@@ -136,6 +139,14 @@ class Turns(Generic[T]):
         if tenant is None:
             return None
         self._tags.go(tenant)
+        return self._first(tenant)
+
+    def pull(self) -> T | None:
+        """The next item, without a turn of its tenant: it goes elsewhere."""
+        tenant = self._head()
+        return None if tenant is None else self._first(tenant)
+
+    def _first(self, tenant: str) -> T:
         waiting = self._tenants[tenant]
         item = waiting.popleft()
         if not waiting:
@@ -143,11 +154,6 @@ class Turns(Generic[T]):
             del self._tenants[tenant]
         self._less()
         return item
-
-    def peek(self) -> T | None:
-        """The next item, left where it is."""
-        tenant = self._head()
-        return None if tenant is None else self._tenants[tenant][0]
 
     def _head(self) -> str | None:
         """The tenant whose turn it is, at the top of the heap with its true tag."""
@@ -177,3 +183,9 @@ def _drop(heap: list[tuple[float, str]]) -> None:
     last = heap.pop()
     if heap:
         heapreplace(heap, last)
+
+
+def weights_of(text: str) -> dict[str, float]:
+    """Weights of tenants, written as "acme=4,other=1"."""
+    pairs = (each.rpartition("=") for each in text.split(",") if each)
+    return {tenant: float(weight) for tenant, _, weight in pairs}

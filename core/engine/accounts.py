@@ -7,9 +7,10 @@ reason as its state; nothing is sent through it until it is edited.
 from collections.abc import Callable
 from math import inf
 
+from core.accounts.facts import RouteFacts
 from core.accounts.model import ProviderAccount
 from core.clock import Clock
-from core.decide.route import Candidate, Circuit, reach_of
+from core.decide.route import Candidate, Circuit
 from core.engine.protection import Held, Protection
 from core.providers.port import Adapter, Capabilities, Outcome, ReceiptIn
 from ml.latency import Latency
@@ -26,6 +27,7 @@ class Account:
         self,
         given: ProviderAccount,
         version: int,
+        facts: RouteFacts,
         clock: Clock,
         half_life_s: float,
         protection: Protection,
@@ -40,9 +42,7 @@ class Account:
         self.in_flight = 0
         self.paused_until = 0.0
         self.protection = protection
-        self._priority = given.priority
-        self._price = given.price
-        self._reach = reach_of(given.destinations)
+        self._route = facts
         self._clock = clock
         self._quality = Quality(half_life_s)
         self._latency = Latency()
@@ -80,7 +80,8 @@ class Account:
     @property
     def by_country(self) -> bool:
         """Whether the country makes a difference: for its price, or whether it sends there."""
-        return bool(self._price.by_country or self._reach.allow or self._reach.deny)
+        reach = self._route.destinations
+        return bool(self._route.price.by_country or reach.allow or reach.deny)
 
     @property
     def text_chars_max(self) -> int:
@@ -109,17 +110,17 @@ class Account:
 
     def candidate(self, lane: int, again: bool, refused: bool, now: float) -> Candidate:
         """The facts for a routing decision."""
-        capabilities, day = self.capabilities, self.protection.day
+        capabilities, day, route = self.capabilities, self.protection.day, self._route
         return Candidate(
             self.id,
             self.channel,
             self.enabled,
-            self._priority,
+            route.priority,
             self._quality.success(now),
             self._latency.mean_ms,
-            self._price,
-            self._reach,
-            None,
+            route.price,
+            route.destinations,
+            route.distance_km,
             self.state,
             self.protection.breaker.state(now),
             self.room(lane, again, now),
@@ -127,7 +128,7 @@ class Account:
             0 if day is not None and day.used_up else None,
             refused,
             capabilities.text_chars_max if capabilities else 0,
-            capabilities is None or "html" in capabilities.formats or self.channel != "email",
+            capabilities is None or "html" in capabilities.formats,
         )
 
     def hold(self, again: bool, now: float) -> Held:

@@ -77,19 +77,25 @@ class Calls:
             self.on_outcome(msg, attempt, account, outcome)
             self.on_free()
 
+        def never(outcome: Outcome) -> None:
+            account.drop(place.held)
+            self.on_outcome(msg, attempt, account, outcome)
+            self.on_free()
+
         if account.adapter is None:
-            done(Outcome("not_sent", detail="the account was taken away"))
+            never(Outcome("not_sent", detail="the account was taken away"))
             return
         out = self._out(msg, payload, attempt, intent)
         if out is None:
-            done(Outcome("permanent", detail="the endpoint was taken away"))
+            never(Outcome("permanent", detail="the endpoint was taken away"))
             return
         account.adapter.submit(Call(out, guard, done))
 
     def _out(self, msg: Msg, payload: Payload, attempt: str, intent: Intent) -> OutMessage | None:
         """The message as the wire needs it; None where an event has no endpoint any more."""
         assert msg.message is not None
-        to, raw, signing, unsubscribe_url = payload.to, False, (), ""
+        to, raw, unsubscribe_url = payload.to, False, ""
+        signing: tuple[str, ...] = ()
         if payload.channel == "webhook" and payload.kind == EVENT:
             endpoint = self._hooks.endpoint(payload.tenant, payload.to)
             if endpoint is None or not endpoint.enabled:

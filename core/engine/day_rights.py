@@ -41,7 +41,7 @@ class DayRights:
         spawn: Callable[[Awaitable[None]], None],
         on_rights: Callable[[], None],
     ) -> None:
-        self.per_day = per_day
+        self._per_day = per_day
         self._id = account_id
         self._entities = entities
         self._clock = clock
@@ -57,7 +57,13 @@ class DayRights:
     @property
     def chunk(self) -> int:
         """How many are taken at once."""
-        return max(1, min(CHUNK_MAX, self.per_day // CHUNKS))
+        return max(1, min(CHUNK_MAX, self._per_day // CHUNKS))
+
+    def limit(self, per_day: int) -> None:
+        """The limit was edited; what is held of a higher one is lost."""
+        if per_day < self._per_day:
+            self._held = 0
+        self._per_day, self.used_up = per_day, False
 
     def room(self) -> int:
         """How many may be used now; what runs short is asked for."""
@@ -115,7 +121,7 @@ class DayRights:
             found = await live(self._entities, KIND, self._id)
             days = _decode(found.body) if found else {}
             taken = days.pop(str(day), 0)
-            got = max(-taken, min(wanted, self.per_day - taken))
+            got = max(-taken, min(wanted, self._per_day - taken))
             if got == 0 or (got < 0 < wanted):
                 return 0
             kept = dict(list(days.items())[1 - DAYS_KEPT :])

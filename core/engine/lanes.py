@@ -37,8 +37,19 @@ class Group:
     """Messages that are alike. `waits_for` are accounts without room; `seen` the facts' version
     at the last decision that found none, -1 while it does not stand still."""
 
-    __slots__ = ("decided_at", "decision", "generation", "kind", "notes", "policy")
-    __slots__ += ("seen", "turns", "waits_for", "wanted", "why")
+    __slots__ = (
+        "decided_at",
+        "decision",
+        "generation",
+        "kind",
+        "notes",
+        "policy",
+        "seen",
+        "turns",
+        "waits_for",
+        "wanted",
+        "why",
+    )
 
     def __init__(
         self, kind: Kind, wanted: Wanted, policy: Policy, generation: int, tags: Tags

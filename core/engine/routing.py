@@ -7,7 +7,6 @@ what is seen of accounts: their states, circuits, pauses.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable
 from random import Random
 
 import msgspec
@@ -53,10 +52,14 @@ class Routing:
 
     # What is known
 
-    def look(self, now: float, at_once: bool = False) -> None:
+    def look_again(self) -> None:
+        """Something changed: look at it the next time, however soon that is."""
+        self._look_at = 0.0
+
+    def look(self, now: float) -> None:
         """Notice what changed of policies and accounts."""
         policies = self._hooks.policies()
-        if not at_once and policies is self._policies and now < self._look_at:
+        if policies is self._policies and now < self._look_at:
             return
         self._look_at = now + LOOK_EVERY_S
         known = tuple(self._accounts.values())
@@ -111,9 +114,7 @@ class Routing:
             if len(self._served) >= SERVED_MAX:
                 self._served.clear()
             tenant, message_class, channel, country = key
-            policy = policy_for(
-                self._hooks.policies(), tenant, message_class, channel, country
-            )
+            policy = policy_for(self._hooks.policies(), tenant, message_class, channel, country)
             found = (policy, country if channel in self._by_country else "")
             self._served[key] = found
         return found
@@ -155,11 +156,10 @@ class Routing:
         return known[1]
 
     def _choose(self, wanted: Wanted, policy: Policy, kind: Kind, now: float) -> Decision:
-        accounts: Iterable[Account] = self._accounts.values()
-        if kind.only:
-            accounts = [a for a in accounts if a.id == kind.only]
         candidates = [
-            a.candidate(kind.lane, kind.again, a.id in kind.refused, now) for a in accounts
+            each.candidate(kind.lane, kind.again, each.id in kind.refused, now)
+            for each in self._accounts.values()
+            if each.channel == wanted.channel and (not kind.only or each.id == kind.only)
         ]
         return choose(wanted, candidates, policy, self._random.random())
 
