@@ -24,7 +24,7 @@ class ProtectionRules(Struct, frozen=True):
 
     breaker: BreakerRules = BreakerRules()
     budget: BudgetRules = BudgetRules()
-    urgent_reserve: float = 0.05
+    urgent_reserve: float = 0.1
     processes: int = 1
 
 

@@ -21,7 +21,7 @@ class DispatchSettings(Section, frozen=True):
     urgent_reserve: Annotated[
         Share,
         doc("Part of an account's window and burst that only otp and alert may use (from 10 up)."),
-    ] = 0.05
+    ] = 0.1
     retry_share: Annotated[
         Share, doc("Retries an account takes for each first attempt; more of them wait.")
     ] = 0.2
