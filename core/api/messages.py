@@ -1,7 +1,8 @@
 """Messages by id, and asking to cancel one.
 
 A cancel is a request in the log; the owner of the message decides. The answer waits a moment for
-that decision and then says what is true: `canceled`, or the state that the message has.
+that decision and then says what is true: `canceled`, or the state that the message has. Of a
+fallback chain everything that may follow is cancelled with the message.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from core.clock import Clock
 from core.contract.ids import parse_id
 from core.contract.problems import problem
 from core.contract.resources import CancelOut, MessageOut
+from core.engine.chain import later_ids
 from core.engine.logs import Logs, Ticket
 from core.engine.payload import decode_payload
 from core.messages.reader import Reader
@@ -60,6 +62,8 @@ def routes(deps: MessageDeps) -> list[web.RouteDef]:
         if RANK[facts.state] < RANK["unknown"]:
             await _journal(deps, facts, caller.trace)
             facts = await _decided(deps, message_id, facts)
+        elif facts.message.until:
+            await _journal(deps, facts, caller.trace)  # nothing more follows from it
         shown = _show(deps, facts)
         return answer(CancelOut(message_id, shown.status, shown.final))
 
@@ -95,10 +99,13 @@ async def _journal(deps: MessageDeps, facts: Facts, trace: str) -> None:
         if not told.done():
             told.set_result(place)
 
-    record = Cancel(message.id, message.shard, deps.clock.wall_ms(), trace.encode())
-    busy = problem("overloaded", "The log is behind.", headers={"Retry-After": "1"})
-    if not deps.logs.accept(record, True, False, Ticket(done)):
-        raise busy
+    payload = decode_payload(message.payload)
+    chain = later_ids(message.id, message.shard, deps.region, payload)
+    for each in [*chain, message.id]:
+        record = Cancel(each, message.shard, deps.clock.wall_ms(), trace.encode())
+        last = each == message.id
+        if not deps.logs.accept(record, True, False, Ticket(done if last else _unheard)):
+            raise problem("overloaded", "The log is behind.", headers={"Retry-After": "1"})
     try:
         place = await asyncio.wait_for(told, 5.0)
     except TimeoutError:
@@ -106,6 +113,10 @@ async def _journal(deps: MessageDeps, facts: Facts, trace: str) -> None:
     if place is None:
         detail = "The request to cancel may or may not have been taken down; ask again."
         raise problem("accept_unknown", detail, message_ids=[message.id])
+
+
+def _unheard(_: Place | None) -> None:
+    """The last one of a chain answers for all: they stand in the same log, in this order."""
 
 
 async def _decided(deps: MessageDeps, message_id: str, facts: Facts) -> Facts:

@@ -34,6 +34,7 @@ CODES: dict[str, tuple[int, str]] = {
     "method_not_allowed": (405, "The method is not allowed here"),
     "request_timeout": (408, "The request did not come in time"),
     "idempotency_running": (409, "The same request is still running"),
+    "not_enabled": (409, "It is switched off"),
     "already_exists": (409, "It exists already"),
     "stale_version": (412, "It was changed meanwhile"),
     "body_too_large": (413, "The body is too large"),

@@ -104,6 +104,11 @@ def normal_url(text: str) -> str:
     return urlunsplit((url.scheme, place, path, quote(url.query, safe=_URL_SAFE), ""))
 
 
+def normal_address(channel: ChannelName, text: str) -> str:
+    """The address in the form of its channel, or AddressError."""
+    return _NORMAL[channel](text)
+
+
 _NORMAL = {"sms": normal_phone, "email": normal_email, "webhook": normal_url}
 
 

@@ -113,7 +113,11 @@ class AttemptOut(Struct, frozen=True):
 
 class MessageOut(Struct, frozen=True, rename={"class_": "class"}):
     """A message with all that is known about it. `final`: its status will not change any more,
-    unless evidence of a delivery still comes."""
+    unless evidence of a delivery still comes.
+
+    Of a fallback chain `follows` is the message before, and `next` the channels and ids of those
+    that may come after this one. `engagement` is what its recipient did with it.
+    """
 
     id: str
     notification_id: str
@@ -131,6 +135,19 @@ class MessageOut(Struct, frozen=True, rename={"class_": "class"}):
     expires_at: Timestamp
     events: list[EventOut]
     attempts: list[AttemptOut]
+    send_at: Timestamp | None = None
+    until: str | None = None
+    follows: str | None = None
+    next: list["NextOut"] = field(default_factory=list)
+    resend_of: str | None = None
+    engagement: list[str] = field(default_factory=list)
+
+
+class NextOut(Struct, frozen=True):
+    """A message that follows where this one does not come as far as was asked."""
+
+    id: str
+    channel: ChannelName
 
 
 class CancelOut(Struct, frozen=True):

@@ -68,19 +68,7 @@ class Engine:
         )
         self.hlc = Hlc(protocol.clock_bound_ms * 1000)
         self.behind = Behind(store, self.owner, self.logs, clock, self.hlc)
-        retry = settings.retry
-        self.shell = Shell(
-            store,
-            self.owner,
-            self.logs,
-            self.dispatcher,
-            self.receipts,
-            self.behind,
-            Rules(retry.first_ms, retry.longest_ms, retry.jitter),
-            clock,
-            random,
-            log,
-        )
+        self.shell = self._make_shell(random)
         self.ownership = self._make_ownership(url, random)
         self.shell.learn_logs = self.ownership.learn_logs
         self.clockwork = Clockwork(
@@ -126,6 +114,21 @@ class Engine:
             store.records_waiting_max,
         )
 
+    def _make_shell(self, random: Random) -> Shell:
+        retry = self._settings.retry
+        return Shell(
+            self.store,
+            self.owner,
+            self.logs,
+            self.dispatcher,
+            self.receipts,
+            self.behind,
+            Rules(retry.first_ms, retry.longest_ms, retry.jitter),
+            self._clock,
+            random,
+            self._log,
+        )
+
     def _make_ownership(self, url: str, random: Random) -> Ownership:
         protocol = self._settings.protocol
         return Ownership(
@@ -158,6 +161,7 @@ def limits_of(settings: Settings) -> Limits:
         core.park_after_ms,
         core.park_waiting_ms,
         core.set_aside_ms,
+        core.await_in_memory_ms,
     )
 
 

@@ -11,7 +11,8 @@ from typing import Any, cast
 from msgspec import Struct
 
 from core.contract.requests import ChannelName, Durability, MessageClass
-from core.contract.resources import AttemptOut, EventOut, MessageOut
+from core.contract.resources import AttemptOut, EventOut, MessageOut, NextOut
+from core.engine.chain import later_ids
 from core.engine.payload import Payload, decode_payload
 from sync.lattice import RANK, AttemptFacts, gather, join
 from sync.records import End, Intent, Message, Outcome, Place, Receipt, Record, State
@@ -77,7 +78,26 @@ def show(facts: Facts, region: str, windows: Windows, now_ms: int) -> MessageOut
         expires_at=rfc3339(message.expires_ms),
         events=_events(facts, payload),
         attempts=shown,
+        send_at=rfc3339(message.not_before_ms) if message.not_before_ms else None,
+        until=message.until or None,
+        follows=payload.parent or None,
+        next=_next(message, payload, region),
+        resend_of=payload.resend_of or None,
+        engagement=_engagement(facts),
     )
+
+
+def _next(message: Message, payload: Payload, region: str) -> list[NextOut]:
+    ids = later_ids(message.id, message.shard, region, payload)
+    return [
+        NextOut(each, cast("ChannelName", step.channel))
+        for each, step in zip(ids, payload.steps, strict=True)
+    ]
+
+
+def _engagement(facts: Facts) -> list[str]:
+    said = {record.status for _, record in facts.records if isinstance(record, Receipt)}
+    return sorted(said & {"seen", "complained"})
 
 
 def _sent_ms(attempts: dict[str, AttemptFacts], otherwise_ms: int) -> int:

@@ -99,7 +99,7 @@ class Intake(Events):
         """After a group of rows: offer what is new, and look up the rest in one go."""
         ready, self._ready = self._ready, []
         for msg in ready:
-            if msg.phase is Phase.LOOKUP and msg.unsettled:
+            if msg.phase is Phase.LOOKUP and (msg.unsettled or RANK[msg.state] >= RANK["sent"]):
                 self.doubt(msg)
             elif msg.phase is Phase.LOOKUP:
                 self.offer(msg, now_ms)
@@ -209,6 +209,8 @@ class Intake(Events):
             msg = self.add(message_id, shard)
             msg.by_id = 2 if known.ended else 1
             msg.accept = known.accept
+        msg.cancel = msg.cancel or known.noted
+        msg.followed = msg.followed or known.ended  # what had to follow stands since then
         self._join_early(msg)
         if msg.phase is not Phase.LOOKUP:
             return

@@ -256,6 +256,8 @@ class Sending(Parking):
             self.touch(msg)
             self.out.append(Changed(msg))
             return
+        if msg.phase is Phase.LOOKUP:
+            return  # its other records are being read; it is judged with all of them
         if RANK[msg.state] >= RANK["sent"]:
             self.finish(msg, now_ms)
         elif msg.phase is not Phase.SETTLING or outcome.attempt != msg.calling:

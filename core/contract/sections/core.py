@@ -38,6 +38,10 @@ class CoreSettings(Section, frozen=True):
     set_aside_ms: Annotated[
         Positive, doc("What waits in the open set so is offered again after this to twice this.")
     ] = 30_000
+    await_in_memory_ms: Annotated[
+        Positive,
+        doc("A sent message that waits for evidence, before the next channel, leaves memory then."),
+    ] = 15_000
     dedupe_margin_ms: Annotated[
         Positive, doc("Taken off a provider's window in which it recognises a repeated key.")
     ] = 5000
