@@ -23,8 +23,10 @@ from core.accounts.service import Accounts
 from core.api import keys as keys_api
 from core.api import messages as messages_api
 from core.api import operations
+from core.api import policies as policies_api
 from core.api import providers as providers_api
 from core.api import receipts as receipts_api
+from core.api import route as route_api
 from core.api import templates as templates_api
 from core.api.internal_auth import guard
 from core.api.link import LinkServer
@@ -38,13 +40,18 @@ from core.contract.frames import HelloOk
 from core.contract.ids import parse_id
 from core.contract.log import Log
 from core.contract.settings import Settings
+from core.decide.fair import LANES, TRANSACTIONAL
+from core.decide.route import Candidate
 from core.engine.adapters import Workforce
-from core.engine.engine import Engine
+from core.engine.day_rights import DayRights
+from core.engine.engine import Engine, protection_of
 from core.engine.signals import Signals
 from core.engine.told import Told
 from core.messages.reader import Accepted, Reader
 from core.messages.view import Windows
 from core.obs.metrics import CoreMetrics
+from core.policies.active import ActivePolicies
+from core.policies.store import PolicyStore
 from core.process import Process
 from core.providers.port import Outcome
 from core.templates.render import Renderer
@@ -143,8 +150,15 @@ class Core:
             self.log,
             self.settings.core.quality_half_life_s,
             self.process.spawn,
+            self.settings.region,
+            protection_of(self.settings),
+            self._day_rights,
         )
         service.watch(self.feed, self.workforce.changed, self.workforce.reload_all)
+        self.policies = ActivePolicies(
+            PolicyStore(self.entities, service), self.process.spawn, self.log
+        )
+        self.policies.watch(self.feed)
         self.feed.watch("template", self.renderer.changed, self.renderer.forget_all)
         self.config = ConfigDeps(
             self.entities,
@@ -208,6 +222,9 @@ class Core:
         self.web.add_routes(keys_api.routes(self.config))
         self.web.add_routes(templates_api.routes(self.config))
         self.web.add_routes(providers_api.routes(self.config))
+        self.web.add_routes(policies_api.routes(self.config, self.policies.store))
+        route = route_api.RouteDeps(self._candidates, self.policies.serving, limits)
+        self.web.add_routes(route_api.routes(route))
         self.web.add_routes(messages_api.routes(messages))
 
     def _make_receipts_door(self) -> None:
@@ -235,7 +252,9 @@ class Core:
         self.workforce.on_loaded = told.accounts_changed
         self.engine.logs.on_row = self._row
         self.workforce.on_receipt = self.engine.receipts.received
-        self.workforce.on_changed = self.engine.dispatcher.arm
+        self.engine.dispatcher.hooks.policies = lambda: self.policies.all
+        self.policies.on_changed = self.engine.dispatcher.changed
+        self.workforce.on_changed = self.engine.dispatcher.changed
         self.workforce.on_late = self._late
         self.signals = Signals(
             self.settings.nats,
@@ -263,6 +282,7 @@ class Core:
         host = self.settings.core.host
         await self.link.start(host, self.arguments.link_port)
         await web.TCPSite(runner, host, self.arguments.http_port).start()
+        await self.policies.load()
         await self.workforce.load()
         spawn = self.process.spawn
         spawn(self.engine.ownership.renew_forever())
@@ -322,7 +342,27 @@ class Core:
 
     def _account_state(self, account_id: str) -> str:
         account = self.engine.accounts.get(account_id)
-        return "" if account is None else account.state
+        return "" if account is None else account.shown
+
+    def _day_rights(self, account_id: str, per_day: int) -> DayRights:
+        return DayRights(
+            account_id,
+            per_day,
+            self.entities,
+            self.clock,
+            self.log,
+            self.process.spawn,
+            self.engine.dispatcher.arm,
+        )
+
+    def _candidates(self, channel: str) -> list[Candidate]:
+        accounts = self.engine.accounts.values()
+        now = self.clock.boot()
+        return [
+            each.candidate(TRANSACTIONAL, False, False, now)
+            for each in accounts
+            if each.channel == channel
+        ]
 
     def status(self) -> dict[str, Any]:
         """How this core is, for people."""
@@ -341,6 +381,10 @@ class Core:
             "calling": self.engine.dispatcher.calling,
             "signals": self.signals.connected,
             "disk_free_bytes": self.condition.free_bytes,
-            "accounts": {a.id: a.state for a in self.engine.accounts.values()},
+            "waiting_by_class": {
+                name: self.engine.dispatcher.waiting_in(lane) for lane, name in enumerate(LANES)
+            },
+            "pressure": round(self.engine.pressure(), 3),
+            "accounts": {a.id: a.shown for a in self.engine.accounts.values()},
             "log_rows": self.engine.logs.last_rows(),
         }

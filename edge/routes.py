@@ -9,6 +9,8 @@ from typing import Any
 from msgspec import Struct
 
 from core.contract.keys import KEYS, PROVIDERS, READ, SEND, TEMPLATES, Scope
+from core.contract.policies import PolicyIn, PolicyOut, PolicyPage
+from core.contract.providers import ProviderIn, ProviderOut, ProviderPage
 from core.contract.requests import NotificationAnswer, NotificationRequest
 from core.contract.resources import (
     CancelOut,
@@ -16,13 +18,11 @@ from core.contract.resources import (
     KeyOut,
     KeyPage,
     MessageOut,
-    ProviderIn,
-    ProviderOut,
-    ProviderPage,
     TemplateIn,
     TemplateOut,
     TemplatePage,
 )
+from core.contract.route import RouteAnswer, RouteAsk
 
 _PARAMETER = re.compile(r"\{([a-z_]+)\}")
 # Only what needs no quoting: a path means the same to the edge and to the core behind it.
@@ -88,9 +88,10 @@ NOTIFY = Route(
 def _collection(name: str, scope: Scope, kinds: tuple[Any, Any, Any]) -> list[Route]:
     """The usual methods of a collection of named things that have versions."""
     given, one, page = kinds
-    path, item = f"/v1/{name}s", f"/v1/{name}s/{{{'name' if name == 'template' else 'id'}}}"
+    names = "policies" if name == "policy" else f"{name}s"
+    path, item = f"/v1/{names}", f"/v1/{names}/{{{'id' if name == 'provider' else 'name'}}}"
     return [
-        Route("GET", path, f"List {name}s", scope, page, query=_LIST),
+        Route("GET", path, f"List {names}", scope, page, query=_LIST),
         Route("POST", path, f"Create a {name}", scope, one, 201, given, ("already_exists",)),
         Route("GET", item, f"Read a {name}", scope, one, codes=_MISSING, versioned=True),
         Route("PUT", item, f"Replace a {name}", scope, one, 200, given, _EDITED, versioned=True),
@@ -118,6 +119,15 @@ FORWARDED: tuple[Route, ...] = (
     ),
     *_collection("template", TEMPLATES, (TemplateIn, TemplateOut, TemplatePage)),
     *_collection("provider", PROVIDERS, (ProviderIn, ProviderOut, ProviderPage)),
+    *_collection("policy", PROVIDERS, (PolicyIn, PolicyOut, PolicyPage)),
+    Route(
+        "POST",
+        "/v1/route",
+        "Ask how a message would go, with the explanation; nothing is sent",
+        SEND,
+        RouteAnswer,
+        body=RouteAsk,
+    ),
     Route("GET", "/v1/keys", "List API keys", KEYS, KeyPage, query=_LIST),
     Route("POST", "/v1/keys", "Make an API key; it is shown once", KEYS, KeyOut, 201, KeyIn),
     Route("DELETE", "/v1/keys/{id}", "Revoke an API key", KEYS, None, 204, codes=_MISSING),

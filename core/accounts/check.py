@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from core.accounts.model import ProviderAccount
 from core.contract.pointers import FieldProblem, escape, explain_mismatch
-from core.contract.resources import ProviderIn
+from core.contract.providers import ProviderIn
 from core.providers.registry import WIRES, ChecksSettings, Wire, wire
 
 SECRET_CHARS_MAX = 4096

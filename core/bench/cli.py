@@ -17,6 +17,7 @@ from core.bench.cycle import cycle
 from core.bench.mail_cycle import email
 from core.bench.plan import BenchError, Plan
 from core.bench.report import Report, as_json, as_table
+from core.bench.urgent import urgent
 from core.bench.webhook import webhook
 
 BENCHES: dict[str, tuple[str, Callable[[Plan], Report]]] = {
@@ -25,6 +26,7 @@ BENCHES: dict[str, tuple[str, Callable[[Plan], Report]]] = {
     "email": ("the same cycle over SMTP; beside plain aiosmtplib", email),
     "webhook": ("accept, durable, webhook; beside Prometheus Alertmanager", webhook),
     "backlog": ("what a message costs while many others wait", backlog),
+    "urgent": ("how long an otp takes while bulk messages wait", urgent),
 }
 
 

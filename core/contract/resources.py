@@ -1,4 +1,4 @@
-"""What the API's other resources look like: templates, provider accounts, keys, messages.
+"""What the API's other resources look like: templates, keys, messages.
 
 The same structs decode requests, encode answers and make /openapi.json.
 """
@@ -68,33 +68,6 @@ class TemplateOut(Struct, frozen=True):
     bodies: Bodies
     version: int
     default_locale: str
-
-
-class ProviderIn(Struct, frozen=True, forbid_unknown_fields=True):
-    """A provider account. `secrets` are written, never read back; left out on a replacement, the
-    ones that are there stay."""
-
-    id: Name
-    wire: Annotated[str, Meta(description="the adapter", examples=["smpp", "smtp"])]
-    channel: ChannelName
-    enabled: bool = True
-    settings: dict[str, Any] = field(default_factory=dict)
-    secrets: dict[str, str] | None = None
-    priority: Annotated[int, Meta(ge=0, le=1000, description="lower is tried first")] = 100
-
-
-class ProviderOut(Struct, frozen=True):
-    """A provider account with its state: `up`, `connecting`, `down: <why>`, `fault: <why>`..."""
-
-    id: str
-    wire: str
-    channel: ChannelName
-    enabled: bool
-    settings: dict[str, Any]
-    secrets: Annotated[list[str], Meta(description="the names only")]
-    priority: int
-    state: str
-    version: int
 
 
 class KeyIn(Struct, frozen=True, forbid_unknown_fields=True):
@@ -193,10 +166,6 @@ class Page(Struct, frozen=True):
 
 class TemplatePage(Page, frozen=True):
     data: list[TemplateOut]
-
-
-class ProviderPage(Page, frozen=True):
-    data: list[ProviderOut]
 
 
 class KeyPage(Page, frozen=True):

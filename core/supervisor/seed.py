@@ -15,7 +15,8 @@ from core.accounts.service import Accounts
 from core.clock import SystemClock
 from core.contract.keys import MINT_RANDOM_BYTES, format_key, mint_key
 from core.contract.problems import ProblemError
-from core.contract.resources import ProviderIn, TemplateBody, TemplateIn
+from core.contract.providers import ProviderIn
+from core.contract.resources import TemplateBody, TemplateIn
 from core.supervisor.folder import DataFolder, FolderError
 from core.supervisor.parts import CONFIG_STORE, VAULT_KEY
 from core.templates import store as templates
@@ -187,6 +188,10 @@ async def _keep_account(
             settings={**found.account.settings, **address},
             secrets=wanted.secrets if found.account.secrets else None,
             priority=found.account.priority,
+            price=found.account.price,
+            destinations=found.account.destinations,
+            limits=found.account.limits,
+            location=found.account.location,
         )
     try:
         await store.put(wanted, None)

@@ -10,6 +10,7 @@ from array import array
 from collections.abc import Callable
 from typing import cast
 
+from core.bench.lean.awaited import Awaited
 from core.bench.lean.goal import Goal
 
 DIGITS = 8  # the width of the number that is patched into each request
@@ -43,6 +44,7 @@ class Load:
 
     __slots__ = (
         "accepted",
+        "awaited",
         "closed",
         "end",
         "first_at",
@@ -53,6 +55,7 @@ class Load:
         "latencies_s",
         "next",
         "now",
+        "pause",
         "refused",
         "tail",
     )
@@ -66,8 +69,12 @@ class Load:
         accepted: Goal,
         now: Callable[[], float],
         good: bytes = b"202",
+        awaited: Awaited | None = None,
+        pause: Callable[[Callable[[], None]], object] | None = None,
     ) -> None:
         self.good = good
+        self.awaited = awaited
+        self.pause = pause
         self.head = head
         self.tail = tail
         self.next = numbers.start
@@ -92,12 +99,13 @@ class Load:
 class Caller(asyncio.Protocol):
     """One kept connection with one request under way."""
 
-    __slots__ = ("_load", "_rest", "_sent_at", "_transport", "failed")
+    __slots__ = ("_closed", "_load", "_rest", "_sent_at", "_transport", "failed")
 
     def __init__(self, load: Load, failed: Callable[[Exception], None]) -> None:
         self._load = load
         self._rest = b""
         self._sent_at = 0.0
+        self._closed = False
         self._transport: asyncio.Transport | None = None
         self.failed = failed
 
@@ -108,13 +116,15 @@ class Caller(asyncio.Protocol):
         """Send the next request, if one is left."""
         load = self._load
         number = load.next
-        if number >= load.end:
+        if number >= load.end or self._closed:
             self._sent_at = 0.0
             return
         load.next = number + 1
         self._sent_at = sent_at = load.now()
         if not load.first_at:
             load.first_at = sent_at
+        if load.awaited is not None:
+            load.awaited.sent(number, sent_at)
         assert self._transport is not None
         self._transport.write(b"%b%08d%b" % (load.head, number, load.tail))
 
@@ -137,7 +147,11 @@ class Caller(asyncio.Protocol):
             load.accepted.hit()
         else:
             load.refuse(data)
-        self.go()
+        if load.pause is None:
+            self.go()
+        else:
+            self._sent_at = 0.0
+            load.pause(self.go)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._load.closed += 1
@@ -148,6 +162,7 @@ class Caller(asyncio.Protocol):
 
     def close(self) -> None:
         """End the connection; the run is over."""
+        self._closed = True
         self._sent_at = 0.0
         if self._transport is not None:
             self._transport.close()

@@ -11,11 +11,13 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import get_args
 
 import msgspec
 from msgspec import Struct
 
+from core.bench.lean.awaited import Awaited
 from core.bench.lean.goal import Goal
 from core.bench.lean.hooks import HookSink, HookTally
 from core.bench.lean.http import CallbackSink, Caller, Load
@@ -76,7 +78,10 @@ class LeanService:
         """Carry out one run; `armed` is called when the counters are set."""
         for name, goal in self._goals.items():
             goal.aim(spec.count if name == spec.target else 0)
-        self._smsc.begin(spec.receipt_delay_ms / 1_000)
+        awaited = None
+        if spec.target == "awaited":
+            awaited = Awaited(spec.recipient, self._goals["awaited"])
+        self._smsc.begin(spec.receipt_delay_ms / 1_000, awaited)
         self._smtp.begin()
         self._hooks.begin()
         load = Load(
@@ -86,6 +91,8 @@ class LeanService:
             accepted=self._goals["accepted"],
             now=time.perf_counter,
             good=spec.good.encode(),
+            awaited=awaited,
+            pause=partial(self._loop.call_later, spec.pause_ms / 1_000) if spec.pause_ms else None,
         )
         gc.collect()
         gc.disable()
@@ -143,6 +150,7 @@ class LeanService:
         goals = self._goals
         begin = load.first_at
         latencies = sorted(load.latencies_s)
+        took = sorted(load.awaited.took_s if load.awaited else ())
         reached_at = goals[spec.target].reached_at
         return RunResult(
             accepted=goals["accepted"].count,
@@ -164,6 +172,8 @@ class LeanService:
             error=error,
             hooks=goals["hooks"].count,
             hook_calls=self._hooks.calls,
+            arrived_p50_ms=quantile_ms(took, 0.5),
+            arrived_p99_ms=quantile_ms(took, 0.99),
         )
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-Goals = Literal["accepted", "receipts", "callbacks", "mails", "hooks"]
+Goals = Literal["accepted", "awaited", "receipts", "callbacks", "mails", "hooks"]
 
 
 class Ports(Struct, frozen=True):
@@ -27,6 +27,8 @@ class RunSpec(Struct, frozen=True):
     on each connection, head and tail make a JSON body instead of an HTTP request, and `recipient`
     is the recipient's address without the number. `host` empty: no load, only count what comes.
     `good` is the status that takes a request.
+    Each connection waits `pause_ms` after an answer. The goal "awaited" counts the run's own
+    numbers at the SMSC, where they arrive as `recipient` and the number, and times them.
     """
 
     target: Goals
@@ -45,6 +47,7 @@ class RunSpec(Struct, frozen=True):
     country: str = "GB"
     depth: int = 1
     good: str = "202"
+    pause_ms: int = 0
 
 
 class Armed(Struct, frozen=True, tag=True):
@@ -76,3 +79,5 @@ class RunResult(Struct, frozen=True):
     error: str = ""
     hooks: int = 0
     hook_calls: int = 0
+    arrived_p50_ms: float = 0.0
+    arrived_p99_ms: float = 0.0

@@ -21,6 +21,12 @@ class RegionSettings(Section, frozen=True):
         Meta(ge=1, le=4096),
         doc("Shards of this home. Fixed by the first start; the data folder remembers it."),
     ] = 64
+    latitude: Annotated[
+        float,
+        Meta(ge=-90, le=90),
+        doc("Where the region is, in degrees, for the distance to providers; both 0: not said."),
+    ] = 0.0
+    longitude: Annotated[float, Meta(ge=-180, le=180), doc("See latitude.")] = 0.0
 
 
 class ProtocolSettings(Section, frozen=True):

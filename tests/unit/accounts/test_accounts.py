@@ -7,7 +7,7 @@ import pytest
 from core.accounts.model import Fault, Opened, ProviderAccount
 from core.accounts.service import KIND, Accounts
 from core.contract.problems import ProblemError
-from core.contract.resources import ProviderIn
+from core.contract.providers import ProviderIn
 from core.tenants.vault import Vault
 from sync.store.entities import StaleVersion, live
 from sync.store.entities_memory import MemoryEntities

@@ -6,7 +6,7 @@ import pytest
 
 from core.accounts.service import Accounts
 from core.contract.keys import parse_key, secret_hash
-from core.contract.resources import ProviderIn
+from core.contract.providers import ProviderIn
 from core.supervisor.folder import DataFolder, FolderError
 from core.supervisor.seed import TENANT, keys_of, seed
 from core.templates.store import TemplateStore

@@ -13,12 +13,13 @@ from aiohttp import web
 from msgspec import Struct
 
 from core.accounts.service import Accounts
-from core.api import keys, providers, templates
+from core.api import keys, policies, providers, templates
 from core.api.internal_auth import guard
 from core.api.wire import ConfigDeps
 from core.clock import SystemClock
 from core.contract.log import Log
 from core.contract.sections.core import LimitsSettings, TemplatesSettings
+from core.policies.store import PolicyStore
 from core.templates.render import Renderer
 from core.templates.store import TemplateStore
 from core.tenants.keys import KeyService
@@ -114,6 +115,7 @@ async def door(tmp_path: Path) -> AsyncIterator[Door]:
     )
     for part in (keys, templates, providers):
         app.add_routes(part.routes(deps))
+    app.add_routes(policies.routes(deps, PolicyStore(entities, deps.accounts)))
 
     async def livez(request: web.Request) -> web.Response:
         return web.Response(text="ok")
