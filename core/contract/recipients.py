@@ -7,6 +7,7 @@ each wrong recipient; all pure.
 """
 
 import re
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -112,7 +113,11 @@ def normal_address(channel: ChannelName, text: str) -> str:
     return _NORMAL[channel](text)
 
 
-_NORMAL = {"sms": normal_phone, "email": normal_email, "webhook": normal_url}
+_NORMAL: Mapping[str, Callable[[str], str]] = {
+    "sms": normal_phone,
+    "email": normal_email,
+    "webhook": normal_url,
+}
 
 
 def recipients_of(
