@@ -87,7 +87,8 @@ async def test_a_policy_uses_the_sandbox_smpp_first(seeded: Seeded) -> None:
     store = PolicyStore(seeded.entities, seeded.accounts())
     found = await store.get("default")
     assert found is not None
-    assert found.policy.order == ["sandbox-smsc", "sandbox-smtp"]
+    names = ("smsc", "sms-http", "smtp", "webhook")
+    assert found.policy.order == [f"sandbox-{name}" for name in names]
     assert found.policy.match == PolicyMatch()
     edited = replace(found.policy, explore=0.1)
     await store.put(edited, None)
