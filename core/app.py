@@ -42,9 +42,11 @@ from core.contract.frames import HelloOk
 from core.contract.ids import parse_id
 from core.contract.log import Log
 from core.contract.settings import Settings
+from core.decide.fair import LANES, TRANSACTIONAL
 from core.decide.route import Candidate
 from core.engine.adapters import Workforce
-from core.engine.engine import Engine
+from core.engine.day_rights import DayRights
+from core.engine.engine import Engine, protection_of
 from core.engine.signals import Signals
 from core.engine.told import Told
 from core.messages.reader import Accepted, Reader
@@ -152,6 +154,9 @@ class Core:
             self.log,
             self.settings.core.quality_half_life_s,
             self.process.spawn,
+            self.settings.region,
+            protection_of(self.settings),
+            self._day_rights,
         )
         service.watch(self.feed, self.workforce.changed, self.workforce.reload_all)
         self.bounces = Bounces(
@@ -282,8 +287,9 @@ class Core:
         self.workforce.on_loaded = told.accounts_changed
         self.engine.logs.on_row = self._row
         self.workforce.on_receipt = self.engine.receipts.received
-        self.policies.on_changed = self.engine.dispatcher.arm
-        self.workforce.on_changed = self.engine.dispatcher.arm
+        self.engine.dispatcher.hooks.policies = lambda: self.policies.all
+        self.policies.on_changed = self.engine.dispatcher.changed
+        self.workforce.on_changed = self.engine.dispatcher.changed
         self.workforce.on_late = self._late
         self.signals = Signals(
             self.settings.nats,
@@ -374,7 +380,18 @@ class Core:
 
     def _account_state(self, account_id: str) -> str:
         account = self.engine.accounts.get(account_id)
-        return "" if account is None else account.state
+        return "" if account is None else account.shown
+
+    def _day_rights(self, account_id: str, per_day: int) -> DayRights:
+        return DayRights(
+            account_id,
+            per_day,
+            self.entities,
+            self.clock,
+            self.log,
+            self.process.spawn,
+            self.engine.dispatcher.arm,
+        )
 
     def _is_silent(self, account_id: str) -> bool:
         account = self.engine.accounts.get(account_id)
@@ -382,7 +399,12 @@ class Core:
 
     def _candidates(self, channel: str) -> list[Candidate]:
         accounts = self.engine.accounts.values()
-        return [each.candidate(False) for each in accounts if each.channel == channel]
+        now = self.clock.boot()
+        return [
+            each.candidate(TRANSACTIONAL, False, False, now)
+            for each in accounts
+            if each.channel == channel
+        ]
 
     def _prices(self, channel: str, country: str) -> list[tuple[str, float]]:
         return prices_of(self._candidates(channel), country)
@@ -404,6 +426,10 @@ class Core:
             "calling": self.engine.dispatcher.calling,
             "signals": self.signals.connected,
             "disk_free_bytes": self.condition.free_bytes,
-            "accounts": {a.id: a.state for a in self.engine.accounts.values()},
+            "waiting_by_class": {
+                name: self.engine.dispatcher.waiting_in(lane) for lane, name in enumerate(LANES)
+            },
+            "pressure": round(self.engine.pressure(), 3),
+            "accounts": {a.id: a.shown for a in self.engine.accounts.values()},
             "log_rows": self.engine.logs.last_rows(),
         }

@@ -21,6 +21,7 @@ WIRES: Mapping[str, str] = MappingProxyType(
         "smpp": "core.providers.smpp",
         "sms_http": "core.providers.sms_http",
         "smtp": "core.providers.smtp",
+        "webhook": "core.providers.webhook",
     }
 )
 

@@ -53,6 +53,8 @@ _HINTS = {
     "/receipt/read": _SHARE,
     "/receipt/wrong_signature": _SHARE,
     "/error_in_200": _SHARE,
+    "/redirect": _SHARE,
+    "/slow_drip": _SHARE,
 }
 
 

@@ -172,6 +172,13 @@ def sandbox_accounts(host: str, ports: Mapping[str, int], edge_url: str) -> list
             secrets={"auth_token": "sandbox"},
             priority=SMS_HTTP_PRIORITY,
         ),
+        # The sandbox is on this machine: its own address is open, other private ones are not.
+        ProviderIn(
+            id="sandbox-webhook",
+            wire="webhook",
+            channel="webhook",
+            settings={"allow_networks": ["127.0.0.0/8", "::1/128"], "ports": []},
+        ),
     ]
 
 

@@ -25,4 +25,5 @@ class SandboxSettings(Section, frozen=True):
         PortNumber, doc("Port of the provider in Twilio's form; 0: a free one.")
     ] = 0
     gateway_port: Annotated[PortNumber, doc("Port of the HTTP gateway; 0: a free one.")] = 0
+    webhook_port: Annotated[PortNumber, doc("Port of the webhook endpoint; 0: a free one.")] = 0
     history_max: Annotated[Positive, doc("Entries of the history kept on disk.")] = 1_000_000
