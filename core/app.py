@@ -32,6 +32,7 @@ from core.api.link import LinkServer
 from core.api.messages import MessageDeps
 from core.api.peers import Peers
 from core.api.wire import ConfigDeps
+from core.asking import Asking
 from core.clock import SystemClock
 from core.condition import Condition
 from core.contract.frames import HelloOk
@@ -178,9 +179,10 @@ class Core:
             settings.protocol.accept_timeout_ms / 1000,
             settings.protocol.expires_in_s(),
         )
+        keys = Keys(self.store, core.answered_keys_max)
         self.acceptor = Acceptor(
             self.engine.logs,
-            Keys(self.store, core.answered_keys_max),
+            keys,
             self.renderer,
             settings.region.name,
             bounds,
@@ -223,6 +225,24 @@ class Core:
         route = route_api.RouteDeps(self._candidates, self.policies.serving, limits)
         self.web.add_routes(route_api.routes(route))
         self.web.add_routes(messages_api.routes(messages))
+        self._make_asking(reader, keys, windows)
+
+    def _make_asking(self, reader: Reader, keys: Keys, windows: Windows) -> None:
+        self.asking = Asking(
+            self.engine,
+            reader,
+            keys,
+            self.entities,
+            self.feed,
+            self.settings,
+            windows,
+            self.incarnation,
+            self.clock,
+            self.condition.refusal,
+            self.process,
+            self.log,
+        )
+        self.web.add_routes(self.asking.routes())
 
     def _wire(self) -> None:
         told = Told(
@@ -233,7 +253,7 @@ class Core:
         self.engine.shell.answers.on_answer = told.answered
         self.engine.receipts.on_receipt = told.receipt
         self.engine.logs.on_durable = told.durable
-        self.acceptor.on_accepted = told.accepted
+        self.acceptor.on_accepted = self.asking.again.on_accepted = told.accepted
         self.acceptor.on_refused = told.refused
         self.workforce.on_loaded = told.accounts_changed
         self.engine.logs.on_row = self._row
@@ -276,6 +296,7 @@ class Core:
         spawn(sweep_forever(self.acceptor))
         spawn(self.engine.clockwork.run())
         spawn(self.condition.look_at_disk())
+        self.asking.start()
         if self.settings.nats.url:
             spawn(self.signals.run())
         self.condition.listening = True

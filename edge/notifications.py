@@ -11,6 +11,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from core.contract.frames import AcceptReply
+from core.contract.idempotency import checked_key
 from core.contract.ids import (
     NOTIFICATION_RANDOM_BYTES,
     UNKEYED_RANDOM_BYTES,
@@ -21,7 +22,7 @@ from core.contract.ids import (
 )
 from core.contract.keys import SEND
 from core.contract.pointers import FieldProblem
-from core.contract.problems import ProblemError, decode_json, invalid, problem
+from core.contract.problems import decode_json, invalid, problem
 from core.contract.recipients import (
     AddressError,
     Recipient,
@@ -120,20 +121,7 @@ class Notifications:
 
 def idempotency_key(request: web.BaseRequest) -> str | None:
     """The request's key, or None; ProblemError if it cannot be one."""
-    key = request.headers.get("Idempotency-Key")
-    if key is None:
-        return None
-    if len(request.headers.getall("Idempotency-Key")) > 1:
-        raise _bad_key("It was sent more than once.")
-    if not 1 <= len(key) <= IDEMPOTENCY_KEY_CHARS_MAX:
-        raise _bad_key(f"It has to have 1 to {IDEMPOTENCY_KEY_CHARS_MAX} characters.")
-    if not (key.isascii() and key.isprintable() and " " not in key):
-        raise _bad_key("It has to be of visible ASCII characters, without spaces.")
-    return key
-
-
-def _bad_key(detail: str) -> ProblemError:
-    return problem("invalid_idempotency_key", f"Idempotency-Key: {detail}")
+    return checked_key(request.headers.getall("Idempotency-Key", []))
 
 
 def _countries(asked: NotificationRequest, recipients: list[Recipient]) -> list[str]:

@@ -21,7 +21,7 @@ _OPERATIONS = {
 
 def document(routes: tuple[Route, ...], version: str) -> dict[str, Any]:
     """The whole document."""
-    bodies = [route.body for route in routes if route.body is not None]
+    bodies = [body for route in routes if (body := _body_of(route)) is not None]
     answers = [route.answer for route in routes if route.answer is not None]
     kinds = [ProblemOut, *dict.fromkeys([*bodies, *answers])]
     schemas, components = msgspec.json.schema_components(kinds, ref_template=_REFS)
@@ -59,7 +59,7 @@ def _operation(route: Route, of: dict[Any, Any]) -> dict[str, Any]:
         for name in route.parameters
     ]
     parameters += [_query_parameter(name) for name in route.query]
-    if route is NOTIFY:
+    if route.keyed:
         parameters.append(
             {
                 "name": "Idempotency-Key",
@@ -82,10 +82,16 @@ def _operation(route: Route, of: dict[Any, Any]) -> dict[str, Any]:
     }
     if parameters:
         operation["parameters"] = parameters
-    if route.body is not None:
-        content = {JSON_TYPE: {"schema": of[route.body]}}
-        operation["requestBody"] = {"required": True, "content": content}
+    body = _body_of(route)
+    if body is not None:
+        required = route.body is not None
+        content = {JSON_TYPE: {"schema": of[body]}}
+        operation["requestBody"] = {"required": required, "content": content}
     return operation
+
+
+def _body_of(route: Route) -> Any:
+    return route.body if route.body is not None else route.optional_body
 
 
 def _query_parameter(name: str) -> dict[str, Any]:

@@ -8,7 +8,15 @@ from typing import Any
 
 from msgspec import Struct
 
-from core.contract.keys import KEYS, PROVIDERS, READ, SEND, TEMPLATES, Scope
+from core.contract.keys import KEYS, PROVIDERS, READ, SEND, TEMPLATES, WEBHOOKS, Scope
+from core.contract.lists import (
+    MessagePage,
+    ReplayIn,
+    ReplayOut,
+    ResendIn,
+    ResendOut,
+    SearchIn,
+)
 from core.contract.policies import PolicyIn, PolicyOut, PolicyPage
 from core.contract.providers import ProviderIn, ProviderOut, ProviderPage
 from core.contract.requests import NotificationAnswer, NotificationRequest
@@ -40,7 +48,8 @@ FORWARDING_CODES = ("no_core", "core_failed", "core_timeout")
 
 
 class Route(Struct, frozen=True):
-    """One method of one path. `codes` are the problems that it adds to the common ones."""
+    """One method of one path. `codes` are the problems that it adds to the common ones; `keyed`
+    says that an Idempotency-Key is taken."""
 
     method: str
     path: str
@@ -52,6 +61,8 @@ class Route(Struct, frozen=True):
     codes: tuple[str, ...] = ()
     query: tuple[str, ...] = ()
     versioned: bool = False
+    keyed: bool = False
+    optional_body: Any = None
 
     @property
     def parameters(self) -> list[str]:
@@ -59,6 +70,7 @@ class Route(Struct, frozen=True):
 
 
 _LIST = ("limit", "cursor")
+_MESSAGES = ("status", "channel", "since", "until", *_LIST, "tenant")
 _MISSING = ("not_found",)
 _EDITED = ("not_found", "stale_version")
 
@@ -80,6 +92,7 @@ NOTIFY = Route(
         "storage_full",
         "no_core",
     ),
+    keyed=True,
 )
 
 
@@ -97,6 +110,93 @@ def _collection(name: str, scope: Scope, kinds: tuple[Any, Any, Any]) -> list[Ro
     ]
 
 
+LISTS: tuple[Route, ...] = (
+    Route(
+        "GET",
+        "/v1/messages",
+        "List messages by status, channel and time, newest first",
+        READ,
+        MessagePage,
+        codes=("invalid_request",),
+        query=_MESSAGES,
+    ),
+    Route(
+        "POST",
+        "/v1/messages/search",
+        "List messages to a recipient",
+        READ,
+        MessagePage,
+        200,
+        SearchIn,
+    ),
+    Route(
+        "GET",
+        "/v1/webhooks/{id}/deliveries",
+        "List the events that were told to an endpoint, newest first",
+        WEBHOOKS,
+        MessagePage,
+        codes=("invalid_request",),
+        query=tuple(name for name in _MESSAGES if name != "channel"),
+    ),
+    Route(
+        "POST",
+        "/v1/messages/{id}/resend",
+        "Send a message that has ended again, as a new one",
+        SEND,
+        ResendOut,
+        202,
+        codes=(
+            "bad_json",
+            "invalid_request",
+            "invalid_idempotency_key",
+            "not_found",
+            "not_yet_visible",
+            "not_ended",
+            "idempotency_running",
+            "idempotency_conflict",
+            "accept_unknown",
+            "storage_full",
+        ),
+        keyed=True,
+        optional_body=ResendIn,
+    ),
+    Route(
+        "GET",
+        "/v1/deadletters",
+        "List what failed, or may or may not have been sent",
+        READ,
+        MessagePage,
+        codes=("invalid_request",),
+        query=_MESSAGES,
+    ),
+    Route(
+        "POST",
+        "/v1/deadletters/replay",
+        "Send many again, so many a second",
+        SEND,
+        ReplayOut,
+        202,
+        ReplayIn,
+    ),
+    Route(
+        "GET",
+        "/v1/deadletters/replays/{id}",
+        "How far a replay is",
+        READ,
+        ReplayOut,
+        codes=_MISSING,
+        query=("tenant",),
+    ),
+    Route(
+        "POST",
+        "/v1/deadletters/replays/{id}/cancel",
+        "Stop a replay",
+        SEND,
+        ReplayOut,
+        codes=_MISSING,
+        query=("tenant",),
+    ),
+)
 FORWARDED: tuple[Route, ...] = (
     Route(
         "GET",
@@ -115,6 +215,7 @@ FORWARDED: tuple[Route, ...] = (
         202,
         codes=("not_found", "not_yet_visible"),
     ),
+    *LISTS,
     *_collection("template", TEMPLATES, (TemplateIn, TemplateOut, TemplatePage)),
     *_collection("provider", PROVIDERS, (ProviderIn, ProviderOut, ProviderPage)),
     *_collection("policy", PROVIDERS, (PolicyIn, PolicyOut, PolicyPage)),

@@ -49,7 +49,9 @@ def routes(deps: MessageDeps) -> list[web.RouteDef]:
         passed = await deps.peers.ask_owner(request, _shard(request.match_info["id"]))
         if passed is not None:
             return passed
-        facts = await _find(deps, request.match_info["id"], caller.tenant, caller.is_admin)
+        facts = await find_message(
+            deps.reader, deps.clock, request.match_info["id"], caller.tenant, caller.is_admin
+        )
         return answer(_show(deps, facts))
 
     async def cancel(request: web.Request) -> web.Response:
@@ -58,7 +60,9 @@ def routes(deps: MessageDeps) -> list[web.RouteDef]:
         passed = await deps.peers.ask_owner(request, _shard(message_id))
         if passed is not None:
             return passed
-        facts = await _find(deps, message_id, caller.tenant, caller.is_admin)
+        facts = await find_message(
+            deps.reader, deps.clock, message_id, caller.tenant, caller.is_admin
+        )
         if RANK[facts.state] < RANK["unknown"]:
             await _journal(deps, facts, caller.trace)
             facts = await _decided(deps, message_id, facts)
@@ -75,16 +79,18 @@ def _shard(message_id: str) -> int:
     return -1 if named is None else named.shard
 
 
-async def _find(deps: MessageDeps, message_id: str, tenant: str, admin: bool) -> Facts:
+async def find_message(
+    reader: Reader, clock: Clock, message_id: str, tenant: str, admin: bool
+) -> Facts:
     """The message, if it is the tenant's; the same 404 for another's as for none."""
     named = parse_id(message_id)
     missing = problem("not_found", f"There is no message `{message_id[:80]}`.")
     if named is None:
         raise missing
-    facts = await deps.reader.find(message_id)
+    facts = await reader.find(message_id)
     if facts is not None and (admin or decode_payload(facts.message.payload).tenant == tenant):
         return facts
-    minute = deps.clock.wall_ms() // 60_000
+    minute = clock.wall_ms() // 60_000
     if named.minute is None or minute - named.minute <= YOUNG_MINUTES:
         detail = "It is not visible here yet, or it was never accepted. Ask again in a moment."
         raise problem("not_yet_visible", detail, headers={"Retry-After": "1"})

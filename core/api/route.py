@@ -63,7 +63,8 @@ def routes(deps: RouteDeps) -> list[web.RouteDef]:
 
 def _tenant(caller: Caller, asked: RouteAsk) -> str:
     if asked.tenant not in (None, caller.tenant) and not caller.is_admin:
-        raise problem("forbidden_scope", "Asking for another tenant needs the scope `admin`.")
+        detail = "Asking for another tenant needs the scope `admin`."
+        raise problem("forbidden_scope", detail, missing_scope="admin")
     return asked.tenant or caller.tenant
 
 

@@ -36,6 +36,7 @@ CODES: dict[str, tuple[int, str]] = {
     "idempotency_running": (409, "The same request is still running"),
     "not_enabled": (409, "It is switched off"),
     "already_exists": (409, "It exists already"),
+    "not_ended": (409, "The message has not ended"),
     "stale_version": (412, "It was changed meanwhile"),
     "body_too_large": (413, "The body is too large"),
     "unsupported_media_type": (415, "The content type is not supported"),

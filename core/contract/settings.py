@@ -36,6 +36,7 @@ from core.contract.sections.dispatch import BreakerSettings, DispatchSettings
 from core.contract.sections.edge import EdgeSettings
 from core.contract.sections.kinds import Section
 from core.contract.sections.sandbox import SandboxSettings
+from core.contract.sections.views import ViewsSettings
 
 PREFIX = "GOUTONG_"
 
@@ -53,6 +54,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     dispatch: DispatchSettings = field(default_factory=DispatchSettings)
     breaker: BreakerSettings = field(default_factory=BreakerSettings)
     templates: TemplatesSettings = field(default_factory=TemplatesSettings)
+    views: ViewsSettings = field(default_factory=ViewsSettings)
     sandbox: SandboxSettings = field(default_factory=SandboxSettings)
     nats: NatsSettings = field(default_factory=NatsSettings)
     log: LogSettings = field(default_factory=LogSettings)

@@ -5,15 +5,17 @@ sum of parts from 0 to 1 times the policy's weights; then the choice, the best o
 or now and then another one (`explore`). The candidates, best first, are the order of failover. An
 account without free room stays a candidate and cannot be the choice now.
 
-How a part is had: `success` is the predicted share; `cost`, `latency` and `distance` are 1 for the
-best candidate and fall with the distance from it; `order` is 1 for the first in the policy's order
-(accounts that it does not name come behind, by `priority`) and 0 for the last. What is not known
-of an account counts 0. Equal scores go by price, then priority, then id.
+How a part is had: `success` is the predicted share; `cost` is 1 for the cheapest and falls with
+the price; `latency` and `distance` are 1 for none, a half at 500 ms and 2,000 km, and so on;
+`order` is 1 for the first in the policy's order (accounts that it does not name come behind, by
+`priority`) and falls to 0 in equal steps. What is not known of an account counts 0. Equal scores
+go by price, then priority, then id.
 
 Pure: same facts, same decision. `chance` is in [0, 1) and comes from outside.
 """
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Literal
 
 from msgspec import Struct
@@ -30,8 +32,8 @@ __all__ = [
 # Channels whose recipients have a country, so that destinations bind.
 BY_NUMBER = frozenset({"sms"})
 Circuit = Literal["closed", "open", "half_open"]
-LATENCY_SCALE_MS = 100.0
-DISTANCE_SCALE_KM = 500.0
+LATENCY_HALF_MS = 500.0
+HALF_KM = 2000.0
 CONNECTING = "connecting"
 _PRIORITIES = 1 << 16
 
@@ -182,38 +184,35 @@ def _scored(left: list[Candidate], prices: list[float], policy: Policy) -> list[
         return []
     success, latency, cost, distance, order = policy.millionths
     if order:
-        places = _places(left, policy.rank, order)
-    if latency:
-        fastest = latency * (LATENCY_SCALE_MS + min([each.latency_ms for each in left]))
+        last, rank = len(policy.rank), policy.rank
+        keys = tuple([rank.get(each.id, last) * _PRIORITIES + each.priority for each in left])
+        places = _places(keys, order)
     if cost:
         # The cheapest that is not free is the scale; where all are free, any will do.
         scale = min([price for price in prices if price > 0.0], default=1.0)
         cheapest = cost * (scale + min(prices))
-    if distance:
-        known = [each.distance_km for each in left if each.distance_km is not None]
-        nearest = distance * (DISTANCE_SCALE_KM + min(known, default=0.0))
     rows = []
-    part: float
-    total: float
+    by_latency = by_cost = by_distance = by_order = None
     for place, each in enumerate(left):
-        price, total = prices[place], 0.0
-        by_success = by_latency = by_cost = by_distance = by_order = None
-        if success:
-            total = part = success * each.success // 1.0
-            by_success = part / MILLION
+        price = prices[place]
+        total = success * each.success // 1.0
+        by_success = total / MILLION if success else None
         if latency:
-            total += (part := fastest / (LATENCY_SCALE_MS + each.latency_ms) // 1.0)
+            part = latency * LATENCY_HALF_MS / (LATENCY_HALF_MS + each.latency_ms) // 1.0
+            total += part
             by_latency = part / MILLION
         if cost:
-            total += (part := cheapest / (scale + price) // 1.0)
+            part = cheapest / (scale + price) // 1.0
+            total += part
             by_cost = part / MILLION
         if distance:
             km = each.distance_km
-            part = 0.0 if km is None else nearest / (DISTANCE_SCALE_KM + km) // 1.0
+            part = 0.0 if km is None else distance * HALF_KM / (HALF_KM + km) // 1.0
             total += part
             by_distance = part / MILLION
         if order:
-            total += (part := places[place])
+            part = places[place]
+            total += part
             by_order = part / MILLION
         parts = Parts(by_success, by_latency, by_cost, by_distance, by_order)
         scored = Scored(each.id, total / MILLION, parts, price, each.room <= 0, each.refused)
@@ -222,16 +221,14 @@ def _scored(left: list[Candidate], prices: list[float], policy: Policy) -> list[
     return [row[5] for row in rows]
 
 
-def _places(left: list[Candidate], rank: dict[str, int], weight: float) -> list[float]:
-    """Each one's part for its place in the order; equal places share one."""
-    last, rank_of = len(rank), rank.get
-    keys = [rank_of(each.id, last) * _PRIORITIES + each.priority for each in left]
+@lru_cache(maxsize=1000)
+def _places(keys: tuple[int, ...], weight: float) -> tuple[float, ...]:
+    """Each one's part for its place in the order, in equal steps from the whole weight down to
+    nothing; equal places share one. Asked for the same accounts again and again."""
     levels = sorted(set(keys))
-    if len(levels) == 1:
-        return [weight // 1.0] * len(keys)
-    step = weight / (len(levels) - 1)
+    step = weight / max(1, len(levels) - 1)
     worth = {key: (weight - step * place) // 1.0 for place, key in enumerate(levels)}
-    return [worth[key] for key in keys]
+    return tuple([worth[key] for key in keys])
 
 
 def _pick(scored: list[Scored], explore: float, chance: float) -> tuple[str, bool]:

@@ -1,4 +1,5 @@
-"""What a data folder holds before its first core starts: keys, sandbox accounts, two templates.
+"""What a data folder holds before its first core starts: keys, sandbox accounts with their policy,
+two templates.
 
 All of it is done again at each start and changes nothing that is there already, but the addresses
 of the sandbox's accounts when its ports moved. What somebody edited or deleted stays as it is.
@@ -17,8 +18,10 @@ from core.contract.keys import MINT_RANDOM_BYTES, format_key, mint_key
 from core.contract.problems import ProblemError
 from core.contract.providers import ProviderIn
 from core.contract.resources import TemplateBody, TemplateIn
+from core.policies.store import PolicyStore
 from core.supervisor.folder import DataFolder, FolderError
 from core.supervisor.parts import CONFIG_STORE, VAULT_KEY
+from core.supervisor.seed_policy import keep_policy, priced
 from core.templates import store as templates
 from core.templates.store import TemplateStore, template_id
 from core.tenants.keys import ensure_key
@@ -102,7 +105,8 @@ async def seed(
         if sandbox is not None:
             store = Accounts(entities, load_vault(environ.get(VARIABLE), vault_key))
             for account in sandbox_accounts(*sandbox):
-                await _keep_account(entities, store, account, warn)
+                await _keep_account(entities, store, priced(account), warn)
+            await keep_policy(entities, PolicyStore(entities, store))
     except (StoreError, ValueError) as error:
         raise FolderError(f"{folder.path / CONFIG_STORE}: {error}") from None
     finally:

@@ -161,17 +161,18 @@ class Book:
         if RANK[state] > RANK[msg.state]:
             msg.state, msg.reason = state, reason
 
-    def finish(self, msg: Msg, now_ms: int) -> None:
+    def finish(self, msg: Msg, now_ms: int, judged: bool = False) -> None:
         """The message has its end; a by-id row that says so follows with the next flush.
 
         Not yet where something follows from it: the next message of its chain is written first,
-        once its events were read again, or evidence is waited for.
+        or evidence is waited for. `judged` says that its events were just read once more, which
+        comes before anything that follows a call.
         """
         if msg.phase is Phase.ENDED:
             return
         follows = self.what_follows(msg, now_ms)
         if follows == "now":
-            self._follow(msg)
+            self._follow(msg, judged)
         elif follows == "wait":
             self._await_evidence(msg, now_ms)
         else:
@@ -183,11 +184,11 @@ class Book:
             return "no"
         return follow_up(msg.message, msg.reached, msg.cancel, now_ms)
 
-    def _follow(self, msg: Msg) -> None:
-        if msg.phase is Phase.DOUBT or not msg.effects:
+    def _follow(self, msg: Msg, judged: bool) -> None:
+        if judged or not msg.effects:
             msg.phase = Phase.FOLLOWING
             self.out.append(Follow(msg))
-        elif msg.phase is not Phase.FOLLOWING:
+        elif msg.phase not in (Phase.FOLLOWING, Phase.DOUBT):
             msg.phase = Phase.DOUBT
             self.out.append(ReadEventsAgain([msg.id]))
 

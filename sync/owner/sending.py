@@ -215,7 +215,7 @@ class Sending(Parking):
 
     def _judge(self, msg: Msg, now_ms: int) -> None:
         if RANK[msg.state] >= RANK["unknown"]:
-            self.finish(msg, now_ms)
+            self.finish(msg, now_ms, judged=True)
             return
         if not msg.unsettled:
             msg.repeat = None
@@ -234,7 +234,7 @@ class Sending(Parking):
             )
         )
         if verdict == "proved":
-            self.finish(msg, now_ms)
+            self.finish(msg, now_ms, judged=True)
         elif verdict == "unknown":
             why = "the provider did not say whether it took the message"
             self.end(msg, "unknown", "in_doubt", why, now_ms)

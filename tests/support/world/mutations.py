@@ -272,8 +272,8 @@ def chain_not_awaited(patch: Patch) -> None:
     """A message ends while the one that follows it is on the way."""
     follow = book.Book._follow
 
-    def at_once(self: book.Book, msg: Msg) -> None:
-        follow(self, msg)
+    def at_once(self: book.Book, msg: Msg, judged: bool) -> None:
+        follow(self, msg, judged)
         if msg.phase is Phase.FOLLOWING:
             self._finish(msg, 0)
 
@@ -283,7 +283,7 @@ def chain_not_awaited(patch: Patch) -> None:
 def escalated_without_reading(patch: Patch) -> None:
     """The next channel's turn comes without a look at the evidence that stands."""
 
-    def follow(self: book.Book, msg: Msg) -> None:
+    def follow(self: book.Book, msg: Msg, _: bool) -> None:
         msg.phase = Phase.FOLLOWING
         self.out.append(Follow(msg))
 

@@ -136,9 +136,7 @@ async def test_a_repeat_goes_to_its_account_only_with_its_key() -> None:
     assert second.calls[0].message.provider_key == "key"
 
 
-async def test_a_circuit_that_opens_moves_messages_elsewhere_and_probes_come_back() -> (
-    None
-):
+async def test_a_circuit_that_opens_moves_messages_elsewhere_and_probes_come_back() -> None:
     stage = Stage()
     first = stage.account("first", priority=1)
     second = stage.account("second", window=100, priority=2)
@@ -320,7 +318,7 @@ async def test_an_email_carries_its_link_and_an_unknown_recipient_is_told() -> N
     heard: list[tuple[str, str, str]] = []
     hooks = stage.dispatcher.hooks
     hooks.unsubscribe_url = lambda payload, message_id: f"https://u/{payload.to}/{message_id}"
-    hooks.invalid_target = lambda payload, account, detail: heard.append(
+    hooks.invalid_target = lambda _, payload, account, detail: heard.append(
         (payload.to, account, detail)
     )
     msg = stage.offer("bulk", channel="email", to="a@example.com", html="<p>")

@@ -3,10 +3,13 @@
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from core.accounts.service import Accounts
 from core.contract.keys import parse_key, secret_hash
-from core.contract.providers import ProviderIn
+from core.contract.policies import PolicyMatch
+from core.contract.providers import AccountLimits, Destinations, Location, Price, ProviderIn
+from core.policies.store import PolicyStore
 from core.supervisor.folder import DataFolder, FolderError
 from core.supervisor.seed import TENANT, keys_of, seed
 from core.templates.store import TemplateStore
@@ -69,6 +72,51 @@ async def test_sandbox_is_an_account_of_each_channel(seeded: Seeded) -> None:
     assert (smtp.id, smtp.wire, smtp.channel) == ("sandbox-smtp", "smtp", "email")
     opened = accounts.open(smsc)
     assert opened.secrets == {"password": "sandbox"}  # type: ignore[union-attr]
+    await seeded.entities.close()
+
+
+async def test_a_policy_uses_the_sandbox_smpp_first(seeded: Seeded) -> None:
+    await seeded.again()
+    store = PolicyStore(seeded.entities, seeded.accounts())
+    found = await store.get("default")
+    assert found is not None
+    assert found.policy.order == ["sandbox-smsc", "sandbox-smtp"]
+    assert found.policy.match == PolicyMatch()
+    edited = replace(found.policy, explore=0.1)
+    await store.put(edited, None)
+    await seeded.again({**PORTS, "sandbox-smpp": 22})
+    again = await store.get("default")
+    assert again is not None and again.policy == edited
+    await store.delete("default", None)
+    await seeded.again()
+    assert await store.get("default") is None
+    await seeded.entities.close()
+
+
+async def test_sandbox_accounts_have_a_price_that_may_be_changed(seeded: Seeded) -> None:
+    await seeded.again()
+    accounts = seeded.accounts()
+    before = await accounts.get("sandbox-smsc")
+    assert before is not None
+    assert before.account.price.by_country["GB"] < before.account.price.amount
+    edited = ProviderIn(
+        id="sandbox-smsc",
+        wire="smpp",
+        channel="sms",
+        settings=before.account.settings,
+        price=Price(0.5),
+        destinations=Destinations(deny=["KP"]),
+        limits=AccountLimits(per_second=5),
+        location=Location(1.0, 2.0),
+    )
+    await accounts.put(edited, None)
+    await seeded.again({**PORTS, "sandbox-smpp": 22})
+    after = await accounts.get("sandbox-smsc")
+    assert after is not None
+    now = after.account
+    assert now.settings["port"] == 22
+    assert (now.price, now.destinations) == (edited.price, edited.destinations)
+    assert (now.limits, now.location) == (edited.limits, edited.location)
     await seeded.entities.close()
 
 

@@ -103,3 +103,10 @@ def test_a_system_that_does_not_start_is_an_error_with_its_words(
     out, err = capsys.readouterr()
     assert out == ""
     assert "no disk" in err
+
+
+def test_route(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    _, report = bench(capsys, tmp_path, "route")
+    found = medians(report)
+    assert found["decision with explanation: p99"] >= found["decision with explanation: p50"] > 0
+    assert [bound["limit"] for bound in report["bounds"]] == [50.0]
