@@ -6,7 +6,6 @@ there is room in memory; what does not fit stays in the log.
 """
 
 from heapq import heappop
-from itertools import islice
 
 from msgspec import Struct
 
@@ -20,7 +19,6 @@ from sync.records import FloorPart, OpenEntry, Record
 
 LAST_ID = "\x7f"  # behind every id
 SHORT_WAIT_MS = 2_000
-PART_SET_ASIDE = 4
 
 
 class Group:
@@ -211,21 +209,18 @@ class Owner(Intake):
         del self._to_sweep[at:]
         wanted = self.limits.open_messages_max // 8
         short = self.room < wanted // 2
-        for msg in part:
+        too_many = wanted - self.room if short else 0
+        for msg in reversed(part):
             if self.msgs.get(msg.id) is not msg:
                 continue
             if msg.phase in IDLE:
                 self.expire_idle(msg, now_ms)
-                if self._waited(msg, self.limits.park_waiting_ms, now_ms):
+                patience_ms = SHORT_WAIT_MS if too_many > 0 else self.limits.park_waiting_ms
+                if self._waited(msg, patience_ms, now_ms):
                     self.set_aside(msg, now_ms)
+                    too_many -= 1
             elif msg.phase is Phase.AWAITING:
                 self._await_elsewhere(msg, short, now_ms)
-        if short:
-            newest = list(islice(reversed(self.msgs.values()), most))
-            waiting = [m for m in newest if self._waited(m, SHORT_WAIT_MS, now_ms)]
-            at_once = wanted if most is None else most // PART_SET_ASIDE
-            for msg in waiting[: min(at_once, wanted - self.room)]:
-                self.set_aside(msg, now_ms)
         return not self._to_sweep
 
     def _await_elsewhere(self, msg: Msg, short: bool, now_ms: int) -> None:
