@@ -3,26 +3,35 @@
 Whatever still needs a row of a log holds it, by shard; the mark of (log, shard) is the row before
 the lowest one held, or as far as the log was read. Effect rows are let go in two steps: first when
 nothing needs their records any more, and then only once the accept row that they name lies under
-the accept mark of the same floor.
+the accept mark of the same floor. What a floor costs does not grow with how much waits for one row.
 """
+
+from heapq import heapify, heappop, heappush
 
 from sync.records import FloorPart, Place
 
 Key = tuple[str, int]
+PASSED_AT_ONCE = 50_000  # effect records let go with one floor; the rest follows with the next
+_HEAP_AT_LEAST = 64
 
 
 class Holds:
-    """Counts of who needs a row, by (log, shard)."""
+    """Counts of who needs a row, by (log, shard); beside them a heap whose top is the lowest."""
 
     def __init__(self) -> None:
         self._rows: dict[Key, dict[int, int]] = {}
+        self._heaps: dict[Key, list[int]] = {}
 
     def hold(self, log: str, shard: int, row: int) -> None:
         """One more needs the row."""
         rows = self._rows.get((log, shard))
         if rows is None:
             rows = self._rows[(log, shard)] = {}
-        rows[row] = rows.get(row, 0) + 1
+            self._heaps[(log, shard)] = []
+        held = rows.get(row, 0)
+        rows[row] = held + 1
+        if not held:
+            self._push((log, shard), rows, row)
 
     def release(self, log: str, shard: int, row: int) -> None:
         """One less needs the row."""
@@ -36,12 +45,24 @@ class Holds:
     def lowest(self, log: str, shard: int) -> int | None:
         """The lowest row held, None if none is."""
         rows = self._rows.get((log, shard))
-        return min(rows) if rows else None
+        if not rows:
+            return None
+        heap = self._heaps[(log, shard)]
+        while heap[0] not in rows:
+            heappop(heap)
+        return heap[0]
+
+    def _push(self, key: Key, rows: dict[int, int], row: int) -> None:
+        heap = self._heaps[key]
+        heappush(heap, row)
+        if len(heap) > 2 * len(rows) + _HEAP_AT_LEAST:
+            heap[:] = rows  # rows that nobody holds any more must not pile up
+            heapify(heap)
 
     def forget(self, shard: int) -> None:
         """The shard is no longer ours."""
         for key in [k for k in self._rows if k[1] == shard]:
-            del self._rows[key]
+            del self._rows[key], self._heaps[key]
 
 
 class Marks:
@@ -51,11 +72,16 @@ class Marks:
         self.accept = Holds()
         self.effect = Holds()
         self.due = Holds()
-        self._after: dict[int, list[tuple[Place | None, Place]]] = {}
+        # By shard and accept log: a heap of (accept row, effect log, effect row).
+        self._after: dict[int, dict[str, list[tuple[int, str, int]]]] = {}
 
     def effect_done(self, shard: int, accept: Place | None, effect: Place) -> None:
         """Nothing needs the effect record; it waits for the accept mark to pass `accept`."""
-        self._after.setdefault(shard, []).append((accept, effect))
+        if accept is None:
+            self.effect.release(effect.log, shard, effect.row)
+            return
+        waiting = self._after.setdefault(shard, {}).setdefault(accept.log, [])
+        heappush(waiting, (accept.row, effect.log, effect.row))
 
     def forget(self, shard: int) -> None:
         """The shard is no longer ours."""
@@ -71,26 +97,28 @@ class Marks:
         effect_read: dict[str, int],
         closed: tuple[str, ...],
         bucket_read: int,
+        most: int = PASSED_AT_ONCE,
     ) -> FloorPart:
-        """The marks of one shard now; lets effect rows go that may be forgotten by it."""
+        """The marks of one shard now; lets up to `most` effects go that may be forgotten by it."""
         accept = {log: self._mark(self.accept, log, shard, to) for log, to in accept_read.items()}
-        self._pass_effects(shard, accept, closed)
+        self._pass_effects(shard, accept, closed, most)
         effect = {log: self._mark(self.effect, log, shard, to) for log, to in effect_read.items()}
         lowest = self.due.lowest("due", shard)
         due = bucket_read if lowest is None else min(lowest, bucket_read)
         return FloorPart(((shard, epoch),), accept, effect, closed, due)
 
-    def _pass_effects(self, shard: int, accept: dict[str, int], closed: tuple[str, ...]) -> None:
-        waiting = self._after.get(shard)
-        if not waiting:
-            return
-        still: list[tuple[Place | None, Place]] = []
-        for place, effect in waiting:
-            if place is None or place.log in closed or place.row <= accept.get(place.log, -1):
-                self.effect.release(effect.log, shard, effect.row)
-            else:
-                still.append((place, effect))
-        self._after[shard] = still
+    def _pass_effects(
+        self, shard: int, accept: dict[str, int], closed: tuple[str, ...], most: int
+    ) -> None:
+        after = self._after.get(shard, {})
+        for log, waiting in list(after.items()):
+            passed, mark = log in closed, accept.get(log, -1)
+            while waiting and most > 0 and (passed or waiting[0][0] <= mark):
+                _, effect_log, effect_row = heappop(waiting)
+                self.effect.release(effect_log, shard, effect_row)
+                most -= 1
+            if not waiting:
+                del after[log]
 
     @staticmethod
     def _mark(holds: Holds, log: str, shard: int, read_to: int) -> int:

@@ -1,5 +1,10 @@
 """How far logs may be forgotten."""
 
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
 from sync.owner.marks import Holds, Marks, merge_parts
 from sync.records import FloorPart, Place
 
@@ -52,6 +57,31 @@ def test_an_accept_row_of_a_closed_log_lies_under_the_mark() -> None:
     marks.effect.hold(EFFECT, 0, 2)
     marks.effect_done(0, Place(ACCEPT, 6, 0), Place(EFFECT, 2, 0))
     assert part(marks, 0, 4, (ACCEPT,)).effect == {EFFECT: 4}
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(1, 40)), max_size=400))
+def test_the_lowest_row_is_the_least_of_those_still_held(steps: list[tuple[bool, int]]) -> None:
+    holds, model = Holds(), Counter[int]()
+    for hold, row in steps:
+        if hold:
+            holds.hold(ACCEPT, 0, row)
+            model[row] += 1
+        elif model[row]:
+            holds.release(ACCEPT, 0, row)
+            model[row] -= 1
+        assert holds.lowest(ACCEPT, 0) == min((r for r, n in model.items() if n), default=None)
+
+
+def test_a_great_many_effects_pass_in_parts_and_each_floor_is_true() -> None:
+    marks = Marks()
+    marks.accept.hold(ACCEPT, 0, 1)
+    for row in range(2, 12):
+        marks.effect.hold(EFFECT, 0, row)
+        marks.effect_done(0, Place(ACCEPT, row, 0), Place(EFFECT, row, 0))
+    assert marks.part(0, 3, {ACCEPT: 20}, {EFFECT: 11}, (), 7, 4).effect == {EFFECT: 1}
+    marks.accept.release(ACCEPT, 0, 1)
+    passed = [marks.part(0, 3, {ACCEPT: 20}, {EFFECT: 11}, (), 7, 4).effect for _ in range(4)]
+    assert passed == [{EFFECT: 5}, {EFFECT: 9}, {EFFECT: 11}, {EFFECT: 11}]
 
 
 def test_shards_that_stand_alike_share_a_part() -> None:
