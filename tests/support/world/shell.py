@@ -210,7 +210,7 @@ class SimShell:
         upto = want.after
         try:
             for bucket in range((upto[0] + 1) // BUCKET_MS, want.until_ms // BUCKET_MS + 1):
-                while self._owner.room > 0:
+                while self._owner.due_room > 0:
                     rows = await self._core.read(
                         lambda t, upto=upto, bucket=bucket: t.open_due(
                             HOME, want.shards, bucket, upto, want.until_ms, OPEN_ENTRIES_AT_ONCE
