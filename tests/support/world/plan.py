@@ -87,6 +87,6 @@ def plan_of(seed: int) -> Plan:
         limits=limits,
         chains=chance.choice((0.0, 0.2, 0.6)),
         scheduled=chance.choice((0.0, 0.1, 0.4)),
-        suppressed=chance.choice((0.0, 0.0, 0.3)),
+        suppressed=chance.choice((0.0, 0.3)),
         events=chance.random() < 0.4,
     )
