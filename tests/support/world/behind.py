@@ -30,11 +30,11 @@ def body_of(text: str, steps: int = 0) -> bytes:
     )
 
 
-def chain_of(message_id: str, shard: int) -> list[str]:
+def chain_of(message_id: str) -> list[str]:
     """The ids of all that may follow a message with two later channels."""
     steps = (Step("email", "a@b", "ZZ"),) * 2
     first = Payload(TENANT, "n", "sms", "+1", "ZZ", "alert", "local", "", steps=steps)
-    return later_ids(message_id, shard, HOME, first)
+    return later_ids(message_id, first)
 
 
 class SimBehind:

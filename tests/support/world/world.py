@@ -254,7 +254,7 @@ class World:
         shard, urgent = facts.shard, self.chance.random() < 0.5
 
         def hand_in(core: Core) -> None:
-            for each in [*(chain_of(message_id, shard) if whole else ()), message_id]:
+            for each in [*(chain_of(message_id) if whole else ()), message_id]:
                 record = Cancel(each, shard, core.wall_ms())
                 core.logs.accept(record, urgent, Ticket(lambda _: None))
 
