@@ -32,9 +32,9 @@ from core.api.internal_auth import guard
 from core.api.link import LinkServer
 from core.api.messages import MessageDeps
 from core.api.peers import Peers
-from core.api.receipts import ReceiptDeps
 from core.api.wire import ConfigDeps
 from core.asking import Asking
+from core.bounces.service import Bounces
 from core.clock import SystemClock
 from core.condition import Condition
 from core.contract.frames import HelloOk
@@ -74,6 +74,7 @@ class Arguments(Struct, frozen=True):
     link_port: int
     secret: str
     vault_key: str
+    bounce_port: int = 0
 
 
 class Core:
@@ -92,7 +93,6 @@ class Core:
         self._make_engine()
         self._make_config()
         self._make_doors()
-        self._make_receipts_door()
         self._wire()
 
     # Making
@@ -151,6 +151,15 @@ class Core:
             self.process.spawn,
         )
         service.watch(self.feed, self.workforce.changed, self.workforce.reload_all)
+        self.bounces = Bounces(
+            self.settings,
+            service,
+            self.engine.receipts.received,
+            lambda account, kind: self.metrics.bounces.of(account, kind).add(),
+            self.log,
+            self.process.spawn,
+        )
+        self.bounces.watch(self.feed)
         self.policies = ActivePolicies(
             PolicyStore(self.entities, service), self.process.spawn, self.log
         )
@@ -200,7 +209,10 @@ class Core:
             self.log,
         )
         protocol = settings.protocol
-        windows = Windows({"sms": protocol.receipt_window_sms_s, "email": 0})
+        windows = Windows(
+            {"sms": protocol.receipt_window_sms_s, "email": protocol.receipt_window_email_s},
+            self._is_silent,
+        )
         reader = Reader(
             self.engine.owner,
             self.engine.shell,
@@ -241,17 +253,8 @@ class Core:
             self.log,
         )
         self.web.add_routes(self.asking.routes())
-
-    def _make_receipts_door(self) -> None:
-        receipts = ReceiptDeps(
-            self.engine.accounts,
-            self.engine.receipts.received,
-            lambda account, status: self.metrics.callbacks.of(account, str(status)).add(),
-            self.clock.boot,
-            self.settings.core.callback_wait_ms / 1000,
-            self.log,
-        )
-        self.web.add_routes(receipts_api.routes(receipts))
+        door = receipts_api.deps_of(self.engine, self.metrics, self.settings, self.clock, self.log)
+        self.web.add_routes(receipts_api.routes(door))
 
     def _wire(self) -> None:
         told = Told(
@@ -298,6 +301,7 @@ class Core:
         await web.TCPSite(runner, host, self.arguments.http_port).start()
         await self.policies.load()
         await self.workforce.load()
+        await self.bounces.start(self.arguments.bounce_port)
         spawn = self.process.spawn
         spawn(self.engine.ownership.renew_forever())
         spawn(self.engine.ownership.watch_forever())
@@ -317,6 +321,7 @@ class Core:
         """Nothing new, the old finished, the lease left; at most the grace."""
         self.condition.stopping = self.engine.dispatcher.stopping = self.process.ending = True
         self.link.leaving()
+        await self.bounces.stop()
         grace_s = self.settings.core.stop_grace_ms / 1000
         await self._until(
             lambda: not self.acceptor.waiting and not self.engine.dispatcher.calling, grace_s
@@ -358,6 +363,10 @@ class Core:
     def _account_state(self, account_id: str) -> str:
         account = self.engine.accounts.get(account_id)
         return "" if account is None else account.state
+
+    def _is_silent(self, account_id: str) -> bool:
+        account = self.engine.accounts.get(account_id)
+        return account is not None and account.adapter is not None and not account.has_receipts
 
     def _candidates(self, channel: str) -> list[Candidate]:
         accounts = self.engine.accounts.values()

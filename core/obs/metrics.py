@@ -138,6 +138,9 @@ class CoreMetrics(Collector):
         self.callbacks = counts(
             "callbacks", "Callbacks of providers, by the answer's status", "account", "status"
         )
+        self.bounces = counts(
+            "bounces", "Mails to return paths, by what they say", "account", "kind"
+        )
         self.log_rows = counts("log_rows", "Rows written to the logs", "log")
         self.log_records = counts("log_records", "Records in those rows", "log")
         self.commit_seconds = Histogram(

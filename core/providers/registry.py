@@ -4,11 +4,10 @@ A wire is a package that exposes what `Wire` names. Unknown names raise KeyError
 """
 
 from collections.abc import Mapping
-from collections.abc import Set as AbstractSet
 from importlib import import_module
 from random import Random
 from types import MappingProxyType
-from typing import Protocol, cast, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 from msgspec import Struct
 
@@ -50,11 +49,13 @@ class Wire(Protocol):
 
 
 @runtime_checkable
-class ChecksSettings(Protocol):
-    """A wire whose settings have rules that single fields do not show."""
+class ChecksSecrets(Protocol):
+    """A wire whose settings and secrets have rules that single fields do not show."""
 
-    def problems(self, settings: Struct, secrets: AbstractSet[str], /) -> list[FieldProblem]:
-        """What is wrong; `secrets` are the names of those that the account will have."""
+    def check_secrets(
+        self, settings: Any, secrets: Mapping[str, str | None], /
+    ) -> list[FieldProblem]:
+        """All that is wrong; a secret that is there already, sealed, has the value None."""
 
 
 def wire(name: str) -> Wire:

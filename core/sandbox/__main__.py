@@ -25,7 +25,7 @@ from core.sandbox.sms_http import ACCOUNT_SID
 
 _LOG_FILE = "GOUTONG_LOG_FILE"
 _DATA = Path("goutong-data/sandbox")
-_T = TypeVar("_T", str, int)
+_T = TypeVar("_T")
 
 
 def main() -> int:
@@ -70,6 +70,7 @@ async def _serve(arguments: argparse.Namespace, settings: Settings, log: Log) ->
         smtp_port=_given(arguments.smtp, defaults.smtp_port),
         sms_http_port=_given(arguments.sms_http, defaults.sms_http_port),
         gateway_port=_given(arguments.gateway, defaults.gateway_port),
+        bounce_to=_given(arguments.bounce_to, _where(defaults.bounce_to)),
         seed=arguments.seed,
         limits=SandboxLimits(history_max=defaults.history_max),
         log=log,
@@ -115,6 +116,12 @@ def _port(text: str) -> int:
     return port
 
 
+def _where(text: str) -> tuple[str, int] | None:
+    """host:port, or None for none."""
+    host, _, port = text.rpartition(":")
+    return (host.strip("[]"), _port(port)) if text else None
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m core.sandbox", description="Providers that behave as badly as told."
@@ -133,6 +140,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--smtp", type=_port, metavar="PORT", help="mail server; 0: a free port")
     parser.add_argument("--sms-http", type=_port, metavar="PORT", help="Twilio's form; 0: free")
     parser.add_argument("--gateway", type=_port, metavar="PORT", help="HTTP gateway; 0: free")
+    parser.add_argument(
+        "--bounce-to", type=_where, metavar="HOST:PORT", help="SMTP server that takes bounces"
+    )
     parser.add_argument("--seed", type=int, help="seed of the behaviour's randomness")
     parser.add_argument("--json", action="store_true", help="print the ports as one JSON line")
     return parser

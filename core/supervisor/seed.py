@@ -9,9 +9,12 @@ import secrets
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from msgspec import Struct, convert
 
 from core.accounts import service as accounts
+from core.accounts.model import Fault, ProviderAccount
 from core.accounts.service import Accounts
 from core.clock import SystemClock
 from core.contract.keys import MINT_RANDOM_BYTES, format_key, mint_key
@@ -135,6 +138,9 @@ def sandbox_accounts(host: str, ports: Mapping[str, int], edge_url: str) -> list
         "tls": "off",
         "from_address": "goutong@example.com",
         "from_name": "GouTong",
+        "bounce_domain": "bounces.example.com",
+        "dkim_domain": "example.com",
+        "dkim_selector": "goutong",
     }
     sms_http: dict[str, Any] = {
         "base_url": f"http://{host}:{ports['sandbox-sms-http']}",
@@ -159,7 +165,13 @@ def sandbox_accounts(host: str, ports: Mapping[str, int], edge_url: str) -> list
             secrets={"auth_token": "sandbox"},
             priority=SMS_HTTP_PRIORITY,
         ),
-        ProviderIn(id="sandbox-smtp", wire="smtp", channel="email", settings=smtp),
+        ProviderIn(
+            id="sandbox-smtp",
+            wire="smtp",
+            channel="email",
+            settings=smtp,
+            secrets={"bounce_key": secrets.token_hex(32), "dkim_key": _new_dkim_key()},
+        ),
     ]
 
 
@@ -183,7 +195,7 @@ async def _keep_account(
             channel=wanted.channel,
             enabled=found.account.enabled,
             settings={**found.account.settings, **address},
-            secrets=wanted.secrets if found.account.secrets else None,
+            secrets=_kept_secrets(store, wanted, found.account),
             priority=found.account.priority,
             price=found.account.price,
             destinations=found.account.destinations,
@@ -194,6 +206,22 @@ async def _keep_account(
         await store.put(wanted, None)
     except ProblemError as error:
         warn(f"the account {wanted.id} is not kept: {error.detail}")
+
+
+def _kept_secrets(
+    store: Accounts, wanted: ProviderIn, account: ProviderAccount
+) -> dict[str, str] | None:
+    """Its secrets once more, since it moves: bounces that are on their way need the old key."""
+    if not account.secrets:
+        return None
+    opened = store.open(account)
+    return wanted.secrets if isinstance(opened, Fault) else opened.secrets
+
+
+def _new_dkim_key() -> str:
+    """A key that signs quickly; there is no DNS in which anybody would look up its public half."""
+    key = Ed25519PrivateKey.generate()
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
 def _new_key() -> str:

@@ -64,6 +64,22 @@ class CoreSettings(Section, frozen=True):
     seal_ms: Annotated[
         Positive, doc("How often provider ids and by-id rows of what ended are written.")
     ] = 250
+    bounce_host: Annotated[str, doc("Address at which bounces of e-mail are taken, by SMTP.")] = (
+        "127.0.0.1"
+    )
+    bounce_port: Annotated[
+        PortNumber,
+        doc("Port at which bounces are taken; 0: none, under `goutong up` a free one."),
+    ] = 0
+    bounce_bytes_max: Annotated[Positive, doc("Longest bounce that is taken.")] = 10_485_760
+    bounce_connections_max: Annotated[Positive, doc("Connections that bring bounces.")] = 64
+    bounce_idle_ms: Annotated[
+        Positive, doc("A connection that brings bounces is closed when nothing comes for so long.")
+    ] = 60_000
+    bounce_session_ms: Annotated[Positive, doc("It is closed after this in any case.")] = 600_000
+    bounce_answer_ms: Annotated[
+        Positive, doc("A bounce that is not journaled by then is answered 451, to come again.")
+    ] = 10_000
     quality_half_life_s: Annotated[
         Positive, doc("An answer of a provider counts half for its quality after this.")
     ] = 120

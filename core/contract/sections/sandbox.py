@@ -2,6 +2,8 @@
 
 from typing import Annotated
 
+from msgspec import Meta
+
 from core.contract.sections.kinds import PortNumber, Positive, Section, doc
 
 
@@ -18,4 +20,9 @@ class SandboxSettings(Section, frozen=True):
         PortNumber, doc("Port of the provider in Twilio's form; 0: a free one.")
     ] = 0
     gateway_port: Annotated[PortNumber, doc("Port of the HTTP gateway; 0: a free one.")] = 0
+    bounce_to: Annotated[
+        str,
+        Meta(pattern=r"^([A-Za-z0-9._:\[\]-]{1,255}:[0-9]{1,5})?$"),
+        doc("host:port where its mail server sends bounces, by SMTP; empty: nowhere."),
+    ] = ""
     history_max: Annotated[Positive, doc("Entries of the history kept on disk.")] = 1_000_000
