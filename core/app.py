@@ -41,9 +41,11 @@ from core.contract.frames import HelloOk
 from core.contract.ids import parse_id
 from core.contract.log import Log
 from core.contract.settings import Settings
+from core.decide.fair import LANES, TRANSACTIONAL
 from core.decide.route import Candidate
 from core.engine.adapters import Workforce
-from core.engine.engine import Engine
+from core.engine.day_rights import DayRights
+from core.engine.engine import Engine, protection_of
 from core.engine.signals import Signals
 from core.engine.told import Told
 from core.messages.reader import Accepted, Reader
@@ -53,6 +55,7 @@ from core.policies.active import ActivePolicies
 from core.policies.store import PolicyStore
 from core.process import Process
 from core.providers.port import Outcome
+from core.templates.prices import prices_of
 from core.templates.render import Renderer
 from core.templates.store import TemplateStore
 from core.tenants.keys import KeyService
@@ -149,6 +152,9 @@ class Core:
             self.log,
             self.settings.core.quality_half_life_s,
             self.process.spawn,
+            self.settings.region,
+            protection_of(self.settings),
+            self._day_rights,
         )
         service.watch(self.feed, self.workforce.changed, self.workforce.reload_all)
         self.bounces = Bounces(
@@ -229,7 +235,7 @@ class Core:
         self.web = web.Application(middlewares=[middleware], client_max_size=limits.batch_bytes_max)
         self.web.add_routes(operations.routes(self.condition.not_ready, self.status, self.metrics))
         self.web.add_routes(keys_api.routes(self.config))
-        self.web.add_routes(templates_api.routes(self.config))
+        self.web.add_routes(templates_api.routes(self.config, self._prices))
         self.web.add_routes(providers_api.routes(self.config))
         self.web.add_routes(policies_api.routes(self.config, self.policies.store))
         route = route_api.RouteDeps(self._candidates, self.policies.serving, limits)
@@ -270,8 +276,9 @@ class Core:
         self.workforce.on_loaded = told.accounts_changed
         self.engine.logs.on_row = self._row
         self.workforce.on_receipt = self.engine.receipts.received
-        self.policies.on_changed = self.engine.dispatcher.arm
-        self.workforce.on_changed = self.engine.dispatcher.arm
+        self.engine.dispatcher.hooks.policies = lambda: self.policies.all
+        self.policies.on_changed = self.engine.dispatcher.changed
+        self.workforce.on_changed = self.engine.dispatcher.changed
         self.workforce.on_late = self._late
         self.signals = Signals(
             self.settings.nats,
@@ -362,7 +369,18 @@ class Core:
 
     def _account_state(self, account_id: str) -> str:
         account = self.engine.accounts.get(account_id)
-        return "" if account is None else account.state
+        return "" if account is None else account.shown
+
+    def _day_rights(self, account_id: str, per_day: int) -> DayRights:
+        return DayRights(
+            account_id,
+            per_day,
+            self.entities,
+            self.clock,
+            self.log,
+            self.process.spawn,
+            self.engine.dispatcher.arm,
+        )
 
     def _is_silent(self, account_id: str) -> bool:
         account = self.engine.accounts.get(account_id)
@@ -370,7 +388,15 @@ class Core:
 
     def _candidates(self, channel: str) -> list[Candidate]:
         accounts = self.engine.accounts.values()
-        return [each.candidate(False) for each in accounts if each.channel == channel]
+        now = self.clock.boot()
+        return [
+            each.candidate(TRANSACTIONAL, False, False, now)
+            for each in accounts
+            if each.channel == channel
+        ]
+
+    def _prices(self, channel: str, country: str) -> list[tuple[str, float]]:
+        return prices_of(self._candidates(channel), country)
 
     def status(self) -> dict[str, Any]:
         """How this core is, for people."""
@@ -389,6 +415,10 @@ class Core:
             "calling": self.engine.dispatcher.calling,
             "signals": self.signals.connected,
             "disk_free_bytes": self.condition.free_bytes,
-            "accounts": {a.id: a.state for a in self.engine.accounts.values()},
+            "waiting_by_class": {
+                name: self.engine.dispatcher.waiting_in(lane) for lane, name in enumerate(LANES)
+            },
+            "pressure": round(self.engine.pressure(), 3),
+            "accounts": {a.id: a.shown for a in self.engine.accounts.values()},
             "log_rows": self.engine.logs.last_rows(),
         }

@@ -4,6 +4,7 @@ A wire is a package that exposes what `Wire` names. Unknown names raise KeyError
 """
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from importlib import import_module
 from random import Random
 from types import MappingProxyType
@@ -20,6 +21,7 @@ WIRES: Mapping[str, str] = MappingProxyType(
         "smpp": "core.providers.smpp",
         "sms_http": "core.providers.sms_http",
         "smtp": "core.providers.smtp",
+        "webhook": "core.providers.webhook",
     }
 )
 
@@ -50,12 +52,20 @@ class Wire(Protocol):
 
 @runtime_checkable
 class ChecksSecrets(Protocol):
-    """A wire whose settings and secrets have rules that single fields do not show."""
+    """A wire whose secrets have a form, or depend on the settings."""
 
     def check_secrets(
         self, settings: Any, secrets: Mapping[str, str | None], /
     ) -> list[FieldProblem]:
         """All that is wrong; a secret that is there already, sealed, has the value None."""
+
+
+@runtime_checkable
+class ChecksSettings(Protocol):
+    """A wire whose settings have rules that single fields do not show."""
+
+    def problems(self, settings: Struct, secrets: AbstractSet[str], /) -> list[FieldProblem]:
+        """What is wrong; `secrets` are the names of those that the account will have."""
 
 
 def wire(name: str) -> Wire:

@@ -2,8 +2,8 @@
 
 Ends on SIGTERM and SIGINT. With --json it prints one line when everything answers:
 {"ready": true, "host": ..., "http": PORT, "smpp": PORT, "smtp": PORT, "sms-http": PORT,
-"gateway": PORT, "url": ...}. It writes a log to GOUTONG_LOG_FILE where that is set, else to
-standard error.
+"gateway": PORT, "webhook": PORT, "url": ...}. It writes a log to GOUTONG_LOG_FILE where that is
+set, else to standard error.
 """
 
 import argparse
@@ -68,9 +68,10 @@ async def _serve(arguments: argparse.Namespace, settings: Settings, log: Log) ->
         http_port=_given(arguments.http, defaults.http_port),
         smpp_port=_given(arguments.smpp, defaults.smpp_port),
         smtp_port=_given(arguments.smtp, defaults.smtp_port),
+        bounce_to=_given(arguments.bounce_to, _where(defaults.bounce_to)),
         sms_http_port=_given(arguments.sms_http, defaults.sms_http_port),
         gateway_port=_given(arguments.gateway, defaults.gateway_port),
-        bounce_to=_given(arguments.bounce_to, _where(defaults.bounce_to)),
+        webhook_port=_given(arguments.webhook, defaults.webhook_port),
         seed=arguments.seed,
         limits=SandboxLimits(history_max=defaults.history_max),
         log=log,
@@ -92,6 +93,7 @@ def _ready(box: Sandbox, as_json: bool) -> str:
             "smtp": box.smtp_port,
             "sms-http": box.sms_http_port,
             "gateway": box.gateway_port,
+            "webhook": box.webhook_port,
             "url": box.url,
         }
         return msgspec.json.encode(ready).decode() + "\n"
@@ -102,6 +104,7 @@ def _ready(box: Sandbox, as_json: bool) -> str:
         f"  SMTP   {box.host}:{box.smtp_port}  (user sandbox, password sandbox, or none)\n"
         f"  Twilio's form  http://{box.host}:{box.sms_http_port}  ({ACCOUNT_SID}, token sandbox)\n"
         f"  Gateway        http://{box.host}:{box.gateway_port}/gateway/json and /gateway/text\n"
+        f"  Webhooks       http://{box.host}:{box.webhook_port}/  (any path)\n"
     )
 
 
@@ -138,11 +141,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--http", type=_port, metavar="PORT", help="HTTP doors; 0: a free port")
     parser.add_argument("--smpp", type=_port, metavar="PORT", help="SMSC; 0: a free port")
     parser.add_argument("--smtp", type=_port, metavar="PORT", help="mail server; 0: a free port")
-    parser.add_argument("--sms-http", type=_port, metavar="PORT", help="Twilio's form; 0: free")
-    parser.add_argument("--gateway", type=_port, metavar="PORT", help="HTTP gateway; 0: free")
     parser.add_argument(
         "--bounce-to", type=_where, metavar="HOST:PORT", help="SMTP server that takes bounces"
     )
+    parser.add_argument("--sms-http", type=_port, metavar="PORT", help="Twilio's form; 0: free")
+    parser.add_argument("--gateway", type=_port, metavar="PORT", help="HTTP gateway; 0: free")
+    parser.add_argument("--webhook", type=_port, metavar="PORT", help="webhooks; 0: a free port")
     parser.add_argument("--seed", type=int, help="seed of the behaviour's randomness")
     parser.add_argument("--json", action="store_true", help="print the ports as one JSON line")
     return parser

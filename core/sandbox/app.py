@@ -20,7 +20,16 @@ from aiohttp import web
 from core.clock import Clock, SystemClock
 from core.contract.log import Log, silent
 from core.contract.problems import problem
-from core.sandbox import doors, gateway, mail_server, sms_http, smsc, smsc_session, smtp_auth
+from core.sandbox import (
+    doors,
+    gateway,
+    mail_server,
+    sms_http,
+    smsc,
+    smsc_session,
+    smtp_auth,
+    webhook_sink,
+)
 from core.sandbox.behaviour import Behaviour, merge
 from core.sandbox.certificate import tls_context
 from core.sandbox.doors import ProviderInfo
@@ -34,6 +43,7 @@ from core.sandbox.mail_server import MailServer
 from core.sandbox.sms_http import SmsHttpDouble
 from core.sandbox.smsc import Smsc
 from core.sandbox.smtp_session import SmtpSession
+from core.sandbox.webhook_sink import WebhookSink
 
 _SHUTDOWN_S = 1.0
 _Server = Smsc | MailServer | HttpDouble
@@ -78,9 +88,10 @@ class Sandbox:
         http_port: int = 0,
         smpp_port: int = 0,
         smtp_port: int = 0,
+        bounce_to: tuple[str, int] | None = None,
         sms_http_port: int = 0,
         gateway_port: int = 0,
-        bounce_to: tuple[str, int] | None = None,
+        webhook_port: int = 0,
         seed: int | None = None,
         limits: SandboxLimits | None = None,
         log: Log | None = None,
@@ -100,6 +111,7 @@ class Sandbox:
             shared = (box.history, box.limits, clock, Random(seed), box.log)
             box._open_http(SmsHttpDouble(*shared), sms_http_port)
             box._open_http(GatewayDouble(*shared), gateway_port)
+            box._open_http(WebhookSink(*shared), webhook_port)
             await box._open_doors(http_port)
             yield box
         finally:
@@ -131,6 +143,11 @@ class Sandbox:
         """Where the gateway listens."""
         return self._providers[gateway.PROVIDER].gate.port
 
+    @property
+    def webhook_port(self) -> int:
+        """Where the webhook endpoint listens."""
+        return self._providers[webhook_sink.PROVIDER].gate.port
+
     def providers(self) -> list[ProviderInfo]:
         """What a user has to know to talk to each provider."""
         smpp = (smsc.WIRE, smsc_session.SYSTEM_ID, smsc_session.PASSWORD)
@@ -140,6 +157,7 @@ class Sandbox:
             mail_server.PROVIDER: smtp,
             sms_http.PROVIDER: (sms_http.WIRE, sms_http.ACCOUNT_SID, SECRET),
             gateway.PROVIDER: (gateway.WIRE, SECRET, SECRET),
+            webhook_sink.PROVIDER: (webhook_sink.WIRE, "", ""),
         }
         infos = []
         for name, provider in self._providers.items():

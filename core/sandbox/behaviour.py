@@ -41,11 +41,6 @@ _HINTS = {
     "/receipt/early": _SHARE,
     "/receipt/twice": _SHARE,
     "/receipt/fail": _SHARE,
-    "/receipt/out_of_order": _SHARE,
-    "/receipt/unknown_status": _SHARE,
-    "/receipt/read": _SHARE,
-    "/receipt/wrong_signature": _SHARE,
-    "/error_in_200": _SHARE,
     "/receipt/delay_ms": _DELAY,
     "/bounce": 'Write an object such as {"dsn": 0.1, "delay_ms": 50}.',
     "/bounce/delay_ms": _DELAY,
@@ -53,6 +48,13 @@ _HINTS = {
         f"/bounce/{name}": _SHARE
         for name in ("dsn", "delayed", "complaint", "auto_reply", "malformed", "forged")
     },
+    "/receipt/out_of_order": _SHARE,
+    "/receipt/unknown_status": _SHARE,
+    "/receipt/read": _SHARE,
+    "/receipt/wrong_signature": _SHARE,
+    "/error_in_200": _SHARE,
+    "/redirect": _SHARE,
+    "/slow_drip": _SHARE,
 }
 
 

@@ -101,7 +101,10 @@ class HttpDouble:
     def _enter(self, to: str, text: str, ref: str | None, outcome: str) -> bool:
         at = rfc3339(self.clock.wall_ms())
         effective = outcome != "refused"
-        entry = Entry(at, self.provider, self.wire, to, text, outcome, effective, ref)
+        return self.enter(Entry(at, self.provider, self.wire, to, text, outcome, effective, ref))
+
+    def enter(self, entry: Entry) -> bool:
+        """Hand the entry to the operating system; False if the disk takes no more."""
         try:
             self._history.append([entry])
         except OSError as error:

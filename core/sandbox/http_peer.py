@@ -44,7 +44,14 @@ class HttpReply(Struct, frozen=True):
     headers: dict[str, str] = {}
 
 
-Ending = HttpReply | Literal["reset", "hang"]
+class Drip(Struct, frozen=True):
+    """An answer of which a byte goes out every so often."""
+
+    reply: HttpReply
+    every_ms: int
+
+
+Ending = HttpReply | Drip | Literal["reset", "hang"]
 Handle = Callable[[HttpCall], Awaitable[Ending]]
 
 
@@ -128,11 +135,24 @@ class HttpPeer(Peer):
             self.reset()
         elif ending == "hang":
             self.hang()
+        elif isinstance(ending, Drip):
+            self._task = asyncio.ensure_future(self._drip(ending))
         else:
             assert isinstance(ending, HttpReply)
             self.send(_written(ending))
             self.resume_writing()
             self._go_on()
+
+    async def _drip(self, drip: Drip) -> None:
+        # Read on, so that it is noticed when the client gives up.
+        self.resume_writing()
+        for byte in _written(drip.reply):
+            if self.transport is None:
+                break
+            self.send(bytes([byte]))
+            await asyncio.sleep(drip.every_ms / 1_000)
+        self._task = None
+        self._go_on()
 
     def _close_with(self, status: int) -> None:
         self.send(_written(HttpReply(status, headers={"Connection": "close"})))

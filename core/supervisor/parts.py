@@ -50,9 +50,10 @@ def sandbox_ports(settings: Settings) -> list[tuple[str, int]]:
         ("sandbox-http", sandbox.http_port),
         ("sandbox-smpp", sandbox.smpp_port),
         ("sandbox-smtp", sandbox.smtp_port),
+        bounce_port(settings, 0),  # where its mail server sends bounces
         ("sandbox-sms-http", sandbox.sms_http_port),
         ("sandbox-gateway", sandbox.gateway_port),
-        bounce_port(settings, 0),  # where its mail server sends bounces
+        ("sandbox-webhook", sandbox.webhook_port),
     ]
 
 
@@ -149,7 +150,7 @@ def sandbox_part(
     """The sandbox, which lives beside the regions."""
     command = settings.supervisor.sandbox_command or [sys.executable, "-m", "core.sandbox"]
     arguments = ["--data", str(folder.path / "sandbox")]
-    for wire in ("http", "smpp", "smtp", "sms-http", "gateway"):
+    for wire in ("http", "smpp", "smtp", "sms-http", "gateway", "webhook"):
         arguments += [f"--{wire}", str(ports[f"sandbox-{wire}"])]
     if not settings.sandbox.bounce_to:
         bounces = f"{reach(settings.core.bounce_host)}:{ports['core-0-bounce']}"

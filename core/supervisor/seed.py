@@ -20,7 +20,7 @@ from core.clock import SystemClock
 from core.contract.keys import MINT_RANDOM_BYTES, format_key, mint_key
 from core.contract.problems import ProblemError
 from core.contract.providers import ProviderIn
-from core.contract.resources import TemplateBody, TemplateIn
+from core.contract.templates import TemplateBody, TemplateIn
 from core.policies.store import PolicyStore
 from core.supervisor.folder import DataFolder, FolderError
 from core.supervisor.parts import CONFIG_STORE, VAULT_KEY
@@ -158,6 +158,13 @@ def sandbox_accounts(host: str, ports: Mapping[str, int], edge_url: str) -> list
             secrets={"password": "sandbox"},
         ),
         ProviderIn(
+            id="sandbox-smtp",
+            wire="smtp",
+            channel="email",
+            settings=smtp,
+            secrets={"bounce_key": secrets.token_hex(32), "dkim_key": _new_dkim_key()},
+        ),
+        ProviderIn(
             id="sandbox-sms-http",
             wire="sms_http",
             channel="sms",
@@ -165,12 +172,12 @@ def sandbox_accounts(host: str, ports: Mapping[str, int], edge_url: str) -> list
             secrets={"auth_token": "sandbox"},
             priority=SMS_HTTP_PRIORITY,
         ),
+        # The sandbox is on this machine: its own address is open, other private ones are not.
         ProviderIn(
-            id="sandbox-smtp",
-            wire="smtp",
-            channel="email",
-            settings=smtp,
-            secrets={"bounce_key": secrets.token_hex(32), "dkim_key": _new_dkim_key()},
+            id="sandbox-webhook",
+            wire="webhook",
+            channel="webhook",
+            settings={"allow_networks": ["127.0.0.0/8", "::1/128"], "ports": []},
         ),
     ]
 

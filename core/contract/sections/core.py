@@ -135,3 +135,17 @@ class TemplatesSettings(Section, frozen=True):
     output_bytes_max: Annotated[Positive, doc("Size of one rendered part.")] = 262_144
     source_bytes_max: Annotated[Positive, doc("Size of one part's source.")] = 262_144
     cached_max: Annotated[Positive, doc("Compiled templates kept in memory.")] = 1000
+    partials_max: Annotated[
+        Positive, doc("Partials and layouts that one template may use, those of those included.")
+    ] = 50
+    partials_depth_max: Annotated[Positive, doc("Partials within partials.")] = 8
+    published_bytes_max: Annotated[
+        Positive, doc("Size of a published version with the partials and layouts that it keeps.")
+    ] = 2_097_152
+    schema_bytes_max: Annotated[Positive, doc("Size of a schema of data.")] = 32_768
+    schema_nodes_max: Annotated[
+        Positive, doc("Size of a schema when its references are written out, in JSON values.")
+    ] = 5000
+    schema_work_max: Annotated[
+        Positive, doc("Size of a schema times values and characters of the data that it checks.")
+    ] = 20_000_000

@@ -59,6 +59,7 @@ class AnswerReader:
             self.keep_alive = False
         came = self._fields_bytes if self.head_done else self._head_bytes
         if came > self._head_max:
+            self.head_done = False  # nothing of it is told
             raise AnswerError(f"its head is longer than {self._head_max} bytes")
 
     def end(self) -> None:
@@ -80,6 +81,10 @@ class AnswerReader:
         return wanted_s if found is None else min(wanted_s, int(found.group(1)) * 0.8)
 
     # --- called by the parser ---
+
+    def on_message_begin(self) -> None:
+        if self.done:
+            self.keep_alive = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self.done:
@@ -113,10 +118,7 @@ class AnswerReader:
         self._body.append(body)
 
     def on_message_complete(self) -> None:
-        if not self.head_done:
-            return
-        if self.done:
-            self.keep_alive = False
+        if self.done or not self.head_done:
             return
         self.done = True
         self.keep_alive = self._parser.should_keep_alive() and not self.too_long

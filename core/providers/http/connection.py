@@ -70,7 +70,8 @@ class Connection(asyncio.Protocol):
         self.idle_until = now + self._limits.idle_ms / 1_000
 
     def usable(self, now: float) -> bool:
-        """Whether a request may be written: idle, young, and the server has not closed it."""
+        """Whether a request may be written: idle, young, to an address that the host's name still
+        has, and the server has not closed it."""
         outlet = self._outlet
         return (
             outlet is not None
@@ -78,6 +79,7 @@ class Connection(asyncio.Protocol):
             and self._flight is None
             and now < self.idle_until
             and now < self.old_at
+            and self.address in self.host.addresses
             and outlet.quiet()
         )
 
@@ -91,7 +93,7 @@ class Connection(asyncio.Protocol):
         if not outlet.clear():
             self.abort()
             return "stale"
-        if not flight.guard():
+        if not self._allowed(flight):
             return "withdrawn"
         try:
             left = outlet.write(data)
@@ -167,6 +169,14 @@ class Connection(asyncio.Protocol):
         self._close(f"the connection was lost before the answer{why}")
 
     # --- inside ---
+
+    def _allowed(self, flight: Flight) -> bool:
+        try:
+            return flight.guard()
+        except Exception as error:
+            told = {"message": "a guard failed", "exception": error}
+            self._loop.call_exception_handler(told)
+            return False
 
     def _finish(self, flight: Flight) -> None:
         """The answer is there."""

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from core.providers.http.addresses import Address
 from core.providers.http.outlet import Outlet, PlainOutlet, TlsOutlet
 
+_LOOK_S = 0.005
 _LINGER_RESET = struct.pack("ii", 1, 0)
 
 
@@ -79,4 +80,9 @@ async def open_outlet(
         raise
     if wrapped is None:
         raise ConnectionError("the connection closed during the TLS handshake")
-    return TlsOutlet(transport, wrapped, sock)
+    outlet = TlsOutlet(transport, wrapped, sock)
+    pause_s = 0.0
+    while not outlet.clear() and not wrapped.is_closing():  # the handshake's last words
+        await asyncio.sleep(pause_s)
+        pause_s = _LOOK_S
+    return outlet

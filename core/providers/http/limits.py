@@ -12,7 +12,8 @@ class HttpLimits(Struct, frozen=True, kw_only=True):
     """Connections to all hosts together; those that listen for a late answer not included."""
     host_connections_max: int = 32
     host_waiting_max: int = 64
-    """Calls that wait for one of their host's connections; more end as `NotSent` at once."""
+    """Calls that wait for one of their host's connections, beside those that one is being opened
+    for; more end as `NotSent` at once."""
     timeout_ms: int = 15_000
     """For a whole call, waiting and connecting included."""
     connect_timeout_ms: int = 5_000

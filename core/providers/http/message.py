@@ -104,6 +104,8 @@ HttpResult = Answered | NotSent | Refused | Withdrawn | Unknown
 @lru_cache(_TARGETS_KEPT)
 def target_of(url: str) -> Target:
     """The place of an http or https URL. Raises BadUrlError."""
+    if not url.isprintable():  # urlsplit would leave some characters out
+        raise BadUrlError("a control character in the URL")
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port

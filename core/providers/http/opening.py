@@ -76,6 +76,7 @@ class Opener:
             if tls is None:
                 raise OSError("this account has no TLS")
         addresses = await self._names.addresses(target.host)
+        host.addresses = frozenset(map(str, addresses))
         sock, address = await connect(
             addresses, target.port, limits.connect_timeout_ms / 1_000, limits.write_timeout_ms
         )

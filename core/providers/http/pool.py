@@ -34,7 +34,6 @@ from core.providers.http.names import Names
 from core.providers.http.opening import Opener
 
 _TIMER_SLACK_S = 0.001
-_CLOSE_S = 0.5
 
 
 class HttpPool:
@@ -80,7 +79,7 @@ class HttpPool:
             self._deadline = self._loop.call_at(deadline, self._tick)
         if not host.waiting and self._use_idle(host, flight):
             return
-        if len(host.waiting) >= self._limits.host_waiting_max:
+        if len(host.waiting) >= self._limits.host_waiting_max + host.opening:
             self._end_later(flight, NotSent("too many calls to this host"))
             return
         host.waiting.append(flight)
@@ -112,7 +111,7 @@ class HttpPool:
 
     def answered(self, connection: Connection, flight: Flight, result: HttpResult) -> None:
         if not connection.closed:
-            self._serve(connection)
+            self._reuse(connection)
         self._end(flight, result)
 
     def answered_late(self, _connection: Connection, flight: Flight, result: Answered) -> None:
@@ -133,11 +132,11 @@ class HttpPool:
     def opened(self, connection: Connection) -> None:
         host = connection.host
         host.opening -= 1
-        if connection.usable(self._loop.time()):
-            self._serve(connection)
-        else:
-            self._fail(host, NotSent("the server spoke or closed before it was asked"))
-            connection.abort()
+        if connection.usable(self._loop.time()) and self._serve(connection):
+            return
+        # Another one would fare no better: what waits is told, rather than tried again and again.
+        self._fail(host, NotSent("the server spoke or closed before it was asked"))
+        connection.abort()
 
     def not_opened(self, host: Host, result: NotSent | Refused) -> None:
         host.opening -= 1
@@ -167,31 +166,37 @@ class HttpPool:
                 return True
         return False
 
-    def _serve(self, connection: Connection) -> None:
-        """Give an idle connection its next call, keep it, or give its place to another host."""
+    def _reuse(self, connection: Connection) -> None:
+        """A connection has done its call. What it cannot do any more, a new one will."""
+        host = connection.host
+        if host.waiting and not connection.usable(self._loop.time()):
+            connection.close()
+        elif not self._serve(connection):
+            self._grow(host)
+
+    def _serve(self, connection: Connection) -> bool:
+        """Give an idle connection its next call, keep it, or give its place to another host.
+        False if it turned out to be lost; then nothing was done."""
         host = connection.host
         if self._starved and (host.connections > 1 or not host.waiting):
             connection.close()
-            return
-        if host.waiting and not connection.usable(self._loop.time()):
-            connection.close()  # and another one is opened for those that wait
-            return
+            return True
         while host.waiting:
             flight = host.waiting.popleft()
             begun = connection.begin(flight)
             if begun == "written":
-                return
+                return True
             if begun == "stale":
                 host.waiting.appendleft(flight)
-                self._grow(host)
-                return
+                return False
             self._end_later(flight, Withdrawn())
         if self._closing:
             connection.close()
-            return
+            return True
         host.idle.append(connection)
         if self._sweep is None:
             self._sweep = self._loop.call_later(self._limits.idle_ms / 2_000, self._sweep_idle)
+        return True
 
     def _grow(self, host: Host) -> None:
         """Open connections for the calls that wait, as far as there are places."""
@@ -237,6 +242,7 @@ class HttpPool:
     def _fail(self, host: Host, result: NotSent | Refused) -> None:
         """A connection did not come about. It ends all that wait, or one where others are open."""
         if isinstance(result, Refused):
+            host.addresses = frozenset()  # those that are busy are not used again, either
             for connection in list(host.idle):
                 connection.close()
         elif host.waiting and host.connections - host.opening > 1:
@@ -261,12 +267,13 @@ class HttpPool:
         """End the calls whose time is up."""
         self._deadline = None
         now = self._loop.time() + _TIMER_SLACK_S
-        while self._open:
-            flight = next(iter(self._open))
-            if flight.deadline > now:
-                self._deadline = self._loop.call_at(flight.deadline, self._tick)
-                return
-            self._expire(flight)
+        try:
+            while self._open and (flight := next(iter(self._open))).deadline <= now:
+                self._expire(flight)
+        finally:
+            if self._open:
+                at = next(iter(self._open)).deadline
+                self._deadline = self._loop.call_at(at, self._tick)
 
     def _expire(self, flight: Flight) -> None:
         host, connection = flight.host, flight.connection

@@ -6,7 +6,7 @@ from random import Random
 from core.clock import SystemClock
 from core.providers.http_account import HttpAccount
 from core.providers.http_gateway.capabilities import CAPABILITIES
-from core.providers.http_gateway.check import check_secrets
+from core.providers.http_gateway.check import problems
 from core.providers.http_gateway.settings import HttpGatewaySettings as Settings
 from core.providers.http_gateway.talk import GatewayTalk
 from core.providers.port import Adapter, AdapterEvents
@@ -14,7 +14,7 @@ from core.providers.port import Adapter, AdapterEvents
 WIRE = "http_gateway"
 SECRETS = ("password", "token", "callback_secret")
 
-__all__ = ["CAPABILITIES", "SECRETS", "WIRE", "Settings", "check_secrets", "make"]
+__all__ = ["CAPABILITIES", "SECRETS", "WIRE", "Settings", "make", "problems"]
 
 
 def make(

@@ -4,7 +4,8 @@ msgspec has checked each field by itself; here is what fields mean together, wit
 the request and a hint. Values of secrets are never looked at.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,9 +25,7 @@ _NAMES_HINT = "Known are: " + ", ".join(f"{{{name}}}" for name in sorted(NAMES))
 _POINTER_HINT = 'Write a JSON pointer such as "/data/0/id".'
 
 
-def check_secrets(
-    settings: HttpGatewaySettings, secrets: Mapping[str, str | None]
-) -> list[FieldProblem]:
+def problems(settings: HttpGatewaySettings, secrets: AbstractSet[str]) -> list[FieldProblem]:
     """All that is wrong; `secrets` are the names of those that the account will have."""
     used: set[str] = set()
     found = [
@@ -38,7 +37,7 @@ def check_secrets(
     ]
     if settings.callbacks is not None:
         found += _callbacks(settings.callbacks, used)
-    for name in sorted(used & SECRETS - secrets.keys()):
+    for name in sorted(used & SECRETS - secrets):
         hint = "Give it under `secrets`; the settings use it."
         found.append(FieldProblem(f"/secrets/{name}", "the secret is missing", hint))
     return found

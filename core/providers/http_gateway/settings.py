@@ -1,7 +1,7 @@
 """How a gateway is described: the request it wants, what its answers mean, how it reports back.
 
 Data only; nothing of it is run. Secrets are kept apart and named in templates: `{password}`,
-`{token}`, `{callback_secret}`. What settings mean together is checked by `check.check_secrets` when
+`{token}`, `{callback_secret}`. What settings mean together is checked by `check.problems` when
 the account is written.
 """
 

@@ -8,13 +8,13 @@ from core.providers.http_account import HttpAccount
 from core.providers.port import Adapter, AdapterEvents
 from core.providers.sms_http.capabilities import CAPABILITIES
 from core.providers.sms_http.settings import SmsHttpSettings as Settings
-from core.providers.sms_http.settings import check_secrets
+from core.providers.sms_http.settings import problems
 from core.providers.sms_http.talk import TwilioTalk
 
 WIRE = "sms_http"
 SECRETS = ("auth_token", "api_key_secret", "shared_key")
 
-__all__ = ["CAPABILITIES", "SECRETS", "WIRE", "Settings", "check_secrets", "make"]
+__all__ = ["CAPABILITIES", "SECRETS", "WIRE", "Settings", "make", "problems"]
 
 
 def make(

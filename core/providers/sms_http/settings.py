@@ -1,10 +1,10 @@
 """What can be configured for one account in Twilio's form. Data only; secrets are kept apart.
 
-`check_secrets` says what is wrong with settings and secrets that belong together; it is asked
-when the account is written.
+`problems` says what is wrong with settings that belong together; it is asked when the account is
+written.
 """
 
-from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from typing import Annotated
 
 from msgspec import Meta, field
@@ -38,9 +38,7 @@ class SmsHttpSettings(HttpPlace, frozen=True, kw_only=True, forbid_unknown_field
     """The longest validity that the provider takes; a message that lives longer is given this."""
 
 
-def check_secrets(
-    settings: SmsHttpSettings, secrets: Mapping[str, str | None]
-) -> list[FieldProblem]:
+def problems(settings: SmsHttpSettings, secrets: AbstractSet[str]) -> list[FieldProblem]:
     """What is wrong beyond single fields; `secrets` are the names of those that it will have."""
     found = []
     if not settings.from_ and not settings.messaging_service_sid:

@@ -65,12 +65,14 @@ async def test_keys_are_registered_with_their_scopes(seeded: Seeded) -> None:
 async def test_sandbox_is_an_account_of_each_channel(seeded: Seeded) -> None:
     await seeded.again()
     accounts = seeded.accounts()
-    sms_http, smsc, smtp = [stored.account for stored in await accounts.list()]
+    sms_http, smsc, smtp, webhook = [stored.account for stored in await accounts.list()]
     assert (smsc.id, smsc.wire, smsc.channel) == ("sandbox-smsc", "smpp", "sms")
     assert smsc.settings["port"] == 2
     assert smsc.settings["reference_tlv"] == 0x1400
     assert (smsc.settings["window"], smsc.settings["connections"]) == (100, 2)
     assert (smtp.id, smtp.wire, smtp.channel) == ("sandbox-smtp", "smtp", "email")
+    assert (webhook.id, webhook.wire, webhook.channel) == ("sandbox-webhook", "webhook", "webhook")
+    assert webhook.settings == {"allow_networks": ["127.0.0.0/8", "::1/128"], "ports": []}
     assert (sms_http.id, sms_http.wire, sms_http.channel) == ("sandbox-sms-http", "sms_http", "sms")
     assert sms_http.settings["base_url"] == "http://127.0.0.1:4"
     assert sms_http.settings["callback_url"] == f"{EDGE}/v1/receipts/sandbox-sms-http"
@@ -85,7 +87,8 @@ async def test_a_policy_uses_the_sandbox_smpp_first(seeded: Seeded) -> None:
     store = PolicyStore(seeded.entities, seeded.accounts())
     found = await store.get("default")
     assert found is not None
-    assert found.policy.order == ["sandbox-smsc", "sandbox-sms-http", "sandbox-smtp"]
+    names = ("smsc", "sms-http", "smtp", "webhook")
+    assert found.policy.order == [f"sandbox-{name}" for name in names]
     assert found.policy.match == PolicyMatch()
     edited = replace(found.policy, explore=0.1)
     await store.put(edited, None)
@@ -179,8 +182,9 @@ async def test_what_was_deleted_stays_deleted(seeded: Seeded) -> None:
 
 async def test_unusable_vault_key_is_told_and_stops_nothing_else(seeded: Seeded) -> None:
     await seeded.again(GOUTONG_VAULT_KEY="no key")
-    named = [notice.split()[2] for notice in seeded.notices]
-    assert {"sandbox-smsc", "sandbox-smtp"} <= set(named)
+    told = {notice.split(" is not kept")[0] for notice in seeded.notices}
+    accounts = ("sandbox-smsc", "sandbox-sms-http", "sandbox-smtp")
+    assert {f"the account {name}" for name in accounts} <= told
     assert await TemplateStore(seeded.entities).get(TENANT, "welcome") is not None
     assert isinstance(load_vault(None, seeded.folder.path / "vault.key"), Vault)
     await seeded.entities.close()

@@ -34,6 +34,7 @@ async def test_the_index_tells_how_to_connect(box: Sandbox, http: Http) -> None:
             "sandbox-smtp": ("smtp", box.smtp_port),
             "sandbox-sms-http": ("sms-http", box.sms_http_port),
             "sandbox-gateway": ("http-gateway", box.gateway_port),
+            "sandbox-webhook": ("webhook", box.webhook_port),
         }
     assert (await http.ask("GET", "/livez"))[0] == 200
 

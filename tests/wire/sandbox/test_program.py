@@ -38,7 +38,7 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
 
     async def run(*more: str, like: Program | None = None) -> Program:
         ports = like.ready if like else {}
-        wires = ("http", "smpp", "smtp", "sms-http", "gateway")
+        wires = ("http", "smpp", "smtp", "sms-http", "gateway", "webhook")
         arguments = [f"--{wire}={ports.get(wire, 0)}" for wire in wires]
         process = await asyncio.create_subprocess_exec(
             sys.executable,
