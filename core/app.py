@@ -32,7 +32,6 @@ from core.api.internal_auth import guard
 from core.api.link import LinkServer
 from core.api.messages import MessageDeps
 from core.api.peers import Peers
-from core.api.receipts import ReceiptDeps
 from core.api.wire import ConfigDeps
 from core.asking import Asking
 from core.bounces.service import Bounces
@@ -97,7 +96,6 @@ class Core:
         self._make_engine()
         self._make_config()
         self._make_doors()
-        self._make_receipts_door()
         self._wire()
 
     # Making
@@ -261,17 +259,8 @@ class Core:
             self.log,
         )
         self.web.add_routes(self.asking.routes())
-
-    def _make_receipts_door(self) -> None:
-        receipts = ReceiptDeps(
-            self.engine.accounts,
-            self.engine.receipts.received,
-            lambda account, status: self.metrics.callbacks.of(account, str(status)).add(),
-            self.clock.boot,
-            self.settings.core.callback_wait_ms / 1000,
-            self.log,
-        )
-        self.web.add_routes(receipts_api.routes(receipts))
+        door = receipts_api.deps_of(self.engine, self.metrics, self.settings, self.clock, self.log)
+        self.web.add_routes(receipts_api.routes(door))
 
     def _wire(self) -> None:
         told = Told(

@@ -13,6 +13,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Struct
 
+from core.clock import Clock
 from core.contract.internal import (
     INTERNAL_SECRET_HEADER,
     KEY_ID_HEADER,
@@ -22,7 +23,10 @@ from core.contract.internal import (
 )
 from core.contract.log import Log
 from core.contract.problems import problem
+from core.contract.settings import Settings
 from core.engine.accounts import Account
+from core.engine.engine import Engine
+from core.obs.metrics import CoreMetrics
 from core.providers.port import Callback, CallbackAnswer, ReceiptIn, TakesCallbacks
 
 _OURS = frozenset(
@@ -46,6 +50,20 @@ class ReceiptDeps(Struct, frozen=True):
     now: Callable[[], float]
     wait_s: float
     log: Log
+
+
+def deps_of(
+    engine: Engine, metrics: CoreMetrics, settings: Settings, clock: Clock, log: Log
+) -> ReceiptDeps:
+    """The deps of a core at work."""
+    return ReceiptDeps(
+        engine.accounts,
+        engine.receipts.received,
+        lambda account, status: metrics.callbacks.of(account, str(status)).add(),
+        clock.boot,
+        settings.core.callback_wait_ms / 1000,
+        log,
+    )
 
 
 def routes(deps: ReceiptDeps) -> list[web.RouteDef]:
