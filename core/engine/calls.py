@@ -73,7 +73,7 @@ class Calls:
         def done(outcome: Outcome) -> None:
             account.answered(outcome, place.held, (self._clock.boot() - begun) * 1000)
             if outcome.kind == "invalid_target":
-                self._hooks.invalid_target(payload, account.id, outcome.detail)
+                self._hooks.invalid_target(msg.id, payload, account.id, outcome.detail)
             self.on_outcome(msg, attempt, account, outcome)
             self.on_free()
 

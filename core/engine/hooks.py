@@ -26,11 +26,12 @@ class Hooks(Struct):
     `suppressed` says why a message must not be sent, "" where it may: asked in the turn before its
     intent. `endpoint(tenant, id)` is where an event goes, None where it was taken away.
     `unsubscribe_url(payload, message_id)` is the signed one-click link of an e-mail, "" for none.
-    `invalid_target(payload, account_id, detail)` hears that a contact point does not exist.
+    `invalid_target(message_id, payload, account_id, detail)` hears that a contact point does not
+    exist.
     """
 
     policies: Callable[[], Sequence[Policy]] = tuple
     suppressed: Callable[[Payload], str] = lambda _: ""
     endpoint: Callable[[str, str], Endpoint | None] = lambda *_: None
     unsubscribe_url: Callable[[Payload, str], str] = lambda *_: ""
-    invalid_target: Callable[[Payload, str, str], None] = lambda *_: None
+    invalid_target: Callable[[str, Payload, str, str], None] = lambda *_: None
