@@ -19,6 +19,8 @@ from msgspec import Struct
 
 from core.accept.acceptor import Acceptor, Bounds, sweep_forever
 from core.accept.keys import Keys
+from core.accept.limits import Limits, rate_limits
+from core.accept.shedding import Shedding
 from core.accounts.service import Accounts
 from core.api import keys as keys_api
 from core.api import messages as messages_api
@@ -35,6 +37,7 @@ from core.condition import Condition
 from core.contract.frames import HelloOk
 from core.contract.ids import parse_id
 from core.contract.log import Log
+from core.contract.rules import Rules
 from core.contract.settings import Settings
 from core.engine.adapters import Workforce
 from core.engine.engine import Engine
@@ -157,22 +160,26 @@ class Core:
 
     def _make_doors(self) -> None:
         settings, core, limits = self.settings, self.settings.core, self.settings.limits
-        bounds = Bounds(
-            limits.recipients_max,
-            settings.protocol.horizon_days * 86_400,
-            limits.json_depth_max,
-            limits.accepts_waiting_max,
-            settings.protocol.accept_timeout_ms / 1000,
-            settings.protocol.expires_in_s(),
+        protocol = settings.protocol
+        rules = Rules(
+            limits.recipients_max, protocol.horizon_days * 86_400, protocol.expires_in_s()
         )
         self.acceptor = Acceptor(
             self.engine.logs,
             Keys(self.store, core.answered_keys_max),
             self.renderer,
             settings.region.name,
-            bounds,
+            Bounds(
+                rules,
+                limits.json_depth_max,
+                limits.accepts_waiting_max,
+                protocol.accept_timeout_ms / 1000,
+                protocol.escalate_after_s,
+            ),
+            Limits(rate_limits(limits)),
+            Shedding(limits.shed_at(), limits.accepts_waiting_max, lambda: 0.0),
             self.clock,
-            Hlc(settings.protocol.clock_bound_ms * 1000),
+            Hlc(protocol.clock_bound_ms * 1000),
             self.log,
             self.condition.refusal,
             self.process.spawn,
@@ -186,7 +193,6 @@ class Core:
             core.links_max,
             self.log,
         )
-        protocol = settings.protocol
         windows = Windows({"sms": protocol.receipt_window_sms_s, "email": 0})
         reader = Reader(
             self.engine.owner,

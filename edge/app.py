@@ -21,10 +21,12 @@ from core.contract.log import Log
 from core.contract.problems import CONTENT_TYPE as PROBLEM_TYPE
 from core.contract.problems import ProblemError, problem
 from edge.answers import JSON_TYPE, Answer, problem_answer
+from edge.batch import Batches
 from edge.bodies import Bodies, must_close
 from edge.caller import caller_address, trace_of
 from edge.config import (
     EdgeConfig,
+    batch_limits,
     dispatch_limits,
     key_limits,
     link_limits,
@@ -40,7 +42,7 @@ from edge.notifications import Notifications
 from edge.openapi import document
 from edge.operations import LoopLag, Operations
 from edge.proxy import Proxy, ProxyLimits
-from edge.routes import FORWARDED, NOTIFY, Table
+from edge.routes import BATCH, FORWARDED, NOTIFY, Table
 from edge.server import GuardedServer
 from edge.sight import Sight
 
@@ -63,7 +65,7 @@ class EdgeApp:
         self._rim = rim or Rim()
         settings = config.settings
         self._counts = Counts()
-        self._table = Table((NOTIFY, *FORWARDED))
+        self._table = Table((NOTIFY, BATCH, *FORWARDED))
         self._lag = LoopLag()
         self._dispatcher = Dispatcher(
             [(core.host, core.link_port) for core in config.cores],
@@ -94,6 +96,14 @@ class EdgeApp:
             wall_ms=self._rim.wall_ms,
             random_bytes=self._rim.random_bytes,
         )
+        self._batches = Batches(
+            gate,
+            self._notifications,
+            self._dispatcher,
+            batch_limits(config),
+            log,
+            lambda: self._operations.draining,
+        )
         limits = ProxyLimits(settings.proxy_timeout_ms)
         self._proxy = Proxy(gate, self._bodies, self._http, limits)
         self._server = GuardedServer(
@@ -107,7 +117,7 @@ class EdgeApp:
             self._dispatcher,
             sight.registry(),
             self._lag,
-            document=orjson.dumps(document((NOTIFY, *FORWARDED), version("goutong"))),
+            document=orjson.dumps(document((NOTIFY, BATCH, *FORWARDED), version("goutong"))),
             processes_file=config.processes_file,
             facts=sight.facts,
         )
@@ -163,10 +173,13 @@ class EdgeApp:
         methods = self._table.methods(path)
         route = methods.get(request.method)
         name = route.path if route is not None else "other"
+        answer: web.StreamResponse
         try:
             if route is NOTIFY:
                 answer = await self._accept(request, trace)
                 self._counts.accepted(self._rim.now() - began)
+            elif route is BATCH:
+                answer = await self._batches.answer(request, trace)
             elif route is not None:
                 answer = await self._proxy.forward(request, route, trace)
             elif self._operations.has(path):

@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from core.contract.keys import KEYS, PROVIDERS, READ, SEND, TEMPLATES, Scope
-from core.contract.requests import NotificationAnswer, NotificationRequest
+from core.contract.requests import BatchOutcome, NotificationAnswer, NotificationRequest
 from core.contract.resources import (
     CancelOut,
     KeyIn,
@@ -40,7 +40,8 @@ FORWARDING_CODES = ("no_core", "core_failed", "core_timeout")
 
 
 class Route(Struct, frozen=True):
-    """One method of one path. `codes` are the problems that it adds to the common ones."""
+    """One method of one path. `codes` are the problems that it adds to the common ones; with
+    `items`, `body` and `answer` are those of one item of a stream or array."""
 
     method: str
     path: str
@@ -52,6 +53,7 @@ class Route(Struct, frozen=True):
     codes: tuple[str, ...] = ()
     query: tuple[str, ...] = ()
     versioned: bool = False
+    items: bool = False
 
     @property
     def parameters(self) -> list[str]:
@@ -76,10 +78,25 @@ NOTIFY = Route(
         "template_failed",
         "idempotency_running",
         "idempotency_conflict",
+        "rate_limited",
+        "recipient_limited",
         "accept_unknown",
         "storage_full",
         "no_core",
     ),
+)
+
+
+BATCH = Route(
+    "POST",
+    "/v1/notifications/batch",
+    "Send many notifications, as lines of NDJSON or an array, each with its own outcome",
+    SEND,
+    BatchOutcome,
+    200,
+    NotificationRequest,
+    codes=("invalid_idempotency_key", "no_core"),
+    items=True,
 )
 
 

@@ -106,10 +106,26 @@ def test_body_is_refused_with_place_and_hint(
 
 
 def test_each_wrong_recipient_is_named(region: Region) -> None:
-    to = [PHONE, {"phone": "1"}, {"email": "x@example.com"}, {"phone": "+44-"}]
+    to = [{"phone": "1"}, {"email": "x@example.com"}, {"phone": "+44-"}]
     said = refused(region.notify({**GOOD, "to": to, "channel": "sms"}), 400, "invalid_request")
     pointers = [error["pointer"] for error in said["errors"]]
-    assert pointers == ["/to/1/phone", "/to/2/phone", "/to/3/phone"]
+    assert pointers == ["/to/0/phone", "/to/1/phone", "/to/2/phone"]
+
+
+def test_wrong_recipients_do_not_keep_the_others_from_theirs(region: Region) -> None:
+    to = [PHONE, {"phone": "1"}, PHONE, {"phone": "+99900000000"}]
+    asked = {**GOOD, "content": {"text": "to the good ones"}, "to": to}
+    told = region.notify(asked, idempotency_key="some-wrong")
+    assert told.status == 202
+    messages = told.json()["messages"]
+    assert [one["index"] for one in messages] == [0, 1, 2, 3]
+    assert [one["status"] for one in messages] == ["accepted", "rejected"] * 2
+    wrong = [one["errors"][0]["pointer"] for one in messages if "errors" in one]
+    assert wrong == ["/to/1/phone", "/to/3/phone"]
+    for one in messages:
+        if "id" in one:
+            region.ended(one["id"], "delivered")
+    assert region.notify(asked, idempotency_key="some-wrong").body == told.body
 
 
 def test_nothing_refused_is_accepted_or_sent(region: Region) -> None:
