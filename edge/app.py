@@ -110,7 +110,13 @@ class EdgeApp:
             self._handle, server_limits(settings), log, random_bits=self._rim.random_bits
         )
         sight = Sight(
-            self._counts, self._dispatcher, self._server, self._bodies, self._keys, self._lag
+            self._counts,
+            self._dispatcher,
+            self._server,
+            self._bodies,
+            self._keys,
+            self._lag,
+            self._batches,
         )
         self.facts = sight.facts
         self._operations = Operations(

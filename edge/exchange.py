@@ -131,6 +131,7 @@ class Exchange:
                 return
             read_bytes += len(data)
             if read_bytes > limits.bytes_max:
+                yield data[: limits.bytes_max - read_bytes]
                 detail = f"A batch may have at most {limits.bytes_max} bytes."
                 raise problem("body_too_large", detail)
             yield data

@@ -96,6 +96,8 @@ class Elements:
 
     def feed(self, data: bytes) -> Items:
         items: Items = []
+        if self.fault:
+            return items
         begin = 0 if self._opened else self._open(data)
         while not self._closed and not self.fault:
             at = self._separator(data, begin)
@@ -105,10 +107,9 @@ class Elements:
             self._kept.add(data[begin:at])
             begin = at + 1
             self._element(items, self._bytes_before + at, last=data[at] == _END)
-        if self._closed and data[begin:].strip(_WHITE):
-            self.fault = (
-                f"something stands behind the array, from byte {self._bytes_before + begin}"
-            )
+        if self._closed and (left := data[begin:].lstrip(_WHITE)):
+            at = self._bytes_before + len(data) - len(left)
+            self.fault = f"something stands behind the array, from byte {at}"
         self._bytes_before += len(data)
         return items
 
