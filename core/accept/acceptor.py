@@ -225,7 +225,8 @@ class Acceptor:
             if request.left == 0 or place is None:
                 self._done(number, request, plan, place is not None)
 
-        recorder = Recorder(call, wanted, request.hash, parts, times, now_ms)
+        data = _encode(wanted.data) if wanted.data else b""
+        recorder = Recorder(call, wanted, request.hash, parts, times, now_ms, data)
         last = len(recipients) - 1
         for place in range(len(recipients)):
             message = recorder.message(plan, place, self._hlc.stamp(now_us))

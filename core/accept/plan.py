@@ -20,7 +20,7 @@ from core.contract.rules import Rules
 REJECTED = "rejected"
 
 
-class Plan(Struct, frozen=True):
+class Plan(Struct, frozen=True, gc=False):
     """`recipients`, `ids` and `countries` stand in one order. `send_at_ms` is 0 for now."""
 
     recipients: list[Recipient]
@@ -47,7 +47,7 @@ def plan_of(
         wrong = [*wrong, *call.rejected]
     if len(recipients) != len(call.ids) or len(recipients) != len(call.countries):
         raise problem("internal", "the edge sent another number of ids than there are recipients")
-    rejected = [_wrong(one) for one in wrong]
+    rejected = [_wrong(one) for one in wrong] if wrong else []
     plan = Plan(recipients, call.ids, call.countries, rejected, asked.send_at_ms)
     if not limits.by_recipient or call.repeat:
         return plan

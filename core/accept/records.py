@@ -6,7 +6,6 @@ rendered, and whoever owns the message makes the others from them. Pure.
 
 from collections.abc import Mapping
 
-import msgspec
 from msgspec import Struct
 
 from core.accept.plan import Plan
@@ -22,10 +21,9 @@ from sync.records import Message
 URGENT = frozenset({"otp", "alert"})
 NO_COUNTRY = "ZZ"
 Parts = Mapping[ChannelName, Rendered]
-_encode = msgspec.json.Encoder().encode
 
 
-class Times(Struct, frozen=True):
+class Times(Struct, frozen=True, gc=False):
     """Milliseconds since 1970; `not_before_ms` and `escalate_at_ms` are 0 where there is none."""
 
     not_before_ms: int
@@ -51,29 +49,21 @@ def times_of(
     return Times(not_before_ms, expires_ms, begins_ms + after_s * 1000 if after_s else 0)
 
 
-class Recorder:
-    """Makes the records of one request, all accepted in the same millisecond."""
+class Recorder(Struct, frozen=True, gc=False):
+    """Makes the records of one request, all accepted in the same millisecond. `data` is the
+    request's, encoded."""
 
-    def __init__(
-        self,
-        call: AcceptCall,
-        request: NotificationRequest,
-        hashed: bytes,
-        parts: Parts,
-        times: Times,
-        now_ms: int,
-    ) -> None:
-        self._call = call
-        self._request = request
-        self._hash = hashed
-        self._parts = parts
-        self._times = times
-        self._now_ms = now_ms
-        self._data = _encode(request.data) if request.data else b""
+    call: AcceptCall
+    request: NotificationRequest
+    hash: bytes
+    parts: Parts
+    times: Times
+    now_ms: int
+    data: bytes
 
     def message(self, plan: Plan, place: int, stamp: int) -> Message:
         """The record of the recipient at this place of the plan."""
-        request, times = self._request, self._times
+        request, times = self.request, self.times
         recipient, mid = plan.recipients[place], plan.ids[place]
         facts = id_facts(mid)
         if facts is None:
@@ -82,12 +72,12 @@ class Recorder:
         return Message(
             mid,
             facts.shard,
-            self._hash,
+            self.hash,
             stamp,
             request.class_ in URGENT,
             request.delivery == "at_most_once",
             times.expires_ms,
-            self._now_ms,
+            self.now_ms,
             encode_payload(self._payload(recipient, plan.countries[place])),
             times.not_before_ms,
             (request.until or "sent") if later else "",
@@ -95,9 +85,9 @@ class Recorder:
         )
 
     def _payload(self, recipient: Recipient, country: str) -> Payload:
-        call, request = self._call, self._request
+        call, request = self.call, self.request
         channel = recipient.channel
-        part = self._parts[channel]
+        part = self.parts[channel]
         return Payload(
             call.tenant,
             call.ntf,
@@ -114,14 +104,14 @@ class Recorder:
             part.version,
             part.locale,
             call.key or "",
-            self._data,
+            self.data,
             self._steps(recipient, country) if recipient.later else (),
         )
 
     def _steps(self, recipient: Recipient, country: str) -> tuple[Step, ...]:
         steps = []
         for later in recipient.later:
-            part = self._parts[later.channel]
+            part = self.parts[later.channel]
             steps.append(
                 Step(
                     later.channel,

@@ -169,6 +169,8 @@ def nobody(wrong: list[Rejected], errors: list[FieldProblem] | None = None) -> P
 
 def channels_of(recipients: list[Recipient]) -> list[ChannelName]:
     """Every channel that one of them may be reached by, each once."""
+    if len(recipients) == 1 and not recipients[0].later:
+        return [recipients[0].channel]
     found = {one.channel: None for one in recipients}
     for one in recipients:
         for later in one.later:

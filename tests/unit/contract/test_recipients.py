@@ -1,6 +1,7 @@
 """Addresses come out in one form, and each wrong one is named."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -265,3 +266,22 @@ def test_expiry_follows_from_the_class_and_ends_at_the_horizon() -> None:
     assert expires_in_s(made(to=to, expires_in=7), by_class_s) == 7
     assert recipients(to=to, expires_in=HORIZON_S)
     assert refused(to=to, expires_in=HORIZON_S + 1)[0][0] == "/expires_in"
+
+
+def at(seconds: float) -> str:
+    moment = datetime.fromtimestamp(NOW_MS / 1000 + seconds, UTC)
+    return moment.isoformat(timespec="milliseconds")
+
+
+def test_what_is_to_be_sent_later_expires_within_the_horizon_too() -> None:
+    to = {"phone": "+447700900123"}
+    assert asked(to=to).send_at_ms == 0
+    assert asked(to=to, send_at=at(60)).send_at_ms == NOW_MS + 60_000
+    assert asked(to=to, send_at=at(-60)).send_at_ms == 0
+    last_s = HORIZON_S - 300
+    assert asked(to=to, **{"class": "otp"}, send_at=at(last_s)).send_at_ms
+    assert refused(to=to, **{"class": "otp"}, send_at=at(last_s + 1))[0][0] == "/send_at"
+    assert asked(to=to, expires_in=10, send_at=at(HORIZON_S - 10)).send_at_ms
+    assert refused(to=to, expires_in=10, send_at=at(HORIZON_S - 9))[0][0] == "/send_at"
+    assert refused(to=to, send_at="tomorrow")[0][0] == "/send_at"
+    assert refused(to=to, time_zone="UTC")[0][0] == "/time_zone"
