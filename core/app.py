@@ -20,7 +20,7 @@ from msgspec import Struct
 from core.accept.acceptor import Acceptor, Bounds, sweep_forever
 from core.accept.keys import Keys
 from core.accept.limits import Limits, rate_limits
-from core.accept.shedding import Shedding
+from core.accept.shedding import Shedding, refused_at
 from core.accounts.service import Accounts
 from core.api import keys as keys_api
 from core.api import messages as messages_api
@@ -177,7 +177,7 @@ class Core:
                 protocol.escalate_after_s,
             ),
             Limits(rate_limits(limits)),
-            Shedding(limits.shed_at(), limits.accepts_waiting_max, lambda: 0.0),
+            Shedding(refused_at(limits), limits.accepts_waiting_max, lambda: 0.0),
             self.clock,
             Hlc(protocol.clock_bound_ms * 1000),
             self.log,

@@ -88,22 +88,7 @@ class EdgeApp:
             held_bytes_max=settings.body_bytes_held_max,
             timeout_ms=settings.body_timeout_ms,
         )
-        self._notifications = Notifications(
-            gate,
-            self._bodies,
-            self._dispatcher,
-            request_limits(config),
-            wall_ms=self._rim.wall_ms,
-            random_bytes=self._rim.random_bytes,
-        )
-        self._batches = Batches(
-            gate,
-            self._notifications,
-            self._dispatcher,
-            batch_limits(config),
-            log,
-            lambda: self._operations.draining,
-        )
+        self._make_takers(gate)
         limits = ProxyLimits(settings.proxy_timeout_ms)
         self._proxy = Proxy(gate, self._bodies, self._http, limits)
         self._server = GuardedServer(
@@ -129,6 +114,24 @@ class EdgeApp:
         )
         self._listener: asyncio.Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
+
+    def _make_takers(self, gate: Gate) -> None:
+        self._notifications = Notifications(
+            gate,
+            self._bodies,
+            self._dispatcher,
+            request_limits(self._config),
+            wall_ms=self._rim.wall_ms,
+            random_bytes=self._rim.random_bytes,
+        )
+        self._batches = Batches(
+            gate,
+            self._notifications,
+            self._dispatcher,
+            batch_limits(self._config),
+            self._log,
+            lambda: self._operations.draining,
+        )
 
     @property
     def port(self) -> int:

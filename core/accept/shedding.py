@@ -7,8 +7,16 @@ says (`pressure`). A refusal is 503 `overloaded` with nothing written, whoever a
 from collections.abc import Callable, Mapping
 
 from core.contract.problems import ProblemError, problem
+from core.contract.sections.core import LimitsSettings
 
 _PAUSES_S = {"bulk": 5, "transactional": 2}
+
+
+def refused_at(settings: LimitsSettings) -> dict[str, float]:
+    """By class, the load from which requests are refused."""
+    urgent = settings.shed_urgent_at
+    others = {"transactional": settings.shed_transactional_at, "bulk": settings.shed_bulk_at}
+    return {"otp": urgent, "alert": urgent, **others}
 
 
 class Shedding:
@@ -23,8 +31,8 @@ class Shedding:
 
     def refusal(self, message_class: str, waiting: int) -> ProblemError | None:
         """Why a request of this class cannot be taken in now."""
-        refused_at = self._refused_at[message_class]
-        if waiting < refused_at * self._waiting_max and self._pressure() < refused_at:
+        at = self._refused_at[message_class]
+        if waiting < at * self._waiting_max and self._pressure() < at:
             return None
         detail = f"too much at once for class {message_class}"
         if message_class == "bulk":

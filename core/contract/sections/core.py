@@ -122,15 +122,6 @@ class LimitsSettings(Section, frozen=True):
     shed_urgent_at: Annotated[Share, doc("The same for the classes otp and alert.")] = 1.0
     list_rows_max: Annotated[Positive, doc("Entries of one page of a list.")] = 200
 
-    def shed_at(self) -> dict[str, float]:
-        """By class, the load from which requests are refused."""
-        return {
-            "otp": self.shed_urgent_at,
-            "alert": self.shed_urgent_at,
-            "transactional": self.shed_transactional_at,
-            "bulk": self.shed_bulk_at,
-        }
-
 
 class RetrySettings(Section, frozen=True):
     """When a definite refusal that may pass is tried again, until `expires_in`."""

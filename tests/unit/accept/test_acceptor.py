@@ -12,7 +12,7 @@ import pytest
 from core.accept.acceptor import Acceptor, Bounds
 from core.accept.keys import Keys
 from core.accept.limits import Limits, RateLimits
-from core.accept.shedding import Shedding
+from core.accept.shedding import Shedding, refused_at
 from core.clock import SystemClock
 from core.contract.frames import AcceptCall, AcceptReply
 from core.contract.ids import mint_unkeyed
@@ -90,7 +90,7 @@ class Desk:
             "local",
             Bounds(Rules(10_000, 30 * 86_400, EXPIRES_S), 32, 100, 5.0, 300),
             Limits(RateLimits(recipients_max=100, **limits)),
-            Shedding(LimitsSettings().shed_at(), 100, lambda: self.load),
+            Shedding(refused_at(LimitsSettings()), 100, lambda: self.load),
             SystemClock(),
             Hlc(500_000),
             Log(io.BytesIO(), "error"),

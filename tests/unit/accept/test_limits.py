@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.accept.limits import Limits, RateLimits, rate_limits, recipient_refusal
-from core.accept.shedding import Shedding
+from core.accept.shedding import Shedding, refused_at
 from core.contract.sections.core import LimitsSettings
 from core.decide.gcra import Rate
 
@@ -81,7 +81,7 @@ def test_never_more_than_the_burst_and_the_rate(asked: list[tuple[float, int]]) 
             passed += messages
 
 
-AT = LimitsSettings().shed_at()
+AT = refused_at(LimitsSettings())
 
 
 @pytest.mark.parametrize(
