@@ -17,42 +17,50 @@ from typing import Any
 from aiohttp import web
 from msgspec import Struct
 
-from core.accept.acceptor import Acceptor, Bounds, sweep_forever
+from core.accept.acceptor import sweep_forever
 from core.accept.keys import Keys
-from core.accept.limits import Limits, rate_limits
-from core.accept.shedding import Shedding, refused_at
+from core.accept.made import acceptor_of
 from core.accounts.service import Accounts
 from core.api import keys as keys_api
 from core.api import messages as messages_api
 from core.api import operations
+from core.api import policies as policies_api
 from core.api import providers as providers_api
+from core.api import receipts as receipts_api
+from core.api import route as route_api
 from core.api import templates as templates_api
 from core.api.internal_auth import guard
 from core.api.link import LinkServer
 from core.api.messages import MessageDeps
 from core.api.peers import Peers
 from core.api.wire import ConfigDeps
+from core.asking import Asking
+from core.bounces.service import Bounces
 from core.clock import SystemClock
 from core.condition import Condition
 from core.contract.frames import HelloOk
 from core.contract.ids import parse_id
 from core.contract.log import Log
-from core.contract.rules import Rules
 from core.contract.settings import Settings
+from core.decide.fair import LANES, TRANSACTIONAL
+from core.decide.route import Candidate
 from core.engine.adapters import Workforce
-from core.engine.engine import Engine
+from core.engine.day_rights import DayRights
+from core.engine.engine import Engine, protection_of
 from core.engine.signals import Signals
 from core.engine.told import Told
 from core.messages.reader import Accepted, Reader
 from core.messages.view import Windows
 from core.obs.metrics import CoreMetrics
+from core.policies.active import ActivePolicies
+from core.policies.store import PolicyStore
 from core.process import Process
 from core.providers.port import Outcome
+from core.templates.prices import prices_of
 from core.templates.render import Renderer
 from core.templates.store import TemplateStore
 from core.tenants.keys import KeyService
 from core.tenants.vault import load_vault
-from sync.hlc import Hlc
 from sync.records import Record
 from sync.store.entities_sqlite import SQLiteEntities
 from sync.store.feed import EntityFeed
@@ -70,6 +78,7 @@ class Arguments(Struct, frozen=True):
     link_port: int
     secret: str
     vault_key: str
+    bounce_port: int = 0
 
 
 class Core:
@@ -144,8 +153,24 @@ class Core:
             self.log,
             self.settings.core.quality_half_life_s,
             self.process.spawn,
+            self.settings.region,
+            protection_of(self.settings),
+            self._day_rights,
         )
         service.watch(self.feed, self.workforce.changed, self.workforce.reload_all)
+        self.bounces = Bounces(
+            self.settings,
+            service,
+            self.engine.receipts.received,
+            lambda account, kind: self.metrics.bounces.of(account, kind).add(),
+            self.log,
+            self.process.spawn,
+        )
+        self.bounces.watch(self.feed)
+        self.policies = ActivePolicies(
+            PolicyStore(self.entities, service), self.process.spawn, self.log
+        )
+        self.policies.watch(self.feed)
         self.feed.watch("template", self.renderer.changed, self.renderer.forget_all)
         self.config = ConfigDeps(
             self.entities,
@@ -160,26 +185,13 @@ class Core:
 
     def _make_doors(self) -> None:
         settings, core, limits = self.settings, self.settings.core, self.settings.limits
-        protocol = settings.protocol
-        rules = Rules(
-            limits.recipients_max, protocol.horizon_days * 86_400, protocol.expires_in_s()
-        )
-        self.acceptor = Acceptor(
-            self.engine.logs,
-            Keys(self.store, core.answered_keys_max),
+        keys = Keys(self.store, core.answered_keys_max)
+        self.acceptor = acceptor_of(
+            settings,
+            self.engine,
+            keys,
             self.renderer,
-            settings.region.name,
-            Bounds(
-                rules,
-                limits.json_depth_max,
-                limits.accepts_waiting_max,
-                protocol.accept_timeout_ms / 1000,
-                protocol.escalate_after_s,
-            ),
-            Limits(rate_limits(limits)),
-            Shedding(refused_at(limits), limits.accepts_waiting_max, lambda: 0.0),
             self.clock,
-            Hlc(protocol.clock_bound_ms * 1000),
             self.log,
             self.condition.refusal,
             self.process.spawn,
@@ -193,7 +205,11 @@ class Core:
             core.links_max,
             self.log,
         )
-        windows = Windows({"sms": protocol.receipt_window_sms_s, "email": 0})
+        protocol = settings.protocol
+        windows = Windows(
+            {"sms": protocol.receipt_window_sms_s, "email": protocol.receipt_window_email_s},
+            self._is_silent,
+        )
         reader = Reader(
             self.engine.owner,
             self.engine.shell,
@@ -210,9 +226,32 @@ class Core:
         self.web = web.Application(middlewares=[middleware], client_max_size=limits.batch_bytes_max)
         self.web.add_routes(operations.routes(self.condition.not_ready, self.status, self.metrics))
         self.web.add_routes(keys_api.routes(self.config))
-        self.web.add_routes(templates_api.routes(self.config))
+        self.web.add_routes(templates_api.routes(self.config, self._prices))
         self.web.add_routes(providers_api.routes(self.config))
+        self.web.add_routes(policies_api.routes(self.config, self.policies.store))
+        route = route_api.RouteDeps(self._candidates, self.policies.serving, limits)
+        self.web.add_routes(route_api.routes(route))
         self.web.add_routes(messages_api.routes(messages))
+        self._make_asking(reader, keys, windows)
+
+    def _make_asking(self, reader: Reader, keys: Keys, windows: Windows) -> None:
+        self.asking = Asking(
+            self.engine,
+            reader,
+            keys,
+            self.entities,
+            self.feed,
+            self.settings,
+            windows,
+            self.incarnation,
+            self.clock,
+            self.condition.refusal,
+            self.process,
+            self.log,
+        )
+        self.web.add_routes(self.asking.routes())
+        door = receipts_api.deps_of(self.engine, self.metrics, self.settings, self.clock, self.log)
+        self.web.add_routes(receipts_api.routes(door))
 
     def _wire(self) -> None:
         told = Told(
@@ -220,15 +259,17 @@ class Core:
         )
         told.gauges(self.engine.lease_left_s, lambda: self.condition.free_bytes)
         self.engine.shell.on_changed = told.changed
-        self.engine.shell.on_answer = told.answered
+        self.engine.shell.answers.on_answer = told.answered
         self.engine.receipts.on_receipt = told.receipt
         self.engine.logs.on_durable = told.durable
-        self.acceptor.on_accepted = told.accepted
+        self.acceptor.on_accepted = self.asking.again.on_accepted = told.accepted
         self.acceptor.on_refused = told.refused
         self.workforce.on_loaded = told.accounts_changed
         self.engine.logs.on_row = self._row
         self.workforce.on_receipt = self.engine.receipts.received
-        self.workforce.on_changed = self.engine.dispatcher.arm
+        self.engine.dispatcher.hooks.policies = lambda: self.policies.all
+        self.policies.on_changed = self.engine.dispatcher.changed
+        self.workforce.on_changed = self.engine.dispatcher.changed
         self.workforce.on_late = self._late
         self.signals = Signals(
             self.settings.nats,
@@ -256,13 +297,16 @@ class Core:
         host = self.settings.core.host
         await self.link.start(host, self.arguments.link_port)
         await web.TCPSite(runner, host, self.arguments.http_port).start()
+        await self.policies.load()
         await self.workforce.load()
+        await self.bounces.start(self.arguments.bounce_port)
         spawn = self.process.spawn
         spawn(self.engine.ownership.renew_forever())
         spawn(self.engine.ownership.watch_forever())
         spawn(sweep_forever(self.acceptor))
         spawn(self.engine.clockwork.run())
         spawn(self.condition.look_at_disk())
+        self.asking.start()
         if self.settings.nats.url:
             spawn(self.signals.run())
         self.condition.listening = True
@@ -275,6 +319,7 @@ class Core:
         """Nothing new, the old finished, the lease left; at most the grace."""
         self.condition.stopping = self.engine.dispatcher.stopping = self.process.ending = True
         self.link.leaving()
+        await self.bounces.stop()
         grace_s = self.settings.core.stop_grace_ms / 1000
         await self._until(
             lambda: not self.acceptor.waiting and not self.engine.dispatcher.calling, grace_s
@@ -309,13 +354,40 @@ class Core:
         named = parse_id(message_id)
         if named is not None:
             attempt = rest.partition(".")[0]
-            self.engine.shell.late(message_id, named.shard, attempt, account_id, outcome)
+            self.engine.shell.answers.late(message_id, named.shard, attempt, account_id, outcome)
 
     # Answers
 
     def _account_state(self, account_id: str) -> str:
         account = self.engine.accounts.get(account_id)
-        return "" if account is None else account.state
+        return "" if account is None else account.shown
+
+    def _day_rights(self, account_id: str, per_day: int) -> DayRights:
+        return DayRights(
+            account_id,
+            per_day,
+            self.entities,
+            self.clock,
+            self.log,
+            self.process.spawn,
+            self.engine.dispatcher.arm,
+        )
+
+    def _is_silent(self, account_id: str) -> bool:
+        account = self.engine.accounts.get(account_id)
+        return account is not None and account.adapter is not None and not account.has_receipts
+
+    def _candidates(self, channel: str) -> list[Candidate]:
+        accounts = self.engine.accounts.values()
+        now = self.clock.boot()
+        return [
+            each.candidate(TRANSACTIONAL, False, False, now)
+            for each in accounts
+            if each.channel == channel
+        ]
+
+    def _prices(self, channel: str, country: str) -> list[tuple[str, float]]:
+        return prices_of(self._candidates(channel), country)
 
     def status(self) -> dict[str, Any]:
         """How this core is, for people."""
@@ -334,6 +406,10 @@ class Core:
             "calling": self.engine.dispatcher.calling,
             "signals": self.signals.connected,
             "disk_free_bytes": self.condition.free_bytes,
-            "accounts": {a.id: a.state for a in self.engine.accounts.values()},
+            "waiting_by_class": {
+                name: self.engine.dispatcher.waiting_in(lane) for lane, name in enumerate(LANES)
+            },
+            "pressure": round(self.engine.pressure(), 3),
+            "accounts": {a.id: a.shown for a in self.engine.accounts.values()},
             "log_rows": self.engine.logs.last_rows(),
         }

@@ -13,6 +13,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from core.contract.frames import AcceptReply
+from core.contract.idempotency import checked_key
 from core.contract.ids import (
     NOTIFICATION_RANDOM_BYTES,
     UNKEYED_RANDOM_BYTES,
@@ -23,7 +24,7 @@ from core.contract.ids import (
 )
 from core.contract.keys import SEND
 from core.contract.pointers import FieldProblem
-from core.contract.problems import ProblemError, decode_json, problem
+from core.contract.problems import decode_json, problem
 from core.contract.recipients import (
     AddressError,
     Recipient,
@@ -40,7 +41,6 @@ from edge.country import UNKNOWN, country_of
 from edge.dispatch import Dispatcher
 from edge.gate import Gate
 
-IDEMPOTENCY_KEY_CHARS_MAX = 255
 # The recipients that can be, the country of each one's number, and those that cannot.
 Checked = tuple[list[Recipient], list[str], list[Rejected]]
 
@@ -142,20 +142,7 @@ class Notifications:
 
 def idempotency_key(request: web.BaseRequest) -> str | None:
     """The request's key, or None; ProblemError if it cannot be one."""
-    key = request.headers.get("Idempotency-Key")
-    if key is None:
-        return None
-    if len(request.headers.getall("Idempotency-Key")) > 1:
-        raise _bad_key("It was sent more than once.")
-    if not 1 <= len(key) <= IDEMPOTENCY_KEY_CHARS_MAX:
-        raise _bad_key(f"It has to have 1 to {IDEMPOTENCY_KEY_CHARS_MAX} characters.")
-    if not (key.isascii() and key.isprintable() and " " not in key):
-        raise _bad_key("It has to be of visible ASCII characters, without spaces.")
-    return key
-
-
-def _bad_key(detail: str) -> ProblemError:
-    return problem("invalid_idempotency_key", f"Idempotency-Key: {detail}")
+    return checked_key(request.headers.getall("Idempotency-Key", []))
 
 
 def _countries(asked: NotificationRequest, recipients: list[Recipient]) -> Checked:

@@ -8,7 +8,15 @@ from core.contract.problems import CODES, CONTENT_TYPE
 from core.contract.resources import ProblemOut
 from edge.answers import JSON_TYPE
 from edge.exchange import NDJSON_TYPE
-from edge.routes import BATCH, BODY_CODES, COMMON_CODES, FORWARDING_CODES, NOTIFY, Route
+from edge.routes import (
+    BATCH,
+    BODY_CODES,
+    COMMON_CODES,
+    FORWARDING_CODES,
+    NOTIFY,
+    PUBLIC_CODES,
+    Route,
+)
 
 _REFS = "#/components/schemas/{name}"
 _OPERATIONS = {
@@ -22,7 +30,7 @@ _OPERATIONS = {
 
 def document(routes: tuple[Route, ...], version: str) -> dict[str, Any]:
     """The whole document."""
-    bodies = [route.body for route in routes if route.body is not None]
+    bodies = [body for route in routes if (body := _body_of(route)) is not None]
     answers = [route.answer for route in routes if route.answer is not None]
     kinds = [ProblemOut, *dict.fromkeys([*bodies, *answers])]
     schemas, components = msgspec.json.schema_components(kinds, ref_template=_REFS)
@@ -60,7 +68,7 @@ def _operation(route: Route, of: dict[Any, Any]) -> dict[str, Any]:
         for name in route.parameters
     ]
     parameters += [_query_parameter(name) for name in route.query]
-    if route in (NOTIFY, BATCH):
+    if route.keyed:
         text = "The same key with the same body gives the same answer."
         text += " Each item has a key of its own, of this one and its index." * route.items
         parameters.append(
@@ -79,15 +87,23 @@ def _operation(route: Route, of: dict[Any, Any]) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": _operation_id(route),
         "summary": route.summary,
-        "description": f"Needs the scope `{route.scope}`.",
+        "description": f"Needs the scope `{route.scope}`." if route.scope else "Needs no key.",
         "tags": [route.path.split("/")[2]],
         "responses": _responses(route, of),
     }
+    if route.scope is None:
+        operation["security"] = []
     if parameters:
         operation["parameters"] = parameters
-    if route.body is not None:
-        operation["requestBody"] = {"required": True, "content": _content(route, of[route.body])}
+    body = _body_of(route)
+    if body is not None:
+        required = route.body is not None
+        operation["requestBody"] = {"required": required, "content": _content(route, of[body])}
     return operation
+
+
+def _body_of(route: Route) -> Any:
+    return route.body if route.body is not None else route.optional_body
 
 
 def _content(route: Route, schema: Any) -> dict[str, Any]:
@@ -110,7 +126,7 @@ def _responses(route: Route, of: dict[Any, Any]) -> dict[str, Any]:
     if route.answer is not None:
         good["content"] = _content(route, of[route.answer])
     responses = {str(route.status): good}
-    codes = {*COMMON_CODES, *route.codes}
+    codes = {*(COMMON_CODES if route.scope else PUBLIC_CODES), *route.codes}
     codes |= set(BODY_CODES) if route.body is not None else set()
     codes |= set(FORWARDING_CODES) if route not in (NOTIFY, BATCH) else set()
     by_status: dict[int, list[str]] = {}

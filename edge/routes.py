@@ -8,7 +8,17 @@ from typing import Any
 
 from msgspec import Struct
 
-from core.contract.keys import KEYS, PROVIDERS, READ, SEND, TEMPLATES, Scope
+from core.contract.keys import KEYS, PROVIDERS, READ, SEND, TEMPLATES, WEBHOOKS, Scope
+from core.contract.lists import (
+    MessagePage,
+    ReplayIn,
+    ReplayOut,
+    ResendIn,
+    ResendOut,
+    SearchIn,
+)
+from core.contract.policies import PolicyIn, PolicyOut, PolicyPage
+from core.contract.providers import ProviderIn, ProviderOut, ProviderPage
 from core.contract.requests import BatchOutcome, NotificationAnswer, NotificationRequest
 from core.contract.resources import (
     CancelOut,
@@ -16,18 +26,27 @@ from core.contract.resources import (
     KeyOut,
     KeyPage,
     MessageOut,
-    ProviderIn,
-    ProviderOut,
-    ProviderPage,
-    TemplateIn,
+)
+from core.contract.route import RouteAnswer, RouteAsk
+from core.contract.templates import (
+    DiffOut,
+    DraftOut,
+    PreviewIn,
+    PreviewOut,
+    PublishIn,
+    RollbackIn,
+    TemplateCreate,
     TemplateOut,
     TemplatePage,
+    VersionOut,
+    VersionPage,
 )
 
 _PARAMETER = re.compile(r"\{([a-z_]+)\}")
 # Only what needs no quoting: a path means the same to the edge and to the core behind it.
 _VALUE = r"[A-Za-z0-9][A-Za-z0-9_.~-]{0,127}"
-COMMON_CODES = ("unauthenticated", "key_revoked", "forbidden_scope", "overloaded", "internal")
+PUBLIC_CODES = ("overloaded", "internal")
+COMMON_CODES = ("unauthenticated", "key_revoked", "forbidden_scope", *PUBLIC_CODES)
 BODY_CODES = (
     "bad_json",
     "invalid_request",
@@ -40,13 +59,14 @@ FORWARDING_CODES = ("no_core", "core_failed", "core_timeout")
 
 
 class Route(Struct, frozen=True):
-    """One method of one path. `codes` are the problems that it adds to the common ones; with
-    `items`, `body` and `answer` are those of one item of a stream or array."""
+    """One method of one path. `codes` are the problems that it adds to the common ones; `keyed`
+    says that an Idempotency-Key is taken; a route without a scope needs no key. With `items`,
+    `body` and `answer` are those of one item of a stream or array."""
 
     method: str
     path: str
     summary: str
-    scope: Scope
+    scope: Scope | None
     answer: Any
     status: int = 200
     body: Any = None
@@ -54,6 +74,8 @@ class Route(Struct, frozen=True):
     query: tuple[str, ...] = ()
     versioned: bool = False
     items: bool = False
+    keyed: bool = False
+    optional_body: Any = None
 
     @property
     def parameters(self) -> list[str]:
@@ -61,6 +83,7 @@ class Route(Struct, frozen=True):
 
 
 _LIST = ("limit", "cursor")
+_MESSAGES = ("status", "channel", "since", "until", *_LIST, "tenant")
 _MISSING = ("not_found",)
 _EDITED = ("not_found", "stale_version")
 
@@ -76,6 +99,7 @@ NOTIFY = Route(
         "invalid_idempotency_key",
         "unknown_template",
         "template_failed",
+        "template_data_invalid",
         "idempotency_running",
         "idempotency_conflict",
         "rate_limited",
@@ -84,6 +108,7 @@ NOTIFY = Route(
         "storage_full",
         "no_core",
     ),
+    keyed=True,
 )
 
 
@@ -96,6 +121,7 @@ BATCH = Route(
     200,
     NotificationRequest,
     codes=("invalid_idempotency_key", "no_core"),
+    keyed=True,
     items=True,
 )
 
@@ -103,9 +129,10 @@ BATCH = Route(
 def _collection(name: str, scope: Scope, kinds: tuple[Any, Any, Any]) -> list[Route]:
     """The usual methods of a collection of named things that have versions."""
     given, one, page = kinds
-    path, item = f"/v1/{name}s", f"/v1/{name}s/{{{'name' if name == 'template' else 'id'}}}"
+    names = "policies" if name == "policy" else f"{name}s"
+    path, item = f"/v1/{names}", f"/v1/{names}/{{{'id' if name == 'provider' else 'name'}}}"
     return [
-        Route("GET", path, f"List {name}s", scope, page, query=_LIST),
+        Route("GET", path, f"List {names}", scope, page, query=_LIST),
         Route("POST", path, f"Create a {name}", scope, one, 201, given, ("already_exists",)),
         Route("GET", item, f"Read a {name}", scope, one, codes=_MISSING, versioned=True),
         Route("PUT", item, f"Replace a {name}", scope, one, 200, given, _EDITED, versioned=True),
@@ -113,6 +140,143 @@ def _collection(name: str, scope: Scope, kinds: tuple[Any, Any, Any]) -> list[Ro
     ]
 
 
+LISTS: tuple[Route, ...] = (
+    Route(
+        "GET",
+        "/v1/messages",
+        "List messages by status, channel and time, newest first",
+        READ,
+        MessagePage,
+        codes=("invalid_request",),
+        query=_MESSAGES,
+    ),
+    Route(
+        "POST",
+        "/v1/messages/search",
+        "List messages to a recipient",
+        READ,
+        MessagePage,
+        200,
+        SearchIn,
+    ),
+    Route(
+        "GET",
+        "/v1/webhooks/{id}/deliveries",
+        "List the events that were told to an endpoint, newest first",
+        WEBHOOKS,
+        MessagePage,
+        codes=("invalid_request",),
+        query=tuple(name for name in _MESSAGES if name != "channel"),
+    ),
+    Route(
+        "POST",
+        "/v1/messages/{id}/resend",
+        "Send a message that has ended again, as a new one",
+        SEND,
+        ResendOut,
+        202,
+        codes=(
+            "bad_json",
+            "invalid_request",
+            "invalid_idempotency_key",
+            "not_found",
+            "not_yet_visible",
+            "not_ended",
+            "idempotency_running",
+            "idempotency_conflict",
+            "accept_unknown",
+            "storage_full",
+        ),
+        keyed=True,
+        optional_body=ResendIn,
+    ),
+    Route(
+        "GET",
+        "/v1/deadletters",
+        "List what failed, or may or may not have been sent",
+        READ,
+        MessagePage,
+        codes=("invalid_request",),
+        query=_MESSAGES,
+    ),
+    Route(
+        "POST",
+        "/v1/deadletters/replay",
+        "Send many again, so many a second",
+        SEND,
+        ReplayOut,
+        202,
+        ReplayIn,
+    ),
+    Route(
+        "GET",
+        "/v1/deadletters/replays/{id}",
+        "How far a replay is",
+        READ,
+        ReplayOut,
+        codes=_MISSING,
+        query=("tenant",),
+    ),
+    Route(
+        "POST",
+        "/v1/deadletters/replays/{id}/cancel",
+        "Stop a replay",
+        SEND,
+        ReplayOut,
+        codes=_MISSING,
+        query=("tenant",),
+    ),
+)
+
+
+def _of_template(method: str, rest: str, summary: str, answer: Any, **more: Any) -> Route:
+    return Route(method, f"/v1/templates/{{name}}/{rest}", summary, TEMPLATES, answer, **more)
+
+
+_OF_TEMPLATES: tuple[Route, ...] = (
+    _of_template("GET", "draft", "Read a draft", DraftOut, codes=_MISSING, versioned=True),
+    _of_template(
+        "DELETE", "draft", "Drop a draft", None, status=204, codes=_EDITED, versioned=True
+    ),
+    _of_template(
+        "POST",
+        "publish",
+        "Publish the draft, or what is in force with its partials of now",
+        TemplateOut,
+        optional_body=PublishIn,
+        codes=(*_EDITED, "invalid_request"),
+        versioned=True,
+    ),
+    _of_template(
+        "GET", "versions", "List published versions", VersionPage, codes=_MISSING, query=_LIST
+    ),
+    _of_template("GET", "versions/{version}", "Read a version", VersionOut, codes=_MISSING),
+    _of_template(
+        "POST",
+        "rollback",
+        "Put an older version in force again",
+        TemplateOut,
+        body=RollbackIn,
+        codes=_EDITED,
+        versioned=True,
+    ),
+    _of_template(
+        "GET",
+        "diff",
+        "Compare two versions, or one with the draft",
+        DiffOut,
+        codes=_MISSING,
+        query=("from", "to"),
+    ),
+    _of_template(
+        "POST",
+        "preview",
+        "Render a template without sending",
+        PreviewOut,
+        body=PreviewIn,
+        codes=_MISSING,
+    ),
+)
 FORWARDED: tuple[Route, ...] = (
     Route(
         "GET",
@@ -131,11 +295,34 @@ FORWARDED: tuple[Route, ...] = (
         202,
         codes=("not_found", "not_yet_visible"),
     ),
-    *_collection("template", TEMPLATES, (TemplateIn, TemplateOut, TemplatePage)),
+    *LISTS,
+    *_collection("template", TEMPLATES, (TemplateCreate, TemplateOut, TemplatePage)),
+    *_OF_TEMPLATES,
     *_collection("provider", PROVIDERS, (ProviderIn, ProviderOut, ProviderPage)),
+    *_collection("policy", PROVIDERS, (PolicyIn, PolicyOut, PolicyPage)),
+    Route(
+        "POST",
+        "/v1/route",
+        "Ask how a message would go, with the explanation; nothing is sent",
+        SEND,
+        RouteAnswer,
+        body=RouteAsk,
+    ),
     Route("GET", "/v1/keys", "List API keys", KEYS, KeyPage, query=_LIST),
     Route("POST", "/v1/keys", "Make an API key; it is shown once", KEYS, KeyOut, 201, KeyIn),
     Route("DELETE", "/v1/keys/{id}", "Revoke an API key", KEYS, None, 204, codes=_MISSING),
+)
+
+CALLBACKS: tuple[Route, ...] = tuple(
+    Route(
+        method,
+        "/v1/receipts/{account}",
+        "Take what the provider of an account reports; it proves itself in its own way",
+        None,
+        None,
+        codes=("not_found", "body_too_large", "request_timeout"),
+    )
+    for method in ("GET", "POST")
 )
 
 

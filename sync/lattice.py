@@ -65,10 +65,10 @@ def receipts_say(parts: int, failed: bool, statuses: Iterable[str]) -> State | N
 
     `parts` is how many ids the provider gave (a long text message has one for each part). A
     receipt of any kind proves that the provider had the message. More of them never prove less:
-    a failure stands until all parts are delivered.
+    a failure stands until all parts are delivered. Who reads a message, or complains of it, got it.
     """
     said = list(statuses)
-    if sum(status == "delivered" for status in said) >= max(parts, 1):
+    if sum(status in _ARRIVED for status in said) >= max(parts, 1):
         return "delivered"
     if failed:
         return "failed"
@@ -86,9 +86,10 @@ def attempt_state(facts: AttemptFacts) -> State:
 
 
 def parts_of(facts: AttemptFacts) -> int:
-    """How many ids the provider gave; before its answer nobody knows, so all are never there."""
-    named = facts.answer.provider_id if facts.answer else ""
-    return named.count(",") + 1 if named else 1 << 30
+    """How many ids the provider gave; until it accepted nobody knows, so all are never there."""
+    if facts.answer is None or facts.outcome != "accepted":
+        return 1 << 30
+    return facts.answer.provider_id.count(",") + 1
 
 
 def settled(facts: AttemptFacts) -> bool:
@@ -141,7 +142,15 @@ def _why_undelivered(facts: AttemptFacts) -> str:
     return "permanent" if undeliverable else "temporary"
 
 
-_RECEIPT_RANK = {"delivered": 4, "failed": 3, "expired": 2, "accepted": 1}
+_ARRIVED = frozenset({"delivered", "seen", "complained"})
+_RECEIPT_RANK = {
+    "complained": 6,
+    "seen": 5,
+    "delivered": 4,
+    "failed": 3,
+    "expired": 2,
+    "accepted": 1,
+}
 
 
 def receipt_rank(status: str) -> int:

@@ -5,7 +5,12 @@ import shutil
 from collections.abc import Generator
 from typing import Any
 
+import hypothesis
 import pytest
+
+# How long an example takes depends on what else the machine does.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 _IN_CI = os.environ.get("CI", "").lower() == "true"
 

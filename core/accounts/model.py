@@ -4,6 +4,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
+from core.contract.providers import AccountLimits, Destinations, Location, Price
 from core.contract.requests import ChannelName
 
 
@@ -17,6 +18,10 @@ class ProviderAccount(Struct, frozen=True):
     priority: int = 100
     settings: dict[str, Any] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
+    price: Price = field(default_factory=Price)
+    destinations: Destinations = field(default_factory=Destinations)
+    limits: AccountLimits = field(default_factory=AccountLimits)
+    location: Location | None = None
 
 
 class StoredAccount(Struct, frozen=True):

@@ -14,10 +14,10 @@ from core.accounts.check import check_account, read_settings
 from core.accounts.model import Fault, Opened, ProviderAccount, StoredAccount
 from core.contract.pointers import FieldProblem
 from core.contract.problems import invalid, problem
-from core.contract.resources import ProviderIn
+from core.contract.providers import ProviderIn
 from core.providers.registry import WIRES, wire
 from core.tenants.vault import Vault, VaultError
-from sync.store.entities import Entity, EntityStore, StaleVersion, live
+from sync.store.entities import LIST_MAX, Entity, EntityStore, StaleVersion, live
 from sync.store.feed import EntityFeed
 
 KIND = "provider"
@@ -43,6 +43,15 @@ class Accounts:
         """Accounts in order of id, those after `after`."""
         return [_stored(found) for found in await self._entities.list(KIND, after, limit)]
 
+    async def ids(self) -> set[str]:
+        """The ids of all accounts."""
+        found: set[str] = set()
+        after = ""
+        while page := await self._entities.list(KIND, after, LIST_MAX):
+            found.update(entity.id for entity in page)
+            after = page[-1].id
+        return found
+
     async def put(self, given: ProviderIn, expect: int | None) -> StoredAccount:
         """Store it; `expect` 0 means that there must be none yet."""
         for _ in range(_TRIES_MAX):
@@ -62,6 +71,10 @@ class Accounts:
                 given.priority,
                 given.settings,
                 self._sealed(given, before),
+                given.price,
+                given.destinations,
+                given.limits,
+                given.location,
             )
             try:
                 version = await self._entities.put(KIND, given.id, _encode(account), current)

@@ -1,7 +1,8 @@
 """Messages by id, and asking to cancel one.
 
 A cancel is a request in the log; the owner of the message decides. The answer waits a moment for
-that decision and then says what is true: `canceled`, or the state that the message has.
+that decision and then says what is true: `canceled`, or the state that the message has. Of a
+fallback chain everything that may follow is cancelled with the message.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from core.clock import Clock
 from core.contract.ids import parse_id
 from core.contract.problems import problem
 from core.contract.resources import CancelOut, MessageOut
+from core.engine.chain import later_ids
 from core.engine.logs import Logs, Ticket
 from core.engine.payload import decode_payload
 from core.messages.reader import Reader
@@ -47,7 +49,9 @@ def routes(deps: MessageDeps) -> list[web.RouteDef]:
         passed = await deps.peers.ask_owner(request, _shard(request.match_info["id"]))
         if passed is not None:
             return passed
-        facts = await _find(deps, request.match_info["id"], caller.tenant, caller.is_admin)
+        facts = await find_message(
+            deps.reader, deps.clock, request.match_info["id"], caller.tenant, caller.is_admin
+        )
         return answer(_show(deps, facts))
 
     async def cancel(request: web.Request) -> web.Response:
@@ -56,10 +60,14 @@ def routes(deps: MessageDeps) -> list[web.RouteDef]:
         passed = await deps.peers.ask_owner(request, _shard(message_id))
         if passed is not None:
             return passed
-        facts = await _find(deps, message_id, caller.tenant, caller.is_admin)
+        facts = await find_message(
+            deps.reader, deps.clock, message_id, caller.tenant, caller.is_admin
+        )
         if RANK[facts.state] < RANK["unknown"]:
             await _journal(deps, facts, caller.trace)
             facts = await _decided(deps, message_id, facts)
+        elif facts.message.until:
+            await _journal(deps, facts, caller.trace)  # nothing more follows from it
         shown = _show(deps, facts)
         return answer(CancelOut(message_id, shown.status, shown.final))
 
@@ -71,16 +79,18 @@ def _shard(message_id: str) -> int:
     return -1 if named is None else named.shard
 
 
-async def _find(deps: MessageDeps, message_id: str, tenant: str, admin: bool) -> Facts:
+async def find_message(
+    reader: Reader, clock: Clock, message_id: str, tenant: str, admin: bool
+) -> Facts:
     """The message, if it is the tenant's; the same 404 for another's as for none."""
     named = parse_id(message_id)
     missing = problem("not_found", f"There is no message `{message_id[:80]}`.")
     if named is None:
         raise missing
-    facts = await deps.reader.find(message_id)
+    facts = await reader.find(message_id)
     if facts is not None and (admin or decode_payload(facts.message.payload).tenant == tenant):
         return facts
-    minute = deps.clock.wall_ms() // 60_000
+    minute = clock.wall_ms() // 60_000
     if named.minute is None or minute - named.minute <= YOUNG_MINUTES:
         detail = "It is not visible here yet, or it was never accepted. Ask again in a moment."
         raise problem("not_yet_visible", detail, headers={"Retry-After": "1"})
@@ -95,10 +105,13 @@ async def _journal(deps: MessageDeps, facts: Facts, trace: str) -> None:
         if not told.done():
             told.set_result(place)
 
-    record = Cancel(message.id, message.shard, deps.clock.wall_ms(), trace.encode())
-    busy = problem("overloaded", "The log is behind.", headers={"Retry-After": "1"})
-    if not deps.logs.accept(record, True, False, Ticket(done)):
-        raise busy
+    payload = decode_payload(message.payload)
+    chain = later_ids(message.id, message.shard, deps.region, payload)
+    for each in [*chain, message.id]:
+        record = Cancel(each, message.shard, deps.clock.wall_ms(), trace.encode())
+        last = each == message.id
+        if not deps.logs.accept(record, True, False, Ticket(done if last else _unheard)):
+            raise problem("overloaded", "The log is behind.", headers={"Retry-After": "1"})
     try:
         place = await asyncio.wait_for(told, 5.0)
     except TimeoutError:
@@ -106,6 +119,10 @@ async def _journal(deps: MessageDeps, facts: Facts, trace: str) -> None:
     if place is None:
         detail = "The request to cancel may or may not have been taken down; ask again."
         raise problem("accept_unknown", detail, message_ids=[message.id])
+
+
+def _unheard(_: Place | None) -> None:
+    """The last one of a chain answers for all: they stand in the same log, in this order."""
 
 
 async def _decided(deps: MessageDeps, message_id: str, facts: Facts) -> Facts:

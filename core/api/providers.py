@@ -5,10 +5,8 @@ templates. Accounts belong to the installation, not to a tenant; the scope `prov
 who run it.
 """
 
-from typing import Annotated, Any
-
 from aiohttp import web
-from msgspec import Meta, Struct, field
+from msgspec.structs import asdict
 
 from core.accounts.model import Fault, StoredAccount
 from core.api.internal_auth import caller_of
@@ -26,21 +24,9 @@ from core.api.wire import (
 from core.contract.keys import PROVIDERS
 from core.contract.pointers import FieldProblem
 from core.contract.problems import invalid, problem
-from core.contract.requests import ChannelName
-from core.contract.resources import Name, ProviderIn, ProviderOut, ProviderPage
+from core.contract.providers import ProviderIn, ProviderOut, ProviderPage, ProviderPut
+from core.contract.resources import Name
 from sync.store.entities import StaleVersion
-
-
-class _ProviderPut(Struct, frozen=True, forbid_unknown_fields=True):
-    """A `ProviderIn` whose id may be left out, for the path has it."""
-
-    wire: str
-    channel: ChannelName
-    id: Name | None = None
-    enabled: bool = True
-    settings: dict[str, Any] = field(default_factory=dict)
-    secrets: dict[str, str] | None = None
-    priority: Annotated[int, Meta(ge=0, le=1000)] = 100
 
 
 def routes(deps: ConfigDeps) -> list[web.RouteDef]:
@@ -87,19 +73,11 @@ class _Providers:
     async def replace(self, request: web.Request) -> web.Response:
         caller_of(request, PROVIDERS)
         account_id = checked_name(request.match_info["id"], Name, "/id")
-        put = await read_body(request, _ProviderPut, self._deps.limits)
+        put = await read_body(request, ProviderPut, self._deps.limits)
         if put.id not in (None, account_id):
             hint = f"Write `{account_id}`, or leave it out."
             raise invalid([FieldProblem("/id", "not the id in the path", hint)])
-        given = ProviderIn(
-            account_id,
-            put.wire,
-            put.channel,
-            put.enabled,
-            put.settings,
-            put.secrets,
-            put.priority,
-        )
+        given = ProviderIn(**{**asdict(put), "id": account_id})
         current = await self._deps.accounts.get(account_id)
         expect = expected_version(request, current.version if current else 0)
         return await self._store(given, expect, 200)
@@ -122,15 +100,19 @@ class _Providers:
     def _shown(self, stored: StoredAccount) -> ProviderOut:
         account = stored.account
         return ProviderOut(
-            account.id,
-            account.wire,
-            account.channel,
-            account.enabled,
-            account.settings,
-            sorted(account.secrets),
-            account.priority,
-            self._state(stored),
-            stored.version,
+            id=account.id,
+            wire=account.wire,
+            channel=account.channel,
+            enabled=account.enabled,
+            settings=account.settings,
+            secrets=sorted(account.secrets),
+            priority=account.priority,
+            price=account.price,
+            destinations=account.destinations,
+            limits=account.limits,
+            location=account.location,
+            state=self._state(stored),
+            version=stored.version,
         )
 
     def _state(self, stored: StoredAccount) -> str:

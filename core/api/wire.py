@@ -3,7 +3,7 @@
 import contextlib
 import re
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -43,6 +43,13 @@ class ConfigDeps(Struct, frozen=True):
     limits: LimitsSettings
 
 
+class HasFeed(Protocol):
+    """Whatever holds the feed of changes."""
+
+    @property
+    def feed(self) -> EntityFeed: ...
+
+
 async def read_body(request: web.Request, kind: type[T], limits: LimitsSettings) -> T:
     """The JSON body as this type; ProblemError with pointer and hint otherwise."""
     if request.content_type != "application/json":
@@ -62,7 +69,7 @@ def checked_name(text: str, kind: Any, pointer: str) -> str:
         raise invalid([FieldProblem(pointer, str(error), hint)]) from None
 
 
-async def in_force(deps: ConfigDeps) -> None:
+async def in_force(deps: HasFeed) -> None:
     """Make a change that was stored known in this process; others poll, and so will this one."""
     with contextlib.suppress(StoreError):
         await deps.feed.poll()

@@ -164,6 +164,11 @@ class Ours:
         """Create a provider account, or replace it."""
         self.call("PUT", f"/v1/providers/{name}", account)
 
+    def switch_off_sandbox_sms(self) -> None:
+        """Leave no account for text messages but the bench's own."""
+        for name in ("sandbox-smsc", "sandbox-sms-http"):
+            self.switch_off(name)
+
     def switch_off(self, name: str) -> None:
         """Disable a provider account if there is one of that name."""
         status, answer = self.call_raw("GET", f"/v1/providers/{name}")
@@ -174,9 +179,10 @@ class Ours:
         self.put_account(name, {k: account[k] for k in kept if k in account} | {"enabled": False})
 
 
-def sms_account(port: int, window: int) -> dict[str, object]:
-    """An SMPP account at the lean SMSC: one bind, as Kannel has."""
+def sms_account(port: int, window: int, per_second: int = 0) -> dict[str, object]:
+    """An SMPP account at the lean SMSC: one bind, as Kannel has. `per_second` 0: no limit."""
     return {
+        "limits": {"per_second": per_second} if per_second else {},
         "wire": "smpp",
         "channel": "sms",
         "enabled": True,

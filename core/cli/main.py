@@ -16,8 +16,12 @@ _COMMANDS = {
     "demo": ("core.cli.demo", "start a region, send a first e-mail and text message, end"),
     "send": ("core.cli.send", "send a notification"),
     "trace": ("core.cli.trace", "show what happened to a message"),
+    "messages": ("core.cli.messages", "list messages, or search them by recipient"),
+    "deadletters": ("core.cli.deadletters", "list what failed, send it again"),
     "keys": ("core.cli.keys", "list, create and revoke API keys"),
     "providers": ("core.cli.providers", "list and change provider accounts"),
+    "policies": ("core.cli.policies", "list and change routing policies"),
+    "route": ("core.cli.route", "ask how a message would go, and why"),
     "templates": ("core.cli.templates", "list and change templates"),
     "audit": ("core.cli.audit", "check the journal of a data folder"),
     "config": ("core.cli.config", "check, show and describe the settings"),
@@ -65,7 +69,7 @@ def _guarded(run: Any, as_json: bool) -> int:
 def _help() -> int:
     print("usage: goutong COMMAND [ARGUMENT...]     goutong COMMAND --help says more\n")
     for name, (_, what) in _COMMANDS.items():
-        print(f"  {name:<10} {what}")
+        print(f"  {name:<11} {what}")
     print("\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 the region is not reachable.")
     return OK
 

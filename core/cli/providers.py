@@ -7,7 +7,10 @@ from core.cli.client import Api, add_action, add_where, reach, segment
 from core.cli.files import json_of
 from core.cli.out import OK, json_line, line, note, table
 
-_WRITTEN = ("id", "wire", "channel", "enabled", "settings", "priority")
+_WRITTEN = (
+    *("id", "wire", "channel", "enabled", "settings", "priority"),
+    *("price", "destinations", "limits", "location"),
+)
 
 
 def add(parser: argparse.ArgumentParser) -> None:

@@ -18,6 +18,7 @@ from core.cli.client import Api, add_where, reach
 from core.cli.follow import follow
 from core.cli.out import FAILED, OK, USAGE, CommandError, json_line, line, note
 from core.cli.shown import brief_text, trace_lines
+from core.cli.words import pair_of
 
 _ABOUT_ONE = (
     *("to", "channel", "until", "escalate_after", "at", "time_zone", "text", "subject", "html"),
@@ -87,7 +88,7 @@ def request_of(given: argparse.Namespace) -> dict[str, Any]:
         raise CommandError(
             "give either --template or --text (with --subject for e-mail)", code=USAGE
         )
-    data = dict(_pair(word) for word in given.set)
+    data = dict(pair_of(word) for word in given.set)
     targets = [target_of(each) for each in given.to]
     channels = (given.channel or "").split(",")
     asked = {
@@ -138,13 +139,6 @@ def _code(answer: dict[str, Any]) -> int:
     if rejected:
         note(f"{rejected} of {len(answer['messages'])} recipients were rejected.")
     return FAILED if rejected else OK
-
-
-def _pair(word: str) -> tuple[str, str]:
-    name, equals, value = word.partition("=")
-    if not (name and equals):
-        raise CommandError(f"--set {word}: is not NAME=VALUE", code=USAGE)
-    return name, value
 
 
 def _wait(api: Api, answer: dict[str, Any], as_json: bool) -> int:

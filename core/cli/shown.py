@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from core.cli.explained import decision_lines
+
 
 def trace_lines(message: Mapping[str, Any]) -> list[str]:
     """What is known about a message, oldest first."""
@@ -29,7 +31,7 @@ def trace_lines(message: Mapping[str, Any]) -> list[str]:
         ]
         if attempt.get("detail"):
             words.append(attempt["detail"])
-        lines.append(", ".join(words))
+        lines += [", ".join(words), *decision_lines(attempt.get("explanation"))]
     return lines
 
 

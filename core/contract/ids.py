@@ -70,6 +70,17 @@ def mint_keyed(home: str, shard: int, tenant: str, key: str, item: int) -> str:
     return f"{home}-k{shard:03x}{_hash26(b'message', tenant, key, item)}"
 
 
+def mint_derived(home: str, shard: int, purpose: bytes, *parts: str) -> str:
+    """The id that always follows from `parts`, in the form of a keyed one: minted again, it is the
+    same message. No part holds a NUL. `purpose` keeps families apart, at most 16 bytes."""
+    return f"{home}-k{shard:03x}{_hash(purpose, chr(0).join(parts).encode())}"
+
+
+def mint_child(home: str, shard: int, parent: str, step: int) -> str:
+    """The id of the message that follows `parent` as step `step` of its chain."""
+    return mint_derived(home, shard, b"child", parent, str(step))
+
+
 def notification_id(tenant: str, key: str | None, rnd: bytes) -> str:
     """A notification's id: hashed from tenant and key, or of 26 random bytes without a key."""
     if key is None:
@@ -101,6 +112,9 @@ def canonical_request(request: NotificationRequest) -> bytes:
 def _hash26(purpose: bytes, tenant: str, key: str, item: int) -> str:
     # The tenant's length keeps ("ab", "c") and ("a", "bc") apart, whatever the key holds.
     name = tenant.encode()
-    text = b"%d:%b%b\0%d" % (len(name), name, key.encode(), item)
+    return _hash(purpose, b"%d:%b%b\0%d" % (len(name), name, key.encode(), item))
+
+
+def _hash(purpose: bytes, text: bytes) -> str:
     digest = blake2b(text, digest_size=_HASH_BYTES, person=purpose).digest()
     return digest.translate(_LETTERS).decode()

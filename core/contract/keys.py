@@ -18,11 +18,15 @@ MINT_RANDOM_BYTES = 40
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _KEY = re.compile(r"gt_live_([0-9A-Za-z]{12})_([0-9A-Za-z]{32})([0-9A-Za-z]{6})", re.ASCII)
 
-Scope = Literal["send", "read", "templates", "providers", "keys", "admin"]
+Scope = Literal[
+    "send", "read", "templates", "suppressions", "webhooks", "providers", "keys", "admin"
+]
 SCOPES: frozenset[str] = frozenset(get_args(Scope))
 SEND: Scope = "send"
 READ: Scope = "read"
 TEMPLATES: Scope = "templates"
+SUPPRESSIONS: Scope = "suppressions"
+WEBHOOKS: Scope = "webhooks"
 PROVIDERS: Scope = "providers"
 KEYS: Scope = "keys"
 ADMIN: Scope = "admin"

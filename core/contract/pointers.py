@@ -30,6 +30,7 @@ _PATH = re.compile(r" - at `(key` in `)?(\$[^`]*)`$")
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]|(\[\.\.\.\])")
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`$", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(.*)`$", re.DOTALL)
+_BOUND = re.compile(r"(int|float)[^`]*` [<>]")
 _BYTE = re.compile(r" \(byte (\d+)\)$")
 _MEMBERS_TRIED_MAX = 1000
 _NAMES = {"object": "an object", "array": "an array", "str": "a string", "int": "an integer"}
@@ -218,7 +219,7 @@ def _hint(what: str, types: list[Type]) -> str:
         return f"Write it as {notes[0]}." if notes else "Write it in the documented form."
     if " of length " in what:
         return "Shorten it." if "<=" in what else "It must not be empty."
-    if "out of range" in what or "`int` >=" in what or "`int` <=" in what:
+    if "out of range" in what or _BOUND.search(what) is not None:
         return "Use a number within the limits."
     return "Change its type; /openapi.json describes each field."
 

@@ -7,6 +7,8 @@ request as a whole is wrong, or every recipient of it. All pure.
 """
 
 import re
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import idna
@@ -27,6 +29,7 @@ _LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})+")
 _URL_SAFE = "%/:?#[]@!$&'()*+,;=-._~"
+_URLS_KEPT = 4_096  # a tenant's webhooks go to the same few places again and again
 
 
 class Destination(Struct, frozen=True, gc=False):
@@ -103,6 +106,7 @@ def normal_email(text: str) -> str:
     return f"{local}@{domain}"
 
 
+@lru_cache(_URLS_KEPT)
 def normal_url(text: str) -> str:
     """The URL with its scheme and host in lower case and in ASCII, or AddressError.
 
@@ -127,7 +131,16 @@ def normal_url(text: str) -> str:
     return urlunsplit((url.scheme, place, path, quote(url.query, safe=_URL_SAFE), ""))
 
 
-_NORMAL = {"sms": normal_phone, "email": normal_email, "webhook": normal_url}
+def normal_address(channel: ChannelName, text: str) -> str:
+    """The address in the form of its channel, or AddressError."""
+    return _NORMAL[channel](text)
+
+
+_NORMAL: Mapping[str, Callable[[str], str]] = {
+    "sms": normal_phone,
+    "email": normal_email,
+    "webhook": normal_url,
+}
 
 
 def recipients_of(request: NotificationRequest, rules: Rules, now_ms: int) -> Recipients:

@@ -1,4 +1,4 @@
-"""What the API's other resources look like: templates, provider accounts, keys, messages.
+"""What the API's other resources look like: keys, messages.
 
 The same structs decode requests, encode answers and make /openapi.json.
 """
@@ -12,9 +12,7 @@ from core.contract.requests import (
     ChannelName,
     Delivery,
     Durability,
-    Locale,
     MessageClass,
-    TemplateName,
 )
 
 Name = Annotated[
@@ -40,61 +38,6 @@ Status = Literal[
     "skipped",
     "unknown",
 ]
-
-
-class TemplateBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """A body in Liquid for one channel and locale. E-mail needs a subject, and text or html."""
-
-    text: str | None = None
-    subject: str | None = None
-    html: str | None = None
-
-
-Bodies = dict[ChannelName, dict[Locale, TemplateBody]]
-
-
-class TemplateIn(Struct, frozen=True, forbid_unknown_fields=True):
-    """A template as it is created or replaced: a body for each channel and locale."""
-
-    name: TemplateName
-    bodies: Annotated[Bodies, Meta(min_length=1)]
-    default_locale: Locale = "en"
-
-
-class TemplateOut(Struct, frozen=True):
-    """A template as it stands; `version` is its ETag."""
-
-    name: str
-    bodies: Bodies
-    version: int
-    default_locale: str
-
-
-class ProviderIn(Struct, frozen=True, forbid_unknown_fields=True):
-    """A provider account. `secrets` are written, never read back; left out on a replacement, the
-    ones that are there stay."""
-
-    id: Name
-    wire: Annotated[str, Meta(description="the adapter", examples=["smpp", "smtp"])]
-    channel: ChannelName
-    enabled: bool = True
-    settings: dict[str, Any] = field(default_factory=dict)
-    secrets: dict[str, str] | None = None
-    priority: Annotated[int, Meta(ge=0, le=1000, description="lower is tried first")] = 100
-
-
-class ProviderOut(Struct, frozen=True):
-    """A provider account with its state: `up`, `connecting`, `down: <why>`, `fault: <why>`..."""
-
-    id: str
-    wire: str
-    channel: ChannelName
-    enabled: bool
-    settings: dict[str, Any]
-    secrets: Annotated[list[str], Meta(description="the names only")]
-    priority: int
-    state: str
-    version: int
 
 
 class KeyIn(Struct, frozen=True, forbid_unknown_fields=True):
@@ -140,7 +83,11 @@ class AttemptOut(Struct, frozen=True):
 
 class MessageOut(Struct, frozen=True, rename={"class_": "class"}):
     """A message with all that is known about it. `final`: its status will not change any more,
-    unless evidence of a delivery still comes."""
+    unless evidence of a delivery still comes.
+
+    Of a fallback chain `follows` is the message before, and `next` the channels and ids of those
+    that may come after this one. `engagement` is what its recipient did with it.
+    """
 
     id: str
     notification_id: str
@@ -158,6 +105,19 @@ class MessageOut(Struct, frozen=True, rename={"class_": "class"}):
     expires_at: Timestamp
     events: list[EventOut]
     attempts: list[AttemptOut]
+    send_at: Timestamp | None = None
+    until: str | None = None
+    follows: str | None = None
+    next: list["NextOut"] = field(default_factory=list)
+    resend_of: str | None = None
+    engagement: list[str] = field(default_factory=list)
+
+
+class NextOut(Struct, frozen=True):
+    """A message that follows where this one does not come as far as was asked."""
+
+    id: str
+    channel: ChannelName
 
 
 class CancelOut(Struct, frozen=True):
@@ -172,14 +132,6 @@ class Page(Struct, frozen=True):
     """What all lists share; each list has its own type of `data`."""
 
     next_cursor: str | None
-
-
-class TemplatePage(Page, frozen=True):
-    data: list[TemplateOut]
-
-
-class ProviderPage(Page, frozen=True):
-    data: list[ProviderOut]
 
 
 class KeyPage(Page, frozen=True):

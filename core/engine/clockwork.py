@@ -7,6 +7,7 @@ from core.clock import Clock
 from core.engine.dispatch import Dispatcher
 from core.engine.logs import Logs
 from core.engine.ownership import Ownership
+from core.engine.pressure import Pressure
 from core.engine.shell import Shell
 from core.engine.signals import Beat
 from sync.owner.owner import Owner
@@ -16,6 +17,7 @@ SECOND_S = 1.0
 POLL_SILENT_S = 2.0
 REGISTER_AGAIN_S = 3600.0
 OPEN_LEAD_MS = 5_000
+SWEPT_AT_ONCE = 500
 
 
 class Clockwork:
@@ -29,6 +31,7 @@ class Clockwork:
         dispatcher: Dispatcher,
         logs: Logs,
         clock: Clock,
+        pressure: Pressure,
         seal_s: float,
         floor_s: float,
         spawn: Callable[[Awaitable[None]], None],
@@ -39,8 +42,10 @@ class Clockwork:
         self._dispatcher = dispatcher
         self._logs = logs
         self._clock = clock
+        self._pressure = pressure
         self._spawn = spawn
         self._heard: dict[str, int] = {}
+        self._sweeping = False
         self._every: list[tuple[float, Callable[[], None]]] = [
             (seal_s, shell.seal),
             (floor_s, lambda: spawn(ownership.write_floor())),
@@ -61,6 +66,7 @@ class Clockwork:
                     due[index] = now + every_s
                     work()
             await asyncio.sleep(TICK_S)
+            self._pressure.ticked(self._clock.boot() - now - TICK_S)
 
     def heard(self, beat: Beat) -> None:
         """Another core said how far its logs are: read what is new."""
@@ -72,14 +78,17 @@ class Clockwork:
         self._shell.read_wanted(self._known_rows())
 
     def _tick(self) -> None:
-        self._owner.tick(self._clock.wall_ms())
+        now_ms = self._clock.wall_ms()
+        self._owner.tick(now_ms)
+        if self._sweeping:
+            self._sweeping = not self._owner.sweep(now_ms, SWEPT_AT_ONCE)
         self._shell.drain()
         self._shell.read_wanted(self._known_rows())
         if self._dispatcher.waiting:
             self._dispatcher.arm()
 
     def _second(self) -> None:
-        self._owner.sweep(self._clock.wall_ms())
+        self._sweeping = True
         self._shell.take_up_due(OPEN_LEAD_MS)
         self._shell.drain()
 

@@ -154,10 +154,16 @@ class Ownership:
         for incarnation, counter in self._watch.expired(self._clock.boot()):
             await self._revoke(incarnation, counter)
         if self._clock.boot() - self._registry_read >= REGISTRY_EVERY_S:
-            self._registry_read = self._clock.boot()
-            self.registry = {r.incarnation: r for r in await self._store.registry()}
-        self._owner.logs_known(*await self._accept_logs())
+            await self.learn_logs()
+        else:
+            self._owner.logs_known(*await self._accept_logs())
         await self._reconcile()
+
+    async def learn_logs(self) -> None:
+        """Read the registry: logs that were opened since are read from now on, too."""
+        self._registry_read = self._clock.boot()
+        self.registry = {r.incarnation: r for r in await self._store.registry()}
+        self._owner.logs_known(*await self._accept_logs())
 
     async def _find_gone(self) -> None:
         """Whoever owns shards or logs without an active lease: revoked, left, or just starting."""

@@ -74,3 +74,15 @@ def content_of(msg: Msg) -> Payload:
         known = msg.content = (message, decode_payload(message.payload))
     payload: Payload = known[1]
     return payload
+
+
+def viewed_as(msg: Msg) -> str:
+    """The status with which the message stands in the views; "" if this owner wrote none."""
+    known = msg.content
+    fits = known is not None and len(known) > 2 and known[0] is msg.message
+    return known[2] if fits else ""
+
+
+def mark_viewed(msg: Msg, status: str) -> None:
+    """Keep the status with the content: where another copy's counts, views are written again."""
+    msg.content = (msg.message, content_of(msg), status)

@@ -12,18 +12,18 @@ from typing import Any
 
 from core.clock import Clock
 from core.contract.log import Log
-from core.decide.retry import Rules, after_refusal
-from core.engine.accounts import Account
+from core.decide.retry import Rules
+from core.engine.answers import Answers
+from core.engine.behind import Behind
 from core.engine.dispatch import Dispatcher
 from core.engine.logs import Logs
-from core.engine.payload import content_of
 from core.engine.reading import ROWS_AT_ONCE, Reading
 from core.engine.receipts import Receipts
-from core.providers.port import Outcome as WireOutcome
 from sync.owner.book import BUCKET_MS
 from sync.owner.owner import LAST_ID, DueWant, Owner
 from sync.owner.state import (
     Changed,
+    Follow,
     Lookup,
     MakeCall,
     Msg,
@@ -36,17 +36,9 @@ from sync.owner.state import (
     WriteOpen,
 )
 from sync.owner.takeover import Loaded, sent_of
-from sync.records import Intent, Outcome, Place, Record, decode_open, decode_row
-from sync.store.port import (
-    Answer,
-    JournalStore,
-    PutById,
-    PutOpen,
-    StoreError,
-    Write,
-)
+from sync.records import Intent, Place, Record, decode_open, decode_row
+from sync.store.port import JournalStore, PutOpen, StoreError
 
-AGAIN_S = 0.05
 OPEN_ENTRIES_AT_ONCE = 500
 
 
@@ -60,6 +52,7 @@ class Shell:
         logs: Logs,
         dispatcher: Dispatcher,
         receipts: Receipts,
+        behind: Behind,
         rules: Rules,
         clock: Clock,
         random: Random,
@@ -72,31 +65,30 @@ class Shell:
         self._logs = logs
         self._dispatcher = dispatcher
         self._receipts = receipts
-        self._rules = rules
         self._clock = clock
-        self._random = random
         self._log = log
+        self.answers = Answers(owner, logs, dispatcher, receipts, rules, clock, random, self.drain)
         self._tasks: set[asyncio.Task[None]] = set()
         self._asked_again: list[str] = []
         self._reading_events = False
         self._reading: set[str] = set()
         self._sealing = False
+        self.learn_logs: Callable[[], Awaitable[None]] = _nothing
         self.on_changed: Callable[[Msg], None] = lambda _: None
-        self.on_answer: Callable[[Account, WireOutcome, bool], None] = lambda *_: None
-        self.retries = 0
         logs.on_effect = self._effects_durable
-        dispatcher.on_outcome = self._outcome
+        dispatcher.on_outcome = self.answers.outcome
         dispatcher.after = self.drain
         self._carry: dict[type, Callable[[Any], None]] = {
             Offer: lambda c: dispatcher.offer(c.msg),
             WriteEffect: lambda c: logs.effect(c.record, c.urgent),
             MakeCall: lambda c: dispatcher.call(c.msg, c.attempt, c.intent),
             Changed: self._changed,
-            Refused: self._refused,
+            Refused: self.answers.refused,
+            Follow: lambda c: behind.follow(c.msg, lambda: self._followed(c.msg)),
             Lookup: lambda c: self.spawn(self._look_up(c.ids)),
             Revive: lambda c: self.spawn(self._revive(c)),
-            WriteByIds: lambda c: self._put(PutById(c.rows), lambda: self._by_ids_durable(c)),
-            WriteOpen: lambda c: self._put(PutOpen(c.rows), lambda: self._open_durable(c)),
+            WriteByIds: lambda c: behind.by_ids(c, lambda: self._by_ids_durable(c)),
+            WriteOpen: lambda c: behind.put(PutOpen(c.rows), lambda: self._open_durable(c)),
             ReadEventsAgain: self._read_events_again,
         }
 
@@ -199,6 +191,7 @@ class Shell:
     async def _read_events_of(self, ids: list[str]) -> None:
         wanted = set(ids)
         await self._receipts.write_down()
+        await self.reading.forever(self.learn_logs)
         cursors: dict[str, int] = {}
         for group in self._owner.groups:
             for log, at in group.cursors.items():
@@ -280,14 +273,9 @@ class Shell:
         self._owner.open_durable(command.token)
         self.drain()
 
-    def _put(self, write: Write, then: Callable[[], None]) -> None:
-        def answered(answer: Answer) -> None:
-            if answer == "ok":
-                then()
-            elif not self._logs.revoked:
-                self._loop.call_later(AGAIN_S, self._put, write, then)
-
-        self._store.submit(write, answered)
+    def _followed(self, msg: Msg) -> None:
+        self._owner.followed(msg, self._clock.wall_ms())
+        self.drain()
 
     # Time
 
@@ -306,68 +294,11 @@ class Shell:
         finally:
             self._sealing = False
 
-    # Outcomes
-
-    def _outcome(self, msg: Msg, attempt: str, account: Account, outcome: WireOutcome) -> None:
-        record = self._record(msg.id, msg.shard, attempt, outcome)
-        self.on_answer(account, outcome, msg.possible_duplicate)
-        if outcome.kind == "accepted" and outcome.provider_id and account.has_receipts:
-            self._receipts.sent(account.id, outcome.provider_id, attempt, msg.id, msg.shard)
-        if outcome.kind == "throttled":
-            msg.due_ms = self._clock.wall_ms() + outcome.wait_ms
-        self._owner.settled(msg, record)
-        self.drain()
-
-    def late(
-        self, message_id: str, shard: int, attempt: str, account: str, outcome: WireOutcome
-    ) -> None:
-        """An answer that came after its time-out was told, whether or not it is in memory."""
-        if outcome.kind == "unknown":
-            return
-        if outcome.kind == "accepted" and outcome.provider_id:
-            self._receipts.sent(account, outcome.provider_id, attempt, message_id, shard)
-        record = self._record(message_id, shard, attempt, outcome)
-        msg = self._owner.find(message_id)
-        if msg is not None:
-            self._owner.settled(msg, record)
-            self.drain()
-        else:
-            self._logs.effect(record, False)
-
-    def _record(self, message_id: str, shard: int, attempt: str, outcome: WireOutcome) -> Outcome:
-        return Outcome(
-            message_id,
-            shard,
-            attempt,
-            outcome.kind,
-            outcome.provider_id,
-            outcome.code,
-            outcome.detail,
-            self._clock.wall_ms(),
-        )
-
-    def _refused(self, command: Refused) -> None:
-        msg, outcome = command.msg, command.outcome
-        if msg.message is None:
-            return
-        now_ms = self._clock.wall_ms()
-        account = msg.account_of(outcome.attempt)
-        others = outcome.kind not in ("withdrawn", "not_sent") and self._dispatcher.others(
-            msg, content_of(msg), account
-        )
-        wait_ms = max(0, msg.due_ms - now_ms)
-        chance = self._random.random()
-        what = after_refusal(outcome.kind, msg.tries, wait_ms, others, self._rules, chance)
-        if what.what == "end":
-            detail = outcome.detail or outcome.code
-            self._owner.give_up(msg, what.state, what.reason, detail, now_ms)
-        else:
-            self.retries += 1
-            if what.wait_ms >= self._owner.limits.park_after_ms:
-                self._dispatcher.forget(msg)
-            self._owner.later(msg, now_ms + what.wait_ms, now_ms)
-
     def _changed(self, command: Changed) -> None:
         self._dispatcher.forget(command.msg)
         if self._dispatcher.has_right():
             self.on_changed(command.msg)
+
+
+async def _nothing() -> None:
+    """Every log is known."""

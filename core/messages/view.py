@@ -5,22 +5,33 @@ within the channel's window (PROTOCOL.md 8).
 """
 
 import json
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, cast
 
 from msgspec import Struct
 
 from core.contract.requests import ChannelName, Durability, MessageClass
-from core.contract.resources import AttemptOut, EventOut, MessageOut
+from core.contract.resources import AttemptOut, EventOut, MessageOut, NextOut
+from core.engine.chain import later_ids
 from core.engine.payload import Payload, decode_payload
 from sync.lattice import RANK, AttemptFacts, gather, join
 from sync.records import End, Intent, Message, Outcome, Place, Receipt, Record, State
 
 
 class Windows(Struct, frozen=True):
-    """How long a receipt of a channel is waited for, in seconds; 0: none comes."""
+    """How long a receipt of a channel is waited for, in seconds; 0: none comes. `silent` says of an
+    account that its provider never reports back."""
 
     seconds: dict[str, int]
+    silent: Callable[[str], bool] = lambda _: False
+
+    def of(self, channel: str, attempts: Iterable[AttemptFacts]) -> int:
+        """The window of a message with these attempts."""
+        takers = [a.intent.account for a in attempts if a.intent and a.outcome == "accepted"]
+        if takers and all(map(self.silent, takers)):
+            return 0
+        return self.seconds.get(channel, 0)
 
 
 class Facts(Struct):
@@ -59,7 +70,7 @@ def show(facts: Facts, region: str, windows: Windows, now_ms: int) -> MessageOut
         state = join(state, "queued")
     shown = [_attempt(a) for a in attempts.values() if a.intent is not None]
     sent_ms = _sent_ms(attempts, message.accepted_ms)
-    window_s = windows.seconds.get(payload.channel, 0)
+    window_s = windows.of(payload.channel, attempts.values())
     return MessageOut(
         id=message.id,
         notification_id=payload.notification,
@@ -77,7 +88,26 @@ def show(facts: Facts, region: str, windows: Windows, now_ms: int) -> MessageOut
         expires_at=rfc3339(message.expires_ms),
         events=_events(facts, payload),
         attempts=shown,
+        send_at=rfc3339(message.not_before_ms) if message.not_before_ms else None,
+        until=message.until or None,
+        follows=payload.parent or None,
+        next=_next(message, payload, region),
+        resend_of=payload.resend_of or None,
+        engagement=_engagement(facts),
     )
+
+
+def _next(message: Message, payload: Payload, region: str) -> list[NextOut]:
+    ids = later_ids(message.id, message.shard, region, payload)
+    return [
+        NextOut(each, cast("ChannelName", step.channel))
+        for each, step in zip(ids, payload.steps, strict=True)
+    ]
+
+
+def _engagement(facts: Facts) -> list[str]:
+    said = {record.status for _, record in facts.records if isinstance(record, Receipt)}
+    return sorted(said & {"seen", "complained"})
 
 
 def _sent_ms(attempts: dict[str, AttemptFacts], otherwise_ms: int) -> int:

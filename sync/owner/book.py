@@ -11,8 +11,18 @@ from heapq import heappush
 
 from sync.lattice import RANK, gather
 from sync.naming import by_id_partition, id_facts
+from sync.owner.follow import FollowUp, follow_up
 from sync.owner.marks import Marks
-from sync.owner.state import Changed, Command, Limits, Msg, Phase, WriteByIds
+from sync.owner.state import (
+    Changed,
+    Command,
+    Follow,
+    Limits,
+    Msg,
+    Phase,
+    ReadEventsAgain,
+    WriteByIds,
+)
 from sync.records import ById, FloorPart, Place, encode
 from sync.store.port import ByIdRow
 
@@ -151,10 +161,46 @@ class Book:
         if RANK[state] > RANK[msg.state]:
             msg.state, msg.reason = state, reason
 
-    def finish(self, msg: Msg, now_ms: int) -> None:
-        """The message has its end; a by-id row that says so follows with the next flush."""
+    def finish(self, msg: Msg, now_ms: int, judged: bool = False) -> None:
+        """The message has its end; a by-id row that says so follows with the next flush.
+
+        Not yet where something follows from it: the next message of its chain is written first,
+        or evidence is waited for. `judged` says that its events were just read once more, which
+        comes before anything that follows a call.
+        """
         if msg.phase is Phase.ENDED:
             return
+        follows = self.what_follows(msg, now_ms)
+        if follows == "now":
+            self._follow(msg, judged)
+        elif follows == "wait":
+            self._await_evidence(msg, now_ms)
+        else:
+            self._finish(msg, now_ms)
+
+    def what_follows(self, msg: Msg, now_ms: int) -> FollowUp:
+        """What follows from an end, or from having been sent; "no" once it stands."""
+        if msg.message is None or not msg.message.until or msg.followed:
+            return "no"
+        return follow_up(msg.message, msg.reached, msg.cancel, now_ms)
+
+    def _follow(self, msg: Msg, judged: bool) -> None:
+        if judged or not msg.effects:
+            msg.phase = Phase.FOLLOWING
+            self.out.append(Follow(msg))
+        elif msg.phase not in (Phase.FOLLOWING, Phase.DOUBT):
+            msg.phase = Phase.DOUBT
+            self.out.append(ReadEventsAgain([msg.id]))
+
+    def _await_evidence(self, msg: Msg, now_ms: int) -> None:
+        assert msg.message is not None
+        if msg.phase is not Phase.AWAITING:
+            self.wait_until(msg, msg.message.escalate_at_ms)
+            msg.phase = Phase.AWAITING
+            msg.offered_ms = now_ms
+        self.out.append(Changed(msg))
+
+    def _finish(self, msg: Msg, now_ms: int) -> None:
         msg.phase = Phase.ENDED
         msg.ended_ms = now_ms
         if self.msgs.pop(msg.id, None) is not None:

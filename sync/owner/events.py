@@ -6,7 +6,7 @@ only then.
 """
 
 from sync.lattice import RANK
-from sync.owner.sending import Sending
+from sync.owner.sending import IDLE, Sending
 from sync.owner.state import Changed, Limits, Msg, Phase, Revive, WriteByIds
 from sync.records import ById, Cancel, Outcome, Place, Receipt, Record, decode_by_id
 from sync.store.port import ByIdRow
@@ -100,8 +100,7 @@ class Events(Sending):
         """What cancels and receipts mean for messages still open."""
         stirred, self._stirred = self._stirred, []
         for msg in stirred:
-            idle = msg.phase in (Phase.OFFERED, Phase.WAITING, Phase.STUCK, Phase.REFUSED)
-            if not idle:
+            if msg.phase not in IDLE and msg.phase is not Phase.AWAITING:
                 continue
             if RANK[msg.state] >= RANK["sent"]:
                 self.finish(msg, now_ms)

@@ -99,7 +99,7 @@ class Intake(Events):
         """After a group of rows: offer what is new, and look up the rest in one go."""
         ready, self._ready = self._ready, []
         for msg in ready:
-            if msg.phase is Phase.LOOKUP and msg.unsettled:
+            if msg.phase is Phase.LOOKUP and (msg.unsettled or RANK[msg.state] >= RANK["sent"]):
                 self.doubt(msg)
             elif msg.phase is Phase.LOOKUP:
                 self.offer(msg, now_ms)
@@ -150,6 +150,7 @@ class Intake(Events):
             return
         msg.by_id = 1
         msg.cancel = msg.cancel or known.noted
+        self._keep_body(msg, known)
         self._join_early(msg)
         missing = self._missing(msg, known)
         if missing:
@@ -178,6 +179,16 @@ class Intake(Events):
             self.drop(msg)
 
     @staticmethod
+    def _keep_body(msg: Msg, known: ById) -> None:
+        """What waits in the open set without any effect yet has fixed its body by that."""
+        if msg.message is None or known.accept is None or known.effects or msg.effects:
+            return
+        if known.body_hash and known.body_hash != msg.message.body_hash:
+            if msg.accept is not None and msg.accept not in msg.conflicts:
+                msg.conflicts.append(msg.accept)
+            msg.message, msg.accept = None, known.accept
+
+    @staticmethod
     def _missing(msg: Msg, known: ById) -> list[Place]:
         have = {p for p, _ in msg.records}
         pointers = [*known.effects, *known.receipts]
@@ -198,6 +209,8 @@ class Intake(Events):
             msg = self.add(message_id, shard)
             msg.by_id = 2 if known.ended else 1
             msg.accept = known.accept
+        msg.cancel = msg.cancel or known.noted
+        msg.followed = msg.followed or known.ended  # what had to follow stands since then
         self._join_early(msg)
         if msg.phase is not Phase.LOOKUP:
             return

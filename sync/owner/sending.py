@@ -6,49 +6,47 @@ stands at quorum; nothing is called before its intent stands; the guard `may_cal
 turn of the first byte.
 """
 
-from zlib import crc32
-
 from sync.doubt import Doubt, judge
 from sync.lattice import DEFINITE_NO, RANK, join
 from sync.naming import attempt_name
-from sync.owner.book import BUCKET_MS, Book
+from sync.owner.follow import escalates
+from sync.owner.parking import Parking
 from sync.owner.state import (
     Changed,
-    Limits,
     MakeCall,
     Msg,
     Offer,
     Phase,
     ReadEventsAgain,
     Refused,
-    WriteByIds,
     WriteEffect,
-    WriteOpen,
 )
-from sync.records import EffectRecord, End, Intent, OpenEntry, Outcome, Place, State, encode
-from sync.store.port import OpenRow
+from sync.records import EffectRecord, End, Intent, Outcome, Place, State
 
-IDLE = frozenset((Phase.OFFERED, Phase.WAITING, Phase.REFUSED, Phase.STUCK))
+IDLE = (Phase.OFFERED, Phase.WAITING, Phase.REFUSED, Phase.STUCK)
 
 
-class Sending(Book):
+class Sending(Parking):
     """The events of a send."""
-
-    def __init__(self, home: str, owner: str, limits: Limits) -> None:
-        super().__init__(home, owner, limits)
-        self._to_park: list[tuple[OpenRow, Msg]] = []
 
     def offer(self, msg: Msg, now_ms: int) -> None:
         """Free to send: to the dispatcher, unless it is cancelled, expired or waits for later."""
-        if msg.message is None:
+        message = msg.message
+        if message is None:
             msg.phase = Phase.STUCK
         elif msg.cancel and not msg.unsettled:
             self.end(msg, "canceled", "canceled", "canceled before it was sent", now_ms)
-        elif now_ms >= msg.message.expires_ms:
+        elif now_ms >= message.expires_ms:
             self._expire(msg, now_ms)
+        elif escalates(message, now_ms):
+            self._pass_over(msg, now_ms)
+        elif message.not_before_ms > now_ms:
+            self._schedule(msg, message.not_before_ms, now_ms)
         elif msg.due_ms > now_ms:
             self.wait_until(msg, msg.due_ms)
         else:
+            if msg.state == "scheduled":
+                msg.state = "queued"
             msg.phase = Phase.OFFERED
             msg.offered_ms = now_ms
             self.out.append(Offer(msg))
@@ -112,8 +110,7 @@ class Sending(Book):
             attempt = attempt_name(place.log, place.row, place.index)
             msg.unsettled[attempt] = record
             msg.phase, msg.calling = Phase.CALLING, attempt
-            if msg.state == "accepted":
-                msg.state = "sending"
+            msg.state = join(msg.state, "sending")
             self.out.append(MakeCall(msg, attempt, record))
         elif type(record) is Outcome:
             self._outcome_durable(msg, record, now_ms)
@@ -176,6 +173,12 @@ class Sending(Book):
             state, reason = "unknown", "in_doubt"
         self.end(msg, state, reason, detail, now_ms)
 
+    def turn_away(self, msg: Msg, state: State, reason: str, detail: str, now_ms: int) -> None:
+        """The dispatcher's verdict on a message that it was offered: it may not be sent."""
+        if msg.phase is Phase.OFFERED:
+            msg.phase = Phase.REFUSED
+            self.give_up(msg, state, reason, detail, now_ms)
+
     def end(self, msg: Msg, state: State, reason: str, detail: str, now_ms: int) -> None:
         """Write the end; it is told only once it stands."""
         if msg.phase in (Phase.ENDING, Phase.ENDED) or msg.shard not in self.shards:
@@ -188,9 +191,13 @@ class Sending(Book):
         self.out.append(WriteEffect(record, msg.message.urgent if msg.message else False))
 
     def expire_idle(self, msg: Msg, now_ms: int) -> None:
-        """A message that is not under way has expired, if its time is over."""
-        if msg.phase in IDLE and self._over(msg, now_ms):
+        """A message that is not under way: its own time may be over, or that of its channel."""
+        if msg.phase not in IDLE:
+            return
+        if self._over(msg, now_ms):
             self._expire(msg, now_ms)
+        elif msg.message is not None and escalates(msg.message, now_ms):
+            self._pass_over(msg, now_ms)
 
     # In doubt
 
@@ -208,7 +215,7 @@ class Sending(Book):
 
     def _judge(self, msg: Msg, now_ms: int) -> None:
         if RANK[msg.state] >= RANK["unknown"]:
-            self.finish(msg, now_ms)
+            self.finish(msg, now_ms, judged=True)
             return
         if not msg.unsettled:
             msg.repeat = None
@@ -227,7 +234,7 @@ class Sending(Book):
             )
         )
         if verdict == "proved":
-            self.finish(msg, now_ms)
+            self.finish(msg, now_ms, judged=True)
         elif verdict == "unknown":
             why = "the provider did not say whether it took the message"
             self.end(msg, "unknown", "in_doubt", why, now_ms)
@@ -249,6 +256,8 @@ class Sending(Book):
             self.touch(msg)
             self.out.append(Changed(msg))
             return
+        if msg.phase is Phase.LOOKUP:
+            return  # its other records are being read; it is judged with all of them
         if RANK[msg.state] >= RANK["sent"]:
             self.finish(msg, now_ms)
         elif msg.phase is not Phase.SETTLING or outcome.attempt != msg.calling:
@@ -284,78 +293,29 @@ class Sending(Book):
             why += f" ({msg.why})" if msg.why else ""
             self.end(msg, "expired", "expired", why, now_ms)
 
-    # Parking in the open set
+    # Later, and after it
 
-    def _park(self, msg: Msg) -> None:
-        assert msg.message is not None
-        assert msg.accept is not None
-        msg.phase = Phase.PARKING
-        msg.fixed = True
-        epoch = self.shards[msg.shard].epoch
-        places = tuple(p for p, _ in msg.effects)
-        unsettled = tuple(
-            (place, record)
-            for place, record in msg.effects
-            if type(record) is Intent
-            and attempt_name(place.log, place.row, place.index) in msg.unsettled
-        )
-        due_ms = min(msg.due_ms, msg.message.expires_ms)  # its end must not come late
-        due_ms = max(due_ms, self.due_asked[msg.shard] + 1)
-        entry = OpenEntry(msg.message, msg.accept, due_ms, msg.tries, epoch, places, unsettled)
-        msg.due_ms, msg.parking = due_ms, due_ms // BUCKET_MS
-        self.marks.due.hold("due", msg.shard, msg.parking)
-        row = OpenRow(self.home, msg.shard, msg.parking, msg.id, epoch, due_ms, encode(entry))
-        self._to_park.append((row, msg))
-
-    def set_aside(self, msg: Msg, now_ms: int) -> None:
-        """It waits for a provider for long, or memory is short: the open set has it for a while."""
-        if msg.message is not None and msg.accept is not None:
-            spread_ms = crc32(msg.id.encode()) % self.limits.set_aside_ms
-            msg.due_ms = now_ms + self.limits.set_aside_ms + spread_ms
+    def _schedule(self, msg: Msg, not_before_ms: int, now_ms: int) -> None:
+        """Its time is still to come."""
+        msg.state = join(msg.state, "scheduled")
+        msg.due_ms = max(msg.due_ms, not_before_ms)
+        if msg.due_ms - now_ms >= self.limits.park_after_ms:
             self._park(msg)
-
-    def write_parked(self) -> None:
-        """Write the entries gathered since the last time."""
-        if self._to_park:
-            gathered, self._to_park = self._to_park, []
-            self.out.append(WriteOpen([row for row, _ in gathered], [msg for _, msg in gathered]))
-
-    def open_durable(self, msgs: list[Msg]) -> None:
-        """The open entries stand; their by-id rows follow, then they may leave the memory."""
-        here = [msg for msg in msgs if msg.shard in self.shards]
-        if here:
-            for msg in here:
-                msg.listed = len(msg.records)
-            rows = [self.by_id_row(msg) for msg in here]
-            self.out.append(WriteByIds(rows, ("parked", here)))
-
-    def parked(self, msg: Msg) -> None:
-        """Entry and by-id row stand: the logs may forget it, the open set has it.
-
-        Where the open set was read past its time meanwhile, perhaps before the entry stood, the
-        message stays in memory and holds the bucket, so that a next owner reads it.
-        """
-        bucket, msg.parking = msg.parking, -1
-        if bucket < 0 or msg.shard not in self.shards:
-            return
-        if msg.phase is not Phase.PARKING:  # ended meanwhile: its by-id row lets the bucket go
-            if msg.bucket < 0:
-                msg.bucket = bucket
-            else:
-                self.marks.due.release("due", msg.shard, bucket)
-            if msg.phase is Phase.ENDED:
-                self.touch(msg)
-        elif msg.cancel or RANK[msg.state] >= RANK["sent"]:
-            self.marks.due.release("due", msg.shard, bucket)
-            self.wait_until(msg, 0)
-        elif len(msg.records) != msg.listed:  # a late answer came, which the row does not name
-            self.marks.due.release("due", msg.shard, bucket)
-            self.wait_until(msg, msg.due_ms)
         else:
-            self.let_go(msg)
-            if msg.due_ms <= self.due_asked[msg.shard]:
-                msg.bucket = bucket
-                self.wait_until(msg, msg.due_ms)
-            else:
-                self.marks.due.release("due", msg.shard, bucket)
-                self.drop(msg)
+            self.wait_until(msg, msg.due_ms)
+
+    def _pass_over(self, msg: Msg, now_ms: int) -> None:
+        """The next channel's turn has come, and this message was not sent."""
+        if msg.unsettled:
+            why = "it was not known whether the provider took it when the next channel's turn came"
+            self.end(msg, "unknown", "in_doubt", why, now_ms)
+        else:
+            why = "it was not sent when the next channel's turn came"
+            why += f" ({msg.why})" if msg.why else ""
+            self.end(msg, "skipped", "escalated", why, now_ms)
+
+    def followed(self, msg: Msg, now_ms: int) -> None:
+        """The next message of its chain stands: this one may end."""
+        if msg.phase is Phase.FOLLOWING and msg.shard in self.shards:
+            msg.followed = True
+            self.finish(msg, now_ms)

@@ -6,6 +6,7 @@ from typing import Any
 from msgspec import Struct
 
 from sync.naming import attempt_name
+from sync.owner.follow import Reached
 from sync.records import (
     Cancel,
     EffectRecord,
@@ -37,6 +38,26 @@ class Phase(IntEnum):
     STUCK = 10  # in doubt, and nothing may be done before its expiry
     ENDING = 11  # an end is being written
     ENDED = 12
+    AWAITING = 13  # sent; evidence is waited for before the next message of its chain
+    FOLLOWING = 14  # the next message of its chain is being written
+
+
+class Why:
+    """Why messages wait, for people: one for all that wait for the same thing."""
+
+    __slots__ = ("text",)
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __bool__(self) -> bool:
+        return bool(self.text)
+
+
+NOTHING = Why()  # waits for nothing that anybody told; never written to
 
 
 class Msg:
@@ -56,6 +77,7 @@ class Msg:
         "effects",
         "ended_ms",
         "fixed",
+        "followed",
         "held",
         "held_effects",
         "id",
@@ -70,6 +92,7 @@ class Msg:
         "shard",
         "sought",
         "state",
+        "told",
         "tries",
         "unsettled",
         "why",
@@ -84,8 +107,10 @@ class Msg:
         self.phase = Phase.LOOKUP
         self.state: State = "accepted"
         self.reason = ""
-        self.why = ""  # why it waits, for people
+        self.why = NOTHING
         self.fixed = False
+        self.followed = False  # the next message of its chain stands
+        self.told: tuple[str, ...] = ()  # what the shell told others of it, for the shell alone
         self.sought = False  # its content was asked for by its place
         self.cancel = False
         self.tries = 0
@@ -116,6 +141,13 @@ class Msg:
     def doubtful(self) -> bool:
         """Whether a call of it may or may not have had its effect."""
         return bool(self.unsettled) and self.phase not in (Phase.INTENT, Phase.CALLING)
+
+    @property
+    def reached(self) -> Reached:
+        """How far it came, for its chain."""
+        took = any(type(r) is Outcome and r.kind == "accepted" for _, r in self.effects)
+        seen = any(r.status == "seen" for _, r in self.receipts)
+        return Reached(self.state, took or bool(self.receipts), seen)
 
     def account_of(self, attempt: str) -> str:
         """The account of one of its attempts."""
@@ -178,6 +210,12 @@ class Refused(Struct, gc=False):
     outcome: Outcome
 
 
+class Follow(Struct, gc=False):
+    """Write the next message of the chain to an accept log; answer with `Owner.followed`."""
+
+    msg: Msg
+
+
 class WriteByIds(Struct, gc=False):
     """Write by-id rows; answer with `Owner.by_ids_durable(token)`."""
 
@@ -211,6 +249,7 @@ Command = (
     | WriteEffect
     | MakeCall
     | Refused
+    | Follow
     | WriteByIds
     | WriteOpen
     | ReadEventsAgain
@@ -230,6 +269,7 @@ class Limits(Struct, frozen=True):
     park_after_ms: int = 60_000
     park_waiting_ms: int = 600_000
     set_aside_ms: int = 30_000
+    await_in_memory_ms: int = 15_000
     by_id_rows_max: int = 1_000
 
 
@@ -238,6 +278,7 @@ __all__ = [
     "Changed",
     "Command",
     "End",
+    "Follow",
     "Limits",
     "Lookup",
     "MakeCall",
@@ -247,6 +288,7 @@ __all__ = [
     "ReadEventsAgain",
     "Refused",
     "Revive",
+    "Why",
     "WriteByIds",
     "WriteEffect",
     "WriteOpen",

@@ -23,6 +23,7 @@ from sync.store.port import (
     PutPending,
     PutProviderIds,
     PutRow,
+    PutViews,
     Register,
     Registered,
     ShardRow,
@@ -30,6 +31,7 @@ from sync.store.port import (
     SwapLease,
     Swapped,
     SwapShards,
+    ViewRow,
     Write,
 )
 
@@ -48,6 +50,7 @@ class MemoryTables:
         self.keys: dict[tuple[str, str], bytes] = {}
         self.segments: dict[tuple[str, int], dict[tuple[str, int], bytes]] = {}
         self.pending_rows: dict[tuple[str, str], list[bytes]] = {}
+        self.view_rows: dict[str, dict[tuple[int, str, int, str], ViewRow]] = {}
         self.registered: dict[str, Registered] = {}
         self.lease_rows: dict[str, Lease] = {}
 
@@ -78,8 +81,8 @@ class MemoryTables:
 
     def _put(self, write: Write) -> None:
         if isinstance(write, PutById):
-            for row in write.rows:
-                self._put_by_id(row)
+            for by_id in write.rows:
+                self._put_by_id(by_id)
         elif isinstance(write, PutOpen):
             for entry in write.rows:
                 self._put_open(entry)
@@ -94,6 +97,10 @@ class MemoryTables:
             bodies = self.pending_rows.setdefault((write.account, write.provider_id), [])
             if write.body not in bodies:
                 bodies.append(write.body)
+        elif isinstance(write, PutViews):
+            for row in write.rows:
+                key = (row.at_ms, row.writer, row.seq, row.kind)
+                self.view_rows.setdefault(row.part, {}).setdefault(key, row)
         elif isinstance(write, Register):
             self.registered[write.incarnation] = Registered(
                 write.incarnation, write.region, write.url, list(write.logs)
@@ -176,6 +183,18 @@ class MemoryTables:
         """Receipts of these provider ids that wait."""
         return [body for i in ids for body in self.pending_rows.get((account, i), ())]
 
+    def views(
+        self, part: str, kinds: list[str] | None, before: tuple[int, str, int] | None, limit: int
+    ) -> list[ViewRow]:
+        """Segments, newest first."""
+        rows = self.view_rows.get(part, {})
+        found = [
+            row
+            for key, row in sorted(rows.items(), reverse=True)
+            if (kinds is None or row.kind in kinds) and (before is None or key[:3] < before)
+        ]
+        return found[:limit]
+
     def last_row(self, log: str) -> int:
         """The number of the log's last row."""
         return max(self.logs.get(log, {}), default=0)
@@ -248,6 +267,11 @@ class MemoryJournal:
 
     async def pending(self, account: str, ids: list[str]) -> list[bytes]:
         return self._read().pending(account, ids)
+
+    async def views(
+        self, part: str, kinds: list[str] | None, before: tuple[int, str, int] | None, limit: int
+    ) -> list[ViewRow]:
+        return self._read().views(part, kinds, before, limit)
 
     async def last_row(self, log: str) -> int:
         return self._read().last_row(log)

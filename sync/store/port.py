@@ -108,6 +108,27 @@ class PutPending(Struct, frozen=True, gc=False):
     body: bytes
 
 
+class ViewRow(Struct, frozen=True, gc=False):
+    """A segment of a view: written once, never changed, gone with its TTL.
+
+    Within `part` segments are told apart by (at_ms, writer, seq); a writer never gives the same
+    `seq` twice.
+    """
+
+    part: str
+    kind: str
+    at_ms: int
+    writer: str
+    seq: int
+    body: bytes
+
+
+class PutViews(Struct, frozen=True, gc=False):
+    """Segments of views, of one flush."""
+
+    rows: list[ViewRow]
+
+
 class Register(Struct, frozen=True, gc=False):
     """An incarnation and the logs that it opens, known before their first row."""
 
@@ -148,6 +169,7 @@ Write = (
     | PutKey
     | PutProviderIds
     | PutPending
+    | PutViews
     | Register
     | SwapLease
     | SwapShards
@@ -215,6 +237,15 @@ class JournalStore(Protocol):
         """The account's segments of one bucket of ten minutes, newest first."""
 
     async def pending(self, account: str, ids: list[str]) -> list[bytes]: ...
+
+    async def views(
+        self, part: str, kinds: list[str] | None, before: tuple[int, str, int] | None, limit: int
+    ) -> list[ViewRow]:
+        """Segments of these kinds (None: of all), newest first by (at_ms, writer, seq).
+
+        Only those below `before`; at most `limit`. What it costs depends on `limit` and on the
+        number of kinds, not on how much the part holds.
+        """
 
     async def last_row(self, log: str) -> int:
         """The number of the log's last row, 0 if it has none."""

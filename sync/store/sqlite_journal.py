@@ -30,9 +30,11 @@ from sync.store.port import (
     Registered,
     ShardRow,
     StoreError,
+    ViewRow,
     Write,
 )
 from sync.store.sqlite_schema import EXPIRING, connect, create
+from sync.store.sqlite_views import read_views
 from sync.store.sqlite_writes import Transaction, lease_of, read_lease, read_shards
 
 T = TypeVar("T")
@@ -233,6 +235,11 @@ class SQLiteJournal:
             return found
 
         return await self._read(work)
+
+    async def views(
+        self, part: str, kinds: list[str] | None, before: tuple[int, str, int] | None, limit: int
+    ) -> list[ViewRow]:
+        return await self._read(lambda db: read_views(db, part, kinds, before, limit))
 
     async def last_row(self, log: str) -> int:
         sql = "SELECT MAX(row) FROM log_rows WHERE log=?"

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from sync.store.port import StoreError
 
-VERSION = 2
+VERSION = 3
+UPGRADED = ("2",)  # what lacks no more than tables that `TABLES` adds
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -33,6 +34,9 @@ CREATE UNIQUE INDEX IF NOT EXISTS provider_segments_key
 CREATE TABLE IF NOT EXISTS pending (account TEXT NOT NULL, provider_id TEXT NOT NULL,
   body BLOB NOT NULL, at_s INTEGER NOT NULL);
 CREATE UNIQUE INDEX IF NOT EXISTS pending_key ON pending (account, provider_id, body);
+CREATE TABLE IF NOT EXISTS views (part TEXT NOT NULL, kind TEXT NOT NULL, at_ms INTEGER NOT NULL,
+  writer TEXT NOT NULL, seq INTEGER NOT NULL, body BLOB NOT NULL, at_s INTEGER NOT NULL);
+CREATE UNIQUE INDEX IF NOT EXISTS views_key ON views (part, kind, at_ms, writer, seq);
 CREATE TABLE IF NOT EXISTS registry (incarnation TEXT NOT NULL, region TEXT NOT NULL,
   url TEXT NOT NULL, logs TEXT NOT NULL, at_s INTEGER NOT NULL);
 CREATE UNIQUE INDEX IF NOT EXISTS registry_key ON registry (incarnation);
@@ -52,6 +56,7 @@ EXPIRING = (
     "keys",
     "provider_segments",
     "pending",
+    "views",
     "registry",
     "floors",
     "leases",
@@ -76,7 +81,8 @@ def connect(path: Path, busy_timeout_ms: int) -> sqlite3.Connection:
 def create(db: sqlite3.Connection, home: str, shards: int) -> int:
     """Make the tables and the home's shards where they are not there; the number of shards.
 
-    The number of shards never changes: what the store was made with is what counts.
+    The number of shards never changes: what the store was made with is what counts. A journal of
+    an older version gets the tables that it lacks; one of a version unknown here is refused.
     """
     try:
         db.executescript(TABLES)
@@ -84,6 +90,9 @@ def create(db: sqlite3.Connection, home: str, shards: int) -> int:
         db.execute("INSERT OR IGNORE INTO meta VALUES ('version', ?)", (str(VERSION),))
         db.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (f"shards.{home}", str(shards)))
         version = db.execute("SELECT value FROM meta WHERE name='version'").fetchone()[0]
+        if version in UPGRADED:
+            version = str(VERSION)
+            db.execute("UPDATE meta SET value=? WHERE name='version'", (version,))
         count = int(
             db.execute("SELECT value FROM meta WHERE name=?", (f"shards.{home}",)).fetchone()[0]
         )

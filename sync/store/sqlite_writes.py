@@ -20,6 +20,7 @@ from sync.store.port import (
     PutPending,
     PutProviderIds,
     PutRow,
+    PutViews,
     Register,
     ShardRow,
     SwapLease,
@@ -28,7 +29,7 @@ from sync.store.port import (
     Write,
 )
 
-BY_ID_CHUNKS = (256, 64, 16, 4, 1)
+CHUNKS = (256, 64, 16, 4, 1)
 BY_ID_NEWER = (
     " ON CONFLICT (id, epoch) DO UPDATE SET body=excluded.body, at_s=excluded.at_s, "
     "stamp=excluded.stamp WHERE excluded.stamp >= by_id.stamp"
@@ -49,6 +50,7 @@ class Transaction:
         self._now_s = now_s
         self._revoked: dict[str, bool] = {}
         self._by_id: list[Any] = []
+        self._views: list[Any] = []
 
     def apply(self, write: Write) -> Answer:
         """Carry out one write and answer it."""
@@ -58,18 +60,26 @@ class Transaction:
             for row in write.rows:
                 self._by_id += (row.part, row.id, row.epoch, row.body, self._now_s, row.stamp)
             return "ok"
+        if type(write) is PutViews:
+            for view in write.rows:
+                key = (view.part, view.kind, view.at_ms, view.writer, view.seq)
+                self._views += (*key, view.body, self._now_s)
+            return "ok"
         answer: Answer = _OTHERS[type(write)](self, write)
         return answer
 
     def finish(self) -> None:
         """Write what was gathered; call once before COMMIT."""
-        values, at = self._by_id, 0
-        rows = len(values) // 6
-        for chunk in BY_ID_CHUNKS:
+        self._insert("by_id", "INSERT", 6, self._by_id, BY_ID_NEWER)
+        self._insert("views", "INSERT OR IGNORE", 7, self._views)
+
+    def _insert(self, table: str, verb: str, width: int, values: list[Any], tail: str = "") -> None:
+        at, rows = 0, len(values) // width
+        for chunk in CHUNKS:
             while rows >= chunk:
-                sql = many_values("by_id", "INSERT", 6, chunk) + BY_ID_NEWER
-                self._db.execute(sql, values[at : at + 6 * chunk])
-                at += 6 * chunk
+                sql = many_values(table, verb, width, chunk) + tail
+                self._db.execute(sql, values[at : at + width * chunk])
+                at += width * chunk
                 rows -= chunk
 
     def _put_row(self, write: PutRow) -> Answer:

@@ -21,12 +21,14 @@ from sync.store.port import (
     PutPending,
     PutProviderIds,
     PutRow,
+    PutViews,
     Register,
     Registered,
     ShardRow,
     SwapLease,
     Swapped,
     SwapShards,
+    ViewRow,
     Write,
 )
 from sync.store.sqlite_journal import SQLiteJournal
@@ -232,6 +234,50 @@ async def test_pending_receipts_of_an_account(store: JournalStore, do: Do) -> No
     assert sorted(await store.pending("acc", ["p1"])) == [b"delivered", b"failed"]
     assert len(await store.pending("acc", ["p1", "p2", "p3"])) == 3
     assert await store.pending("acc", []) == []
+
+
+def segment(at_ms: int, writer: str, seq: int, kind: str = "sms/sent", part: str = "p") -> ViewRow:
+    return ViewRow(part, kind, at_ms, writer, seq, f"{at_ms} {writer} {seq} {kind}".encode())
+
+
+async def test_views_newest_first_by_kind_and_page(store: JournalStore, do: Do) -> None:
+    rows = [
+        segment(10, "c1", 1),
+        segment(10, "c1", 2, "sms/failed"),
+        segment(10, "c2", 1),
+        segment(9, "c9", 7),
+        segment(11, "c1", 3, "email/sent"),
+    ]
+    assert await do(PutViews([*rows, segment(12, "c1", 4, part="other")])) == "ok"
+    newest = [rows[4], rows[2], rows[1], rows[0], rows[3]]
+    assert await store.views("p", None, None, 10) == newest
+    assert await store.views("p", None, None, 2) == newest[:2]
+    assert await store.views("p", None, (10, "c2", 1), 10) == newest[2:]
+    assert await store.views("p", ["sms/failed", "email/sent"], None, 10) == [rows[4], rows[1]]
+    assert await store.views("p", ["sms/sent"], (10, "c1", 2), 1) == [rows[0]]
+    assert await store.views("p", [], None, 10) == []
+    assert await store.views("nowhere", None, None, 10) == []
+    walked, before = [], None
+    while page := await store.views("p", ["sms/sent", "sms/failed", "none"], before, 1):
+        walked += page
+        before = (page[0].at_ms, page[0].writer, page[0].seq)
+    assert walked == newest[1:]
+
+
+async def test_a_segment_is_written_once(store: JournalStore, do: Do) -> None:
+    first = segment(10, "c1", 1)
+    await do(PutViews([first]))
+    assert await do(PutViews([ViewRow("p", "sms/sent", 10, "c1", 1, b"again")])) == "ok"
+    assert await store.views("p", None, None, 9) == [first]
+    assert await do(PutViews([])) == "ok"
+
+
+async def test_many_segments_at_once(store: JournalStore, do: Do) -> None:
+    rows = [segment(n // 7, "c1", n, f"k{n % 150}") for n in range(900)]
+    assert await do(PutViews(rows)) == "ok"
+    assert await store.views("p", None, None, 1000) == rows[::-1]
+    kinds = [f"k{n}" for n in range(150)]
+    assert await store.views("p", kinds, None, 5) == rows[:-6:-1]
 
 
 async def test_who_is_registered(store: JournalStore, do: Do) -> None:

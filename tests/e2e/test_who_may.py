@@ -21,6 +21,8 @@ def test_without_a_key_nothing_is_answered(region: Region) -> None:
         ("GET", "/v1/messages/x"),
         ("GET", "/v1/templates"),
         ("GET", "/v1/providers"),
+        ("GET", "/v1/policies"),
+        ("POST", "/v1/route"),
         ("GET", "/v1/keys"),
     ):
         told = region.call(method, path, GOOD if method == "POST" else None, key=None)
@@ -73,6 +75,8 @@ def test_a_revoked_key_stops_within_a_second(region: Region) -> None:
         ("read", "POST", f"/v1/messages/{UNANSWERED}/cancel", "send"),
         ("send", "GET", "/v1/templates", "templates"),
         ("templates", "GET", "/v1/providers", "providers"),
+        ("templates", "GET", "/v1/policies", "providers"),
+        ("read", "POST", "/v1/route", "send"),
         ("providers", "POST", "/v1/keys", "keys"),
     ],
 )

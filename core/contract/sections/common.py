@@ -21,6 +21,12 @@ class RegionSettings(Section, frozen=True):
         Meta(ge=1, le=4096),
         doc("Shards of this home. Fixed by the first start; the data folder remembers it."),
     ] = 64
+    latitude: Annotated[
+        float,
+        Meta(ge=-90, le=90),
+        doc("Where the region is, in degrees, for the distance to providers; both 0: not said."),
+    ] = 0.0
+    longitude: Annotated[float, Meta(ge=-180, le=180), doc("See latitude.")] = 0.0
 
 
 class ProtocolSettings(Section, frozen=True):
@@ -57,6 +63,10 @@ class ProtocolSettings(Section, frozen=True):
         Positive,
         doc("`escalate_after` where `until` is delivered or seen and a request does not say."),
     ] = 300
+    receipt_window_email_s: Annotated[
+        NotNegative,
+        doc("How long a bounce is waited for, where the account takes bounces; 0: none is."),
+    ] = 259_200
     expires_otp_s: Annotated[Positive, doc("`expires_in` of class otp when not given.")] = 300
     expires_alert_s: Annotated[Positive, doc("`expires_in` of class alert when not given.")] = 3600
     expires_transactional_s: Annotated[

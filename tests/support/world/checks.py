@@ -6,6 +6,7 @@ are over and everything had time to end.
 
 from sync.lattice import ENDED, RANK, gather
 from sync.naming import attempt_name, log_name
+from sync.owner.follow import Reached, follow_up
 from sync.records import (
     ById,
     Cancel,
@@ -23,12 +24,13 @@ from sync.records import (
     decode_floor,
     decode_open,
 )
-from sync.store.port import PutFloor, PutProviderIds, PutRow, Write
+from sync.store.port import PutById, PutFloor, PutProviderIds, PutRow, Write
 from tests.support.world.history import FirstByte, History, ViolationError
 from tests.support.world.plan import HOME
 from tests.support.world.receipts import _segment
 from tests.support.world.store import SimStore
 
+SKEW_MS = 250
 NO_SEND: frozenset[State] = frozenset({"canceled", "expired"})
 
 
@@ -43,6 +45,9 @@ class Checks:
         self._checked_bytes = 0
         store.on_applied = self.applied
         history.on_told = self.told
+        history.on_follow = self.follow
+        self._delivered_at: dict[str, float] = {}
+        self._ended_at_ms: dict[str, int] = {}
 
     # While it runs
 
@@ -50,10 +55,28 @@ class Checks:
         """A write of the store took effect."""
         if isinstance(write, PutProviderIds):
             self._segments |= {known.provider_id for known in _segment.decode(write.body)}
+        elif isinstance(write, PutById):
+            for row in write.rows:
+                if decode_by_id(row.body).ended:
+                    self._ended_at_ms.setdefault(row.id, self._store.wall_ms)
         elif isinstance(write, PutFloor):
             self.floor(write.owner, decode_floor(write.body))
         elif isinstance(write, PutRow) and write.log.startswith("effect"):
             self._after_first_floor(write)
+        elif isinstance(write, PutRow):
+            self._evidence(write)
+
+    def _evidence(self, write: PutRow) -> None:
+        for record in self._store.records[write.log][write.row]:
+            if type(record) is Receipt and self.state(record.id) == "delivered":
+                self._delivered_at.setdefault(record.id, self._store.now)
+
+    def follow(self, message: Message, read_from: float) -> None:
+        """Something is about to follow the message: no evidence against it was there to read."""
+        at = self._delivered_at.get(message.id)
+        if message.until == "delivered" and at is not None and at < (read_from or self._store.now):
+            what = f"{message.id} was delivered at {at}, its events were read from {read_from} on"
+            raise ViolationError("escalated_on_evidence", what)
 
     def _after_first_floor(self, write: PutRow) -> None:
         for record in self._store.records[write.log][write.row]:
@@ -77,6 +100,12 @@ class Checks:
             self._intent_stands(call)
             self._bodies(call)
             self._sends(call.id)
+            self._not_early(call)
+
+    def _not_early(self, call: FirstByte) -> None:
+        due = [s.not_before_ms for s in self._history.submitted if s.id == call.id]
+        if due and self._store.wall_ms + SKEW_MS < min(due):
+            raise ViolationError("sent_early", f"{call.id} was due at {due}")
 
     def _epoch_order(self, call: FirstByte) -> None:
         last = self._last_epoch.get(call.shard, 0)
@@ -177,6 +206,14 @@ class Checks:
 
     # At the end
 
+    def parked(self) -> str:
+        """A message that is taken up from the open set later, "" if there is none."""
+        for row in self._store.tables.open.values():
+            known = self.by_id(row.id)
+            if known is None or not known.ended:
+                return row.id
+        return ""
+
     def unended(self) -> str:
         """A message that stands in a log and has no end yet, "" if there is none."""
         for submitted in self._history.submitted:
@@ -194,6 +231,7 @@ class Checks:
                 raise ViolationError("accepted_lost", f"{submitted.id} {submitted.body!r}")
             if stored:
                 self._ended(submitted.id)
+            self._chain(submitted.id)
         for message_id in self._history.told:
             self._told(message_id)
         self._receipts()
@@ -214,6 +252,26 @@ class Checks:
         for place, record in self._of("accept", message_id):
             if type(record) is Message and known.accept is None:
                 raise ViolationError("lost", f"{message_id}: no pointer to {place}")
+
+    def _chain(self, message_id: str) -> None:
+        """What had to follow the message stands, unless its chain was cancelled or over."""
+        records = self._of("accept", message_id)
+        known = self.by_id(message_id)
+        fixed = known.accept if known else None
+        message = next((r for p, r in records if p == fixed and type(r) is Message), None)
+        canceled = any(type(r) is Cancel for _, r in records)
+        if message is None or canceled or message_id in self._history.followed:
+            return
+        effects = [r for _, r in self._of("effect", message_id)]
+        took = any(type(r) is Outcome and r.kind == "accepted" for r in effects)
+        receipts = [r for _, r in records if type(r) is Receipt]
+        seen = any(r.status == "seen" for r in receipts)
+        last = max((r.at_ms for r in effects if type(r) is End), default=message.escalate_at_ms)
+        state = self.state(message_id)
+        facts = Reached(state, took or bool(receipts), seen)
+        in_time = message.expires_ms - self._ended_at_ms.get(message_id, 0) > SKEW_MS
+        if in_time and follow_up(message, facts, False, last) == "now":
+            raise ViolationError("chain_broken", f"{message_id} ended as {state} at {last}")
 
     def _told(self, message_id: str) -> None:
         told = self._history.told[message_id]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from sync.records import State
+from sync.records import Message, State
 
 
 class ViolationError(AssertionError):
@@ -37,6 +37,7 @@ class Submitted(Struct):
     body: bytes
     at_most_once: bool
     accepted: bool = False
+    not_before_ms: int = 0
 
 
 class History:
@@ -49,11 +50,20 @@ class History:
         self.acked: list[tuple[str, str, str, str]] = []  # account, provider id, attempt, id
         self.trail: list[tuple[float, str, str]] = []
         self.on_told: Callable[[str, State], None] = lambda *_: None
+        self.followed: dict[str, str] = {}  # a message to the one that follows it
+        self.on_follow: Callable[[Message, float], None] = lambda *_: None
 
     def tell(self, at: float, message_id: str, state: State, by: str) -> None:
         """An owner told of a message's state."""
         self.told.setdefault(message_id, []).append((at, state, by))
         self.on_told(message_id, state)
+
+    def follows(self, message: Message, child: Message, read_from: float) -> None:
+        """An owner is about to write what follows; its events were last read from then on."""
+        self.on_follow(message, read_from)
+        if message.id not in self.followed:
+            self.followed[message.id] = child.id
+            self.submitted.append(Submitted(child.id, child.payload, child.at_most_once))
 
     def sends(self, message_id: str) -> list[FirstByte]:
         """The calls of a message that had an effect."""

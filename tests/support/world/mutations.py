@@ -14,9 +14,9 @@ import pytest
 from sync import doubt
 from sync.lease import Holder, Lease, Watch
 from sync.log_writer import Command, Durable, LogWriter, WriteRow
-from sync.owner import book, intake, owner, sending, takeover
+from sync.owner import book, follow, intake, owner, sending, takeover
 from sync.owner.marks import Holds
-from sync.owner.state import Changed, Msg, Phase
+from sync.owner.state import Changed, Follow, Msg, Offer, Phase
 from sync.records import Outcome, Place
 from sync.store.memory_journal import MemoryTables
 from sync.store.port import ByIdRow, Registered
@@ -268,6 +268,53 @@ def acknowledged_before_the_look(patch: Patch) -> None:
     patch.setattr(SimReceipts, "_look_back", ack_first)
 
 
+def chain_not_awaited(patch: Patch) -> None:
+    """A message ends while the one that follows it is on the way."""
+    follow = book.Book._follow
+
+    def at_once(self: book.Book, msg: Msg, judged: bool) -> None:
+        follow(self, msg, judged)
+        if msg.phase is Phase.FOLLOWING:
+            self._finish(msg, 0)
+
+    patch.setattr(book.Book, "_follow", at_once)
+
+
+def escalated_without_reading(patch: Patch) -> None:
+    """The next channel's turn comes without a look at the evidence that stands."""
+
+    def follow(self: book.Book, msg: Msg, _: bool) -> None:
+        msg.phase = Phase.FOLLOWING
+        self.out.append(Follow(msg))
+
+    patch.setattr(book.Book, "_follow", follow)
+    patch.setattr(owner.Owner, "again", _again_unread)
+
+
+def _again_unread(self: owner.Owner, msg: Msg, now_ms: int) -> None:
+    if msg.unsettled:
+        self.doubt(msg)
+    elif msg.phase is Phase.AWAITING:
+        self.finish(msg, now_ms)
+    else:
+        msg.repeat = None
+        self.offer(msg, now_ms)
+
+
+def sent_before_its_time(patch: Patch) -> None:
+    """A message that is to be sent later is offered at once."""
+    patch.setattr(
+        sending.Sending,
+        "_schedule",
+        lambda self, msg, *_: (setattr(msg, "phase", Phase.OFFERED), self.out.append(Offer(msg))),
+    )
+
+
+def chain_forgotten(patch: Patch) -> None:
+    """Nothing follows a message that ended without having been sent."""
+    patch.setattr(follow, "_NO_SEND", frozenset())
+
+
 FOUND_FAST: dict[str, Callable[[Patch], None]] = {
     "floor_early": floor_early,
     "takeover_without_revoking": takeover_without_revoking,
@@ -283,6 +330,8 @@ FOUND_FAST: dict[str, Callable[[Patch], None]] = {
     "row_under_a_new_number": row_under_a_new_number,
     "cancel_during_a_call": cancel_during_a_call,
     "given_up_cas_not_taken_up": given_up_cas_not_taken_up,
+    "sent_before_its_time": sent_before_its_time,
+    "chain_forgotten": chain_forgotten,
 }
 FOUND_SLOWLY: dict[str, Callable[[Patch], None]] = {
     "no_lease_check": no_lease_check,
@@ -293,6 +342,8 @@ FOUND_SLOWLY: dict[str, Callable[[Patch], None]] = {
     "told_without_the_lease": told_without_the_lease,
     "outcome_without_segment": outcome_without_segment,
     "acknowledged_before_the_look": acknowledged_before_the_look,
+    "chain_not_awaited": chain_not_awaited,
+    "escalated_without_reading": escalated_without_reading,
 }
 FOUND_BY = {
     "floor_early": {"floor_early"},
@@ -323,4 +374,8 @@ FOUND_BY = {
     "told_without_the_lease": {"told_went_back"},
     "outcome_without_segment": {"segment_missing", "receipt_lost"},
     "acknowledged_before_the_look": {"receipt_lost"},
+    "sent_before_its_time": {"sent_early"},
+    "chain_forgotten": {"chain_broken"},
+    "chain_not_awaited": {"chain_broken"},
+    "escalated_without_reading": {"escalated_on_evidence"},
 }

@@ -104,11 +104,17 @@ class SimOwnership:
         for incarnation, counter in self._watch.expired(core.boot()):
             await self._revoke(incarnation, counter)
         if core.boot() - self._registry_read >= REGISTRY_EVERY_S:
-            self._registry_read = core.boot()
-            found = await core.read(lambda t: list(t.registered.values()))
-            self.registry = {r.incarnation: r for r in found}
-        self._owner.logs_known(*await self._accept_logs())
+            await self.learn_logs()
+        else:
+            self._owner.logs_known(*await self._accept_logs())
         await self._reconcile()
+
+    async def learn_logs(self) -> None:
+        """Read the registry: logs that were opened since are read from now on, too."""
+        self._registry_read = self._core.boot()
+        found = await self._core.read(lambda t: list(t.registered.values()))
+        self.registry = {r.incarnation: r for r in found}
+        self._owner.logs_known(*await self._accept_logs())
 
     async def _find_gone(self) -> None:
         self.shard_rows = await self._core.read(lambda t: list(t.shard_rows[HOME]))

@@ -37,6 +37,8 @@ class Plan(Struct, frozen=True):
     at_most_once: float
     receipt_first: float
     skew_ms: int
+    chains: float
+    scheduled: float
     limits: Limits
 
 
@@ -55,6 +57,7 @@ def plan_of(seed: int) -> Plan:
         by_id_rows_max=chance.choice((2, 100)),
         park_waiting_ms=chance.choice((900, 60_000)),
         set_aside_ms=chance.choice((700, 2_000)),
+        await_in_memory_ms=chance.choice((300, 2_000)),
     )
     faults_s = chance.uniform(14, 24)
     return Plan(
@@ -80,4 +83,6 @@ def plan_of(seed: int) -> Plan:
         receipt_first=chance.choice((0.05, 0.4)),
         skew_ms=chance.choice((0, 240)),
         limits=limits,
+        chains=chance.choice((0.0, 0.2, 0.6)),
+        scheduled=chance.choice((0.0, 0.1, 0.4)),
     )

@@ -67,7 +67,7 @@ class Provider:
         for _ in range(chance.choice((0, 1, 1, 2))):
             early = chance.random() < self._plan.receipt_first
             wait = chance.uniform(0, 0.1) if early else chance.uniform(0.3, 8)
-            status = chance.choice(("delivered", "delivered", "failed", "accepted"))
+            status = chance.choice(("delivered", "delivered", "failed", "accepted", "seen"))
             ref = f"{call.id}.{call.attempt}.{call.epoch}" if named else ""
             self._send_receipt(provider_id, status, ref, call, wait, RECEIPT_TRIES)
 

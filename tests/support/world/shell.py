@@ -5,13 +5,17 @@ it does not mirror.
 """
 
 from collections.abc import Callable, Generator
+from hashlib import blake2b
 from typing import Any
+
+import msgspec
 
 from core.decide.retry import Rules, after_refusal
 from core.providers.port import Outcome as WireOutcome
 from sync.owner.owner import LAST_ID, DueWant
 from sync.owner.state import (
     Changed,
+    Follow,
     Lookup,
     MakeCall,
     Msg,
@@ -24,8 +28,9 @@ from sync.owner.state import (
     WriteOpen,
 )
 from sync.owner.takeover import Ask, Loaded, ReadFloors, ReadRegistry, ReadRows, sent_of
-from sync.records import Intent, Outcome, Place, Record, decode_open, decode_row
-from sync.store.port import Answer, PutById, PutOpen, Write
+from sync.records import Intent, Message, Outcome, Place, Record, decode_open, decode_row
+from sync.store.port import Answer, PutById, PutOpen, StoreError, Write
+from tests.support.world.logs import Ticket
 from tests.support.world.loop import drive
 from tests.support.world.plan import BUCKET_MS, HOME
 from tests.support.world.process import Core
@@ -33,6 +38,7 @@ from tests.support.world.process import Core
 AGAIN_S = 0.05
 ROWS_AT_ONCE = 3
 OPEN_ENTRIES_AT_ONCE = 2
+CHAIN_STEPS = 3
 RULES = Rules(first_ms=300, longest_ms=3_000, jitter=0.2)
 
 
@@ -46,6 +52,7 @@ class SimShell:
         self._reading_events = False
         self._reading: set[str] = set()
         self._sealing = False
+        self._read_from: dict[str, float] = {}
         core.logs.on_effect = self._effects_durable
         core.logs.on_row = self.row
         core.dispatcher.on_outcome = self._outcome
@@ -57,6 +64,7 @@ class SimShell:
             MakeCall: lambda c: core.dispatcher.call(c.msg, c.attempt, c.intent),
             Changed: self._changed,
             Refused: self._refused,
+            Follow: lambda c: self._follow(c.msg),
             Lookup: lambda c: core.spawn(self._look_up(c.ids)),
             Revive: lambda c: core.spawn(self._revive(c)),
             WriteByIds: lambda c: self._put(PutById(c.rows), lambda: self._by_ids_durable(c)),
@@ -128,7 +136,9 @@ class SimShell:
 
     async def _read_events_of(self, ids: list[str]) -> None:
         wanted = set(ids)
+        self._read_from.update(dict.fromkeys(ids, self._core.loop.now))
         await self._core.receipts.write_down()
+        await self._learn_logs()
         cursors: dict[str, int] = {}
         for group in self._owner.groups:
             for log, at in group.cursors.items():
@@ -138,6 +148,15 @@ class SimShell:
         self._owner.events_read(ids, self._core.wall_ms())
         self._owner.ask(self._core.wall_ms())
         self.drain()
+
+    async def _learn_logs(self) -> None:
+        while True:
+            try:
+                await self._core.ownership.learn_logs()
+            except StoreError:
+                await self._core.sleep(AGAIN_S)
+            else:
+                return
 
     async def _scan(self, log: str, first: int, wanted: set[str]) -> None:
         while True:
@@ -321,11 +340,47 @@ class SimShell:
                 self._core.dispatcher.forget(msg)
             self._owner.later(msg, now_ms + what.wait_ms, now_ms)
 
+    def _follow(self, msg: Msg) -> None:
+        """The next message of a chain, in the accept log of this core."""
+        core = self._core
+        child = child_of(msg, core.wall_ms())
+        assert msg.message is not None
+        core.history.follows(msg.message, child, self._read_from.get(msg.id, 0.0))
+
+        def told(place: Place | None) -> None:
+            if place is not None:
+                self._owner.followed(msg, core.wall_ms())
+                self.drain()
+
+        if not core.logs.accept(child, child.urgent, Ticket(told)):
+            core.later(AGAIN_S, lambda: self._follow(msg))
+
     def _changed(self, command: Changed) -> None:
         core, msg = self._core, command.msg
         core.dispatcher.forget(msg)
         if core.lease_left_s() > 0:
             core.history.tell(core.loop.now, msg.id, msg.state, core.incarnation)
+
+
+def child_of(msg: Msg, now_ms: int) -> Message:
+    """The message that follows: it has the parent's wishes while fewer than three came before."""
+    parent = msg.message
+    assert parent is not None
+    name = blake2b(parent.id.encode(), digest_size=9).hexdigest()
+    last = parent.payload.count(b"c") >= CHAIN_STEPS - 1
+    waits_ms = parent.escalate_at_ms - max(parent.accepted_ms, parent.not_before_ms)
+    body = parent.payload + b"c"
+    return msgspec.structs.replace(
+        parent,
+        id=f"{HOME}-k{parent.shard:03x}0{name}",
+        body_hash=parent.body_hash + b"c",
+        stamp=now_ms * 1000,
+        accepted_ms=now_ms,
+        payload=body,
+        not_before_ms=0,
+        until="" if last else parent.until,
+        escalate_at_ms=now_ms + waits_ms if parent.escalate_at_ms and not last else 0,
+    )
 
 
 def _records_at(tables: Any, places: list[Place]) -> list[tuple[Place, Record]]:

@@ -41,6 +41,16 @@ class SimStore:
         self._entries: dict[tuple[int, str, int], int] = {}
         self._by_shard: dict[tuple[str, int], list[tuple[Place, Record]]] = {}
 
+    @property
+    def now(self) -> float:
+        """Virtual time, for checkers."""
+        return self._loop.now
+
+    @property
+    def wall_ms(self) -> int:
+        """The true wall time, for checkers."""
+        return self._plan.start_ms + int(self._loop.now * 1000)
+
     # Writing
 
     def submit(self, process: Process, write: Write, done: Done) -> None:

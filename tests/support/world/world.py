@@ -9,10 +9,12 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
+from msgspec import Struct
+
 from core.providers.port import ReceiptIn
 from sync.lease import Holder, Watch
 from sync.naming import id_facts
-from sync.owner import book, owner, sending
+from sync.owner import book, owner, parking
 from sync.owner.owner import Owner
 from sync.records import Cancel, Message, Place
 from tests.support.world.checks import Checks
@@ -35,13 +37,23 @@ from tests.support.world.receipts import SimReceipts
 from tests.support.world.shell import SimShell
 from tests.support.world.store import SimStore
 
-BUCKETS_IN: tuple[Any, ...] = (book, sending, owner)
+BUCKETS_IN: tuple[Any, ...] = (book, parking, owner)
 TICK_S = 0.2
 OPEN_LEAD_MS = 500
 RESTART_S = 0.5
 QUIET_WITHIN_S = 60
 LAST_LOOK_S = 9.0
 DIGITS = "0123456789abcdefghijklmnopqrstuv"
+
+
+class Wish(Struct, frozen=True):
+    """What a client asks for beside the body; times in seconds, 0 for none."""
+
+    careful: bool
+    expires_s: float
+    ahead_s: float
+    until: str
+    escalate_s: float
 
 
 class World:
@@ -163,6 +175,12 @@ class World:
         message_id = self._mint(chance.random() < plan.keyed)
         careful = chance.random() < plan.at_most_once
         expires_s = chance.choice((2.5, 6.0, 20.0, 20.0))
+        ahead_s = chance.uniform(0.5, 8.0) if chance.random() < plan.scheduled else 0.0
+        until, escalate_s = "", 0.0
+        if chance.random() < plan.chains:
+            until = chance.choice(("sent", "delivered", "delivered", "seen"))
+            escalate_s = chance.choice((0.0, 1.5, 4.0)) if until == "sent" else chance.uniform(1, 6)
+        wish = Wish(careful, expires_s, ahead_s, until, escalate_s)
         bodies = [b"A"]
         while chance.random() < plan.copies and len(bodies) < 4:
             other = "-k" in message_id and chance.random() < plan.other_body
@@ -170,7 +188,7 @@ class World:
         chance.shuffle(bodies)
         for body in bodies:
             wait = chance.choice((0.0, chance.uniform(0, 0.3), chance.uniform(0, 8)))
-            self.loop.after(wait, self._sender(message_id, body, careful, expires_s))
+            self.loop.after(wait, self._sender(message_id, body, wish))
         while chance.random() < plan.cancels:
             wait = chance.choice((0.0, chance.uniform(0, 0.5), chance.uniform(0, 8)))
             self.loop.after(wait, lambda: self._cancel(message_id))
@@ -187,13 +205,11 @@ class World:
             minute //= 32
         return f"{HOME}-u{shard:03x}{text}{tail}"
 
-    def _sender(
-        self, message_id: str, body: bytes, careful: bool, expires_s: float
-    ) -> Callable[[], None]:
+    def _sender(self, message_id: str, body: bytes, wish: Wish) -> Callable[[], None]:
         facts = id_facts(message_id)
         assert facts is not None
         shard = facts.shard
-        submitted = Submitted(message_id, body, careful)
+        submitted = Submitted(message_id, body, wish.careful)
         self.history.submitted.append(submitted)
         urgent = self.chance.random() < 0.5
 
@@ -202,16 +218,21 @@ class World:
 
         def hand_in(core: Core) -> None:
             now_ms = core.wall_ms()
+            start_ms = now_ms + int(wish.ahead_s * 1000)
+            submitted.not_before_ms = start_ms if wish.ahead_s else 0
             record = Message(
                 message_id,
                 shard,
                 body,
                 now_ms * 1000 + self.chance.randrange(1000),
                 urgent,
-                careful,
-                now_ms + int(expires_s * 1000),
+                wish.careful,
+                start_ms + int(wish.expires_s * 1000),
                 now_ms,
                 body,
+                submitted.not_before_ms,
+                wish.until,
+                start_ms + int(wish.escalate_s * 1000) if wish.escalate_s else 0,
             )
             core.logs.accept(record, urgent, Ticket(told))
 
@@ -306,6 +327,8 @@ class World:
             return f"owned shards: {sorted(owned)}"
         if message_id := self.checks.unended():
             return f"{message_id} has no end"
+        if message_id := self.checks.parked():
+            return f"{message_id} waits in the open set"
         return self._marks_behind()
 
     def _marks_behind(self) -> str:

@@ -1,98 +1,112 @@
-"""The choice of an account, and what it says of the others."""
+"""The choice of an account: what holds for all facts."""
 
+from itertools import pairwise
+from random import Random
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
-from core.decide.route import Candidate, choose
+from core.decide.policy import DEFAULT, Policy, scaled
+from core.decide.route import Candidate, Wanted, choose
+from tests.unit.decide.routes import candidates, chances, policies, wanted
 
-PLAIN = Candidate("a", "sms", True, 100, 0.95, "up", 10, False, False)
-
-candidates = st.lists(
-    st.builds(
-        Candidate,
-        id=st.sampled_from("abcdefgh"),
-        channel=st.sampled_from(["sms", "email"]),
-        enabled=st.booleans(),
-        priority=st.integers(0, 3),
-        success=st.floats(0.01, 0.99),
-        state=st.sampled_from(["up", "down: refused", "fault: bad password"]),
-        room=st.integers(-1, 3),
-        paused=st.booleans(),
-        refused=st.booleans(),
-    ),
-    unique_by=lambda c: c.id,
-    max_size=8,
-)
+SMS = Wanted("sms")
+PLAIN = Candidate("a", "sms")
+BY_COST = Policy(name="cheap", version=1, millionths=scaled(0, 0, 1, 0, 0))
+BY_ORDER = {"millionths": scaled(0, 0, 0, 0, 1)}
 
 
-@given(candidates)
-def test_every_account_is_either_a_candidate_or_removed_for_a_reason(
-    given_: list[Candidate],
+@given(wanted, candidates, policies, chances, st.randoms(use_true_random=False))
+def test_same_facts_in_any_order_are_the_same_decision(
+    asked: Wanted, given_: list[Candidate], policy: Policy, chance: float, random: Random
 ) -> None:
-    decision = choose("sms", given_)
+    mixed = list(given_)
+    random.shuffle(mixed)
+    one, other = choose(asked, given_, policy, chance), choose(asked, mixed, policy, chance)
+    assert (one.account, one.candidates) == (other.account, other.candidates)
+    assert set(one.removed) == set(other.removed)
+
+
+@given(wanted, candidates, policies, chances)
+def test_every_account_is_either_a_candidate_or_removed_for_a_reason(
+    asked: Wanted, given_: list[Candidate], policy: Policy, chance: float
+) -> None:
+    decision = choose(asked, given_, policy, chance)
     scored = {s.account for s in decision.candidates}
     removed = {r.account: r.why for r in decision.removed}
-    assert scored | set(removed) == {c.id for c in given_}
+    assert scored | set(removed) == {c.id for c in given_} | set(policy.gone)
     assert not scored & set(removed)
     assert all(removed.values())
 
 
-@given(candidates)
-def test_the_choice_can_be_used_and_none_before_it_could(given_: list[Candidate]) -> None:
-    decision = choose("sms", given_)
-    by_id = {c.id: c for c in given_}
-    usable = [
-        c
-        for c in given_
-        if c.channel == "sms" and c.enabled and c.state == "up" and not c.paused and c.room > 0
-    ]
-    assert bool(decision.account) == bool(usable)
-    if decision.account:
-        assert by_id[decision.account] in usable
-        order = [s.account for s in decision.candidates]
-        before = order[: order.index(decision.account)]
-        assert all(by_id[a].room <= 0 for a in before)
+@given(wanted, candidates, policies, chances)
+def test_the_choice_is_a_candidate_with_room_and_the_best_unless_it_explores(
+    asked: Wanted, given_: list[Candidate], policy: Policy, chance: float
+) -> None:
+    decision = choose(asked, given_, policy, chance)
+    room = {c.id: c.room for c in given_}
+    free = [s.account for s in decision.candidates if room[s.account] > 0]
+    assert bool(decision.account) == bool(free)
+    if decision.explored:
+        assert decision.account in free[1:]
+        assert chance < policy.explore
+    elif free:
+        assert decision.account == free[0]
 
 
-@given(candidates, st.randoms(use_true_random=False))
-def test_the_order_in_which_accounts_come_does_not_matter(given_: list[Candidate], random) -> None:
-    mixed = list(given_)
-    random.shuffle(mixed)
-    assert choose("sms", given_).account == choose("sms", mixed).account
+@given(wanted, candidates, policies, chances)
+def test_parts_add_up_to_the_score_and_the_best_comes_first(
+    asked: Wanted, given_: list[Candidate], policy: Policy, chance: float
+) -> None:
+    found = choose(asked, given_, policy, chance).candidates
+    for scored in found:
+        parts = [part for part in asdict(scored.parts).values() if part is not None]
+        assert sum(parts) == pytest.approx(scored.score, abs=1e-9)
+        assert all(0 <= part <= 1 for part in parts)
+    assert [s.score for s in found] == sorted((s.score for s in found), reverse=True)
 
 
-def test_priority_comes_before_success() -> None:
-    good = replace(PLAIN, id="good", success=0.99, priority=200)
-    first = replace(PLAIN, id="first", success=0.5, priority=100)
-    assert choose("sms", [good, first]).account == "first"
-    assert choose("sms", [good, replace(first, state="down: refused")]).account == "good"
+@given(wanted, candidates)
+def test_by_cost_alone_the_cheapest_with_room_wins(asked: Wanted, given_: list[Candidate]) -> None:
+    decision = choose(asked, given_, BY_COST, 0.5)
+    with_room = [s for s in decision.candidates if not s.full]
+    if with_room:
+        chosen = next(s for s in with_room if s.account == decision.account)
+        assert chosen.price == min(s.price for s in with_room)
 
 
-def test_within_a_priority_the_better_one_is_chosen() -> None:
-    better = replace(PLAIN, id="z", success=0.9)
-    assert choose("sms", [replace(PLAIN, success=0.8), better]).account == "z"
+@given(wanted, candidates, st.permutations("abcdefgh"))
+def test_by_order_alone_the_order_is_respected(
+    asked: Wanted, given_: list[Candidate], order: list[str]
+) -> None:
+    policy = Policy(rank={name: place for place, name in enumerate(order)}, **BY_ORDER)
+    found = [s.account for s in choose(asked, given_, policy, 0.5).candidates]
+    assert found == sorted(found, key=order.index)
 
 
-def test_an_account_that_refused_the_message_comes_last() -> None:
-    other = replace(PLAIN, id="other", priority=900, success=0.1)
-    assert choose("sms", [replace(PLAIN, refused=True), other]).account == "other"
-    assert choose("sms", [replace(PLAIN, refused=True)]).account == "a"
+@given(wanted, candidates)
+def test_the_built_in_policy_goes_by_priority_then_success(
+    asked: Wanted, given_: list[Candidate]
+) -> None:
+    of = {c.id: c for c in given_}
+    found = [of[s.account] for s in choose(asked, given_, DEFAULT, 0.0).candidates]
+    for one, next_ in pairwise(found):
+        assert one.priority <= next_.priority
+        if one.priority == next_.priority:
+            assert one.success >= next_.success - 2e-4
 
 
-def test_reasons_name_what_removed_an_account() -> None:
-    decision = choose(
-        "sms",
-        [
-            replace(PLAIN, id="off", enabled=False),
-            replace(PLAIN, id="mail", channel="email"),
-            replace(PLAIN, id="down", state="down: connection refused"),
-            replace(PLAIN, id="slow", paused=True),
-        ],
-    )
-    assert {r.account: r.why for r in decision.removed} == {
-        "off": "disabled",
-        "mail": "serves email",
-        "down": "down: connection refused",
-        "slow": "throttled by the provider",
+@pytest.mark.parametrize("explore", [0.0, 0.05, 0.3, 0.5])
+def test_about_the_asked_share_explores_and_is_spread_over_the_others(explore: float) -> None:
+    policy = Policy(rank={"a": 0, "b": 1, "c": 2}, explore=explore, **BY_ORDER)
+    given_ = [replace(PLAIN, id=name) for name in "abc"]
+    found = [choose(SMS, given_, policy, n / 10_000) for n in range(10_000)]
+    shares = {name: sum(d.account == name for d in found) / 10_000 for name in "abc"}
+    assert shares == {
+        "a": pytest.approx(1 - explore, abs=0.001),
+        "b": pytest.approx(explore / 2, abs=0.001),
+        "c": pytest.approx(explore / 2, abs=0.001),
     }
+    assert all(d.explored == (d.account != "a") for d in found)

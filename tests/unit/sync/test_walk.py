@@ -10,7 +10,25 @@ from tests.support.world.mutations import FOUND_BY, FOUND_FAST, FOUND_SLOWLY
 from tests.support.world.walk import first_found, walk
 
 # Seeds that once found a defect; what each found is said in the history of the machines.
-FOUND_ONCE = (59, 75, 175, 208, 244, 1178, 1203, 5970, 11681, 20693, 30024, 52326, 52605, 61188)
+FOUND_ONCE = (
+    59,
+    75,
+    175,
+    208,
+    244,
+    1178,
+    1203,
+    5970,
+    11681,
+    20693,
+    30024,
+    52326,
+    52605,
+    61188,
+    1578,
+    2133,
+    4693,
+)
 STEP = 20
 
 

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from core.tenants.vault import Vault
 from tests.wire.api.conftest import Door
 
@@ -31,6 +33,10 @@ async def test_an_account_s_life(door: Door) -> None:
         "enabled": True,
         "secrets": ["password"],
         "priority": 100,
+        "price": {"amount": 0.0, "by_country": {}},
+        "destinations": {"allow": [], "deny": []},
+        "limits": {"per_second": None, "per_day": None, "concurrency": None},
+        "location": None,
         "state": "connecting",
         "version": 1,
     }
@@ -48,6 +54,45 @@ async def test_an_account_s_life(door: Door) -> None:
     assert (await door.call("DELETE", "/v1/providers/smsc")).status == 404
     assert (await door.call("GET", "/v1/providers/smsc")).status == 404
     assert (await door.call("PUT", "/v1/providers/BAD", off)).status == 400
+
+
+ROUTED: dict[str, Any] = {
+    "price": {"amount": 0.03, "by_country": {"GB": 0.04}},
+    "destinations": {"allow": ["GB", "IE"], "deny": []},
+    "limits": {"per_second": 2.5, "per_day": 10_000, "concurrency": 8},
+    "location": {"lat": 51.5, "lon": -0.1},
+}
+
+
+async def test_what_routes_ask_of_an_account_is_kept(door: Door) -> None:
+    assert (await door.call("POST", "/v1/providers", SMSC | ROUTED)).status == 201
+    found = (await door.call("GET", "/v1/providers/smsc")).body
+    assert {name: found[name] for name in ROUTED} == ROUTED
+    stored = await door.deps.accounts.get("smsc")
+    assert stored is not None
+    assert stored.account.price.by_country == {"GB": 0.04}
+    assert stored.account.limits.per_day == 10_000
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer"),
+    [
+        ({"price": {"amount": -0.01}}, "/price/amount"),
+        ({"price": {"by_country": {"GB": -1}}}, "/price/by_country/GB"),
+        ({"price": {"by_country": {"gb": 1}}}, "/price/by_country/gb"),
+        ({"price": {"currency": "EUR"}}, "/price/currency"),
+        ({"destinations": {"deny": ["GB", "England"]}}, "/destinations/deny/1"),
+        ({"limits": {"per_second": 0}}, "/limits/per_second"),
+        ({"limits": {"per_hour": 1}}, "/limits/per_hour"),
+        ({"location": {"lat": 91, "lon": 0}}, "/location/lat"),
+    ],
+)
+async def test_impossible_prices_limits_and_places_are_refused(
+    door: Door, change: dict[str, Any], pointer: str
+) -> None:
+    refused = await door.call("POST", "/v1/providers", SMSC | change)
+    assert (refused.status, refused.body["errors"][0]["pointer"]) == (400, pointer)
+    assert refused.body["errors"][0]["hint"]
 
 
 async def test_lists_come_in_pages(door: Door) -> None:

@@ -12,6 +12,41 @@ import pytest
 
 from core.cli.main import main
 
+DECISION = {
+    "account": "sandbox-smsc",
+    "policy": "default",
+    "version": 3,
+    "candidates": [
+        {
+            "account": "sandbox-smsc",
+            "score": 0.9995,
+            "parts": {"success": 0.0095, "order": 0.99},
+            "price": 0.04,
+        },
+        {
+            "account": "b",
+            "score": 0.0045,
+            "parts": {"success": 0.0045, "order": 0.0},
+            "price": 0.0,
+            "full": True,
+        },
+    ],
+    "removed": [{"account": "old", "why": "circuit open after failures"}],
+}
+EXPLAINED = [
+    "route: sandbox-smsc; policy default version 3",
+    "  sandbox-smsc  0.9995 = success 0.0095 + order 0.9900, price 0.04",
+    "  b             0.0045 = success 0.0045 + order 0.0000, no free place",
+    "  not old: circuit open after failures",
+]
+POLICY = {
+    "name": "default",
+    "match": {"tenants": [], "classes": ["bulk"], "channels": [], "countries": ["GB", "IE"]},
+    "order": ["b", "a"],
+    "weights": {"success": 1.0, "latency": 0.0, "cost": 2.5, "distance": 0.0, "order": 0.0},
+    "when_none": "wait",
+    "version": 3,
+}
 MESSAGE = {
     "id": "local-u001",
     "channel": "sms",
@@ -25,7 +60,13 @@ MESSAGE = {
     "durability": "local",
     "events": [{"at": "2026-01-31T12:00:00.123Z", "type": "accepted"}],
     "attempts": [
-        {"account": "sandbox-smsc", "outcome": "accepted", "provider_id": "7f", "attempt": "a.1.1"}
+        {
+            "account": "sandbox-smsc",
+            "outcome": "accepted",
+            "provider_id": "7f",
+            "attempt": "a.1.1",
+            "explanation": DECISION,
+        }
     ],
 }
 ACCOUNT = {
@@ -36,6 +77,10 @@ ACCOUNT = {
     "settings": {"host": "h"},
     "secrets": ["password"],
     "priority": 5,
+    "price": {"amount": 0.1, "by_country": {}},
+    "destinations": {"allow": ["GB"], "deny": []},
+    "limits": {"per_second": 5, "per_day": None, "concurrency": None},
+    "location": None,
     "state": "up",
     "version": 9,
 }
@@ -177,6 +222,7 @@ def test_trace_for_people_and_for_programs(region: Region, capsys: Captured) -> 
     shown = capsys.readouterr().out
     assert "12:00:00.123  accepted" in shown
     assert "attempt 1 by sandbox-smsc: accepted, provider's id 7f" in shown
+    assert "\n".join(f"    {line}" for line in EXPLAINED) in shown
     assert main(["trace", str(MESSAGE["id"]), "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == MESSAGE
 
@@ -238,14 +284,8 @@ def test_switching_an_account_touches_nothing_else(region: Region, capsys: Captu
     assert main(["providers", "disable", "a"]) == 0
     _, (_, _, headers, body) = region.asked
     assert headers["If-Match"] == '"9"'
-    assert body == {
-        "id": "a",
-        "wire": "smpp",
-        "channel": "sms",
-        "enabled": False,
-        "settings": {"host": "h"},
-        "priority": 5,
-    }
+    shown_only = ("secrets", "state", "version")
+    assert body == {n: v for n, v in ACCOUNT.items() if n not in shown_only} | {"enabled": False}
     assert "Account a is disabled." in capsys.readouterr().err
 
 
@@ -283,3 +323,61 @@ def test_address_and_key_of_the_arguments_win(
     assert main(["trace", "x"]) == 1
     assert main(["trace", "x", "--url", region.url + "/", "--key", "arg"]) == 1
     assert [asked[2]["Authorization"] for asked in region.asked] == ["Bearer env", "Bearer arg"]
+
+
+def test_policies_are_listed_put_and_deleted(
+    region: Region, capsys: Captured, tmp_path: Path
+) -> None:
+    region.answers["GET", "/v1/policies"] = (200, {"data": [POLICY], "next_cursor": None})
+    region.answers["GET", "/v1/policies/default"] = (200, POLICY)
+    region.answers["PUT", "/v1/policies/default"] = (200, POLICY)
+    region.answers["DELETE", "/v1/policies/default"] = (204, None)
+    assert main(["policies"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "NAME     VERSION  SERVES                        ORDER  WEIGHTS             WHEN NONE",
+        "default  3        classes=bulk countries=GB,IE  b a    success:1 cost:2.5  wait",
+    ]
+    assert main(["policies", "get", "default"]) == 0
+    assert json.loads(capsys.readouterr().out) == POLICY
+    given = {"name": "default", "order": ["b"]}
+    (tmp_path / "p.json").write_text(json.dumps(given))
+    assert main(["policies", "put", "p.json"]) == 0
+    assert "Policy default is at version 3." in capsys.readouterr().err
+    assert main(["policies", "delete", "default"]) == 0
+    assert [(asked[0], asked[3]) for asked in region.asked[2:]] == [
+        ("PUT", given),
+        ("DELETE", None),
+    ]
+    assert region.asked[0][2]["Authorization"] == "Bearer adm"
+
+
+def test_route_shows_each_channel(region: Region, capsys: Captured) -> None:
+    nobody = {"account": "", "policy": "built-in", "version": 0, "candidates": []}
+    texts = {"channel": "sms", "country": "GB", "parts": 2, "explore": 0.05, "when_none": "wait"}
+    mails = {"channel": "email", "country": "ZZ", "parts": 1, "explore": 0.0, "when_none": "end"}
+    found = {
+        "routes": [
+            texts | {"decision": DECISION, "why": ""},
+            mails | {"decision": nobody, "why": "no account serves the channel email"},
+        ]
+    }
+    region.answers["POST", "/v1/route"] = (200, found)
+    words = ["route", "--to", "+447700900123", "--to", "a@example.com", "--class", "otp"]
+    assert main([*words, "--channel", "sms", "--channel", "email", "--text", "Hi"]) == 0
+    assert region.asked[0][3] == {
+        "to": {"phone": "+447700900123", "email": "a@example.com"},
+        "channel": ["sms", "email"],
+        "class": "otp",
+        "text": "Hi",
+    }
+    assert capsys.readouterr().out.splitlines() == [
+        "sms to GB, 2 parts: through sandbox-smsc",
+        *(f"  {line}" for line in EXPLAINED),
+        "  5% of such messages go to another candidate, to learn of it",
+        "email: nobody: no account serves the channel email",
+        "  route: nobody; policy built-in",
+        "  such a message ends at once",
+    ]
+    assert main([*words, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == found
+    assert main(["route", "--to", "+1", "--to", "+2"]) == 2

@@ -1,0 +1,1 @@
+"""Routing policies: checked and stored as data, made ready for decisions in each process."""

@@ -1,0 +1,1 @@
+"""Suppressions: who is not sent to, kept by contact point and class."""

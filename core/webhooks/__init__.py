@@ -1,0 +1,1 @@
+"""A tenant's webhook endpoints, and the events that are told to them."""
