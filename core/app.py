@@ -17,14 +17,16 @@ from typing import Any
 from aiohttp import web
 from msgspec import Struct
 
-from core.accept.acceptor import Acceptor, Bounds, sweep_forever
+from core.accept.acceptor import sweep_forever
 from core.accept.keys import Keys
+from core.accept.made import acceptor_of
 from core.accounts.service import Accounts
 from core.api import keys as keys_api
 from core.api import messages as messages_api
 from core.api import operations
 from core.api import policies as policies_api
 from core.api import providers as providers_api
+from core.api import receipts as receipts_api
 from core.api import route as route_api
 from core.api import templates as templates_api
 from core.api.internal_auth import guard
@@ -33,6 +35,7 @@ from core.api.messages import MessageDeps
 from core.api.peers import Peers
 from core.api.wire import ConfigDeps
 from core.asking import Asking
+from core.bounces.service import Bounces
 from core.clock import SystemClock
 from core.condition import Condition
 from core.contract.frames import HelloOk
@@ -53,6 +56,7 @@ from core.policies.active import ActivePolicies
 from core.policies.store import PolicyStore
 from core.process import Process
 from core.providers.port import Outcome
+from core.templates.prices import prices_of
 from core.templates.render import Renderer
 from core.templates.store import TemplateStore
 from core.tenants.keys import KeyService
@@ -74,6 +78,7 @@ class Arguments(Struct, frozen=True):
     link_port: int
     secret: str
     vault_key: str
+    bounce_port: int = 0
 
 
 class Core:
@@ -153,6 +158,15 @@ class Core:
             self._day_rights,
         )
         service.watch(self.feed, self.workforce.changed, self.workforce.reload_all)
+        self.bounces = Bounces(
+            self.settings,
+            service,
+            self.engine.receipts.received,
+            lambda account, kind: self.metrics.bounces.of(account, kind).add(),
+            self.log,
+            self.process.spawn,
+        )
+        self.bounces.watch(self.feed)
         self.policies = ActivePolicies(
             PolicyStore(self.entities, service), self.process.spawn, self.log
         )
@@ -171,23 +185,13 @@ class Core:
 
     def _make_doors(self) -> None:
         settings, core, limits = self.settings, self.settings.core, self.settings.limits
-        bounds = Bounds(
-            limits.recipients_max,
-            settings.protocol.horizon_days * 86_400,
-            limits.json_depth_max,
-            limits.accepts_waiting_max,
-            settings.protocol.accept_timeout_ms / 1000,
-            settings.protocol.expires_in_s(),
-        )
         keys = Keys(self.store, core.answered_keys_max)
-        self.acceptor = Acceptor(
-            self.engine.logs,
+        self.acceptor = acceptor_of(
+            settings,
+            self.engine,
             keys,
             self.renderer,
-            settings.region.name,
-            bounds,
             self.clock,
-            self.engine.hlc,
             self.log,
             self.condition.refusal,
             self.process.spawn,
@@ -202,7 +206,10 @@ class Core:
             self.log,
         )
         protocol = settings.protocol
-        windows = Windows({"sms": protocol.receipt_window_sms_s, "email": 0})
+        windows = Windows(
+            {"sms": protocol.receipt_window_sms_s, "email": protocol.receipt_window_email_s},
+            self._is_silent,
+        )
         reader = Reader(
             self.engine.owner,
             self.engine.shell,
@@ -219,7 +226,7 @@ class Core:
         self.web = web.Application(middlewares=[middleware], client_max_size=limits.batch_bytes_max)
         self.web.add_routes(operations.routes(self.condition.not_ready, self.status, self.metrics))
         self.web.add_routes(keys_api.routes(self.config))
-        self.web.add_routes(templates_api.routes(self.config))
+        self.web.add_routes(templates_api.routes(self.config, self._prices))
         self.web.add_routes(providers_api.routes(self.config))
         self.web.add_routes(policies_api.routes(self.config, self.policies.store))
         route = route_api.RouteDeps(self._candidates, self.policies.serving, limits)
@@ -243,6 +250,8 @@ class Core:
             self.log,
         )
         self.web.add_routes(self.asking.routes())
+        door = receipts_api.deps_of(self.engine, self.metrics, self.settings, self.clock, self.log)
+        self.web.add_routes(receipts_api.routes(door))
 
     def _wire(self) -> None:
         told = Told(
@@ -290,6 +299,7 @@ class Core:
         await web.TCPSite(runner, host, self.arguments.http_port).start()
         await self.policies.load()
         await self.workforce.load()
+        await self.bounces.start(self.arguments.bounce_port)
         spawn = self.process.spawn
         spawn(self.engine.ownership.renew_forever())
         spawn(self.engine.ownership.watch_forever())
@@ -309,6 +319,7 @@ class Core:
         """Nothing new, the old finished, the lease left; at most the grace."""
         self.condition.stopping = self.engine.dispatcher.stopping = self.process.ending = True
         self.link.leaving()
+        await self.bounces.stop()
         grace_s = self.settings.core.stop_grace_ms / 1000
         await self._until(
             lambda: not self.acceptor.waiting and not self.engine.dispatcher.calling, grace_s
@@ -362,6 +373,10 @@ class Core:
             self.engine.dispatcher.arm,
         )
 
+    def _is_silent(self, account_id: str) -> bool:
+        account = self.engine.accounts.get(account_id)
+        return account is not None and account.adapter is not None and not account.has_receipts
+
     def _candidates(self, channel: str) -> list[Candidate]:
         accounts = self.engine.accounts.values()
         now = self.clock.boot()
@@ -370,6 +385,9 @@ class Core:
             for each in accounts
             if each.channel == channel
         ]
+
+    def _prices(self, channel: str, country: str) -> list[tuple[str, float]]:
+        return prices_of(self._candidates(channel), country)
 
     def status(self) -> dict[str, Any]:
         """How this core is, for people."""

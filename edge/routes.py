@@ -19,23 +19,34 @@ from core.contract.lists import (
 )
 from core.contract.policies import PolicyIn, PolicyOut, PolicyPage
 from core.contract.providers import ProviderIn, ProviderOut, ProviderPage
-from core.contract.requests import NotificationAnswer, NotificationRequest
+from core.contract.requests import BatchOutcome, NotificationAnswer, NotificationRequest
 from core.contract.resources import (
     CancelOut,
     KeyIn,
     KeyOut,
     KeyPage,
     MessageOut,
-    TemplateIn,
-    TemplateOut,
-    TemplatePage,
 )
 from core.contract.route import RouteAnswer, RouteAsk
+from core.contract.templates import (
+    DiffOut,
+    DraftOut,
+    PreviewIn,
+    PreviewOut,
+    PublishIn,
+    RollbackIn,
+    TemplateCreate,
+    TemplateOut,
+    TemplatePage,
+    VersionOut,
+    VersionPage,
+)
 
 _PARAMETER = re.compile(r"\{([a-z_]+)\}")
 # Only what needs no quoting: a path means the same to the edge and to the core behind it.
 _VALUE = r"[A-Za-z0-9][A-Za-z0-9_.~-]{0,127}"
-COMMON_CODES = ("unauthenticated", "key_revoked", "forbidden_scope", "overloaded", "internal")
+PUBLIC_CODES = ("overloaded", "internal")
+COMMON_CODES = ("unauthenticated", "key_revoked", "forbidden_scope", *PUBLIC_CODES)
 BODY_CODES = (
     "bad_json",
     "invalid_request",
@@ -49,18 +60,20 @@ FORWARDING_CODES = ("no_core", "core_failed", "core_timeout")
 
 class Route(Struct, frozen=True):
     """One method of one path. `codes` are the problems that it adds to the common ones; `keyed`
-    says that an Idempotency-Key is taken."""
+    says that an Idempotency-Key is taken; a route without a scope needs no key. With `items`,
+    `body` and `answer` are those of one item of a stream or array."""
 
     method: str
     path: str
     summary: str
-    scope: Scope
+    scope: Scope | None
     answer: Any
     status: int = 200
     body: Any = None
     codes: tuple[str, ...] = ()
     query: tuple[str, ...] = ()
     versioned: bool = False
+    items: bool = False
     keyed: bool = False
     optional_body: Any = None
 
@@ -86,13 +99,30 @@ NOTIFY = Route(
         "invalid_idempotency_key",
         "unknown_template",
         "template_failed",
+        "template_data_invalid",
         "idempotency_running",
         "idempotency_conflict",
+        "rate_limited",
+        "recipient_limited",
         "accept_unknown",
         "storage_full",
         "no_core",
     ),
     keyed=True,
+)
+
+
+BATCH = Route(
+    "POST",
+    "/v1/notifications/batch",
+    "Send many notifications, as lines of NDJSON or an array, each with its own outcome",
+    SEND,
+    BatchOutcome,
+    200,
+    NotificationRequest,
+    codes=("invalid_idempotency_key", "no_core"),
+    keyed=True,
+    items=True,
 )
 
 
@@ -197,6 +227,56 @@ LISTS: tuple[Route, ...] = (
         query=("tenant",),
     ),
 )
+
+
+def _of_template(method: str, rest: str, summary: str, answer: Any, **more: Any) -> Route:
+    return Route(method, f"/v1/templates/{{name}}/{rest}", summary, TEMPLATES, answer, **more)
+
+
+_OF_TEMPLATES: tuple[Route, ...] = (
+    _of_template("GET", "draft", "Read a draft", DraftOut, codes=_MISSING, versioned=True),
+    _of_template(
+        "DELETE", "draft", "Drop a draft", None, status=204, codes=_EDITED, versioned=True
+    ),
+    _of_template(
+        "POST",
+        "publish",
+        "Publish the draft, or what is in force with its partials of now",
+        TemplateOut,
+        optional_body=PublishIn,
+        codes=(*_EDITED, "invalid_request"),
+        versioned=True,
+    ),
+    _of_template(
+        "GET", "versions", "List published versions", VersionPage, codes=_MISSING, query=_LIST
+    ),
+    _of_template("GET", "versions/{version}", "Read a version", VersionOut, codes=_MISSING),
+    _of_template(
+        "POST",
+        "rollback",
+        "Put an older version in force again",
+        TemplateOut,
+        body=RollbackIn,
+        codes=_EDITED,
+        versioned=True,
+    ),
+    _of_template(
+        "GET",
+        "diff",
+        "Compare two versions, or one with the draft",
+        DiffOut,
+        codes=_MISSING,
+        query=("from", "to"),
+    ),
+    _of_template(
+        "POST",
+        "preview",
+        "Render a template without sending",
+        PreviewOut,
+        body=PreviewIn,
+        codes=_MISSING,
+    ),
+)
 FORWARDED: tuple[Route, ...] = (
     Route(
         "GET",
@@ -216,7 +296,8 @@ FORWARDED: tuple[Route, ...] = (
         codes=("not_found", "not_yet_visible"),
     ),
     *LISTS,
-    *_collection("template", TEMPLATES, (TemplateIn, TemplateOut, TemplatePage)),
+    *_collection("template", TEMPLATES, (TemplateCreate, TemplateOut, TemplatePage)),
+    *_OF_TEMPLATES,
     *_collection("provider", PROVIDERS, (ProviderIn, ProviderOut, ProviderPage)),
     *_collection("policy", PROVIDERS, (PolicyIn, PolicyOut, PolicyPage)),
     Route(
@@ -230,6 +311,18 @@ FORWARDED: tuple[Route, ...] = (
     Route("GET", "/v1/keys", "List API keys", KEYS, KeyPage, query=_LIST),
     Route("POST", "/v1/keys", "Make an API key; it is shown once", KEYS, KeyOut, 201, KeyIn),
     Route("DELETE", "/v1/keys/{id}", "Revoke an API key", KEYS, None, 204, codes=_MISSING),
+)
+
+CALLBACKS: tuple[Route, ...] = tuple(
+    Route(
+        method,
+        "/v1/receipts/{account}",
+        "Take what the provider of an account reports; it proves itself in its own way",
+        None,
+        None,
+        codes=("not_found", "body_too_large", "request_timeout"),
+    )
+    for method in ("GET", "POST")
 )
 
 

@@ -78,6 +78,11 @@ class Account:
         return self.capabilities is not None and self.capabilities.receipts
 
     @property
+    def provider_answers(self) -> bool:
+        """Whether answers are the account's provider's, and not of each recipient's own server."""
+        return self.capabilities is None or self.capabilities.answers_for == "account"
+
+    @property
     def by_country(self) -> bool:
         """Whether the country makes a difference: for its price, or whether it sends there."""
         reach = self._route.destinations
@@ -93,6 +98,7 @@ class Account:
         if self.problem or self.adapter is None or now < self.paused_until:
             return 0
         capacity = self.adapter.capacity()
+        again = again and self.provider_answers
         return self.protection.room(capacity, self.in_flight, lane, again, now)
 
     def wait_s(self, lane: int, now: float) -> float:
@@ -134,7 +140,7 @@ class Account:
     def hold(self, again: bool, now: float) -> Held:
         """Hold a place for one call, and spend the rights for it."""
         self.in_flight += 1
-        return self.protection.hold(again, now)
+        return self.protection.hold(again and self.provider_answers, now)
 
     def drop(self, held: Held) -> None:
         """The place is free again, and no call was made."""
@@ -143,10 +149,12 @@ class Account:
 
     def answered(self, outcome: Outcome, held: Held, took_ms: float) -> None:
         """Free the place and learn from the answer; a throttled account rests for as long as it
-        asked."""
+        asked. What a recipient's own server says holds for nobody else."""
         now, kind = self._clock.boot(), outcome.kind
         self.in_flight -= 1
-        self.protection.answered(kind, held, now)
+        self.protection.answered(kind, held, now, self.provider_answers)
+        if not self.provider_answers:
+            return
         if kind == "throttled" and outcome.wait_ms > 0:
             self.paused_until = max(self.paused_until, now + outcome.wait_ms / 1000)
         if kind == "account_fault":

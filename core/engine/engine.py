@@ -83,12 +83,18 @@ class Engine:
             protocol.floor_ms / 1000,
             process.spawn,
         )
+        self.receipts.account_of = self._account_of
         self.ownership.on_lost = process.lost
         self.logs.on_revoked = lambda: process.lost("the lease was revoked")
 
     def lease_left_s(self) -> float:
         """How long the own lease still gives the right to act."""
         return self.holder.left_s(self._clock.boot())
+
+    def _account_of(self, message_id: str, attempt: str) -> str:
+        """The account that an attempt went to, "" where it is not in memory."""
+        msg = self.owner.find(message_id)
+        return msg.account_of(attempt) if msg is not None else ""
 
     def _make_dispatcher(self, random: Random) -> Dispatcher:
         dispatch = self._settings.dispatch

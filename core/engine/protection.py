@@ -96,9 +96,9 @@ class Protection:
         if self.day is not None:
             self.day.give_back(held.day)
 
-    def answered(self, kind: str, held: Held, now: float) -> None:
-        """What came of the call."""
-        self.breaker.answered(kind, held.probe, now)
+    def answered(self, kind: str, held: Held, now: float, of_provider: bool = True) -> None:
+        """What came of the call; `of_provider` false: its answer says nothing about the account."""
+        self.breaker.answered(kind if of_provider else "withdrawn", held.probe, now)
         if self.day is not None and kind in ("withdrawn", "not_sent"):
             self.day.give_back(held.day)
 

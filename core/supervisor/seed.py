@@ -9,15 +9,18 @@ import secrets
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from msgspec import Struct, convert
 
 from core.accounts import service as accounts
+from core.accounts.model import Fault, ProviderAccount
 from core.accounts.service import Accounts
 from core.clock import SystemClock
 from core.contract.keys import MINT_RANDOM_BYTES, format_key, mint_key
 from core.contract.problems import ProblemError
 from core.contract.providers import ProviderIn
-from core.contract.resources import TemplateBody, TemplateIn
+from core.contract.templates import TemplateBody, TemplateIn
 from core.policies.store import PolicyStore
 from core.supervisor.folder import DataFolder, FolderError
 from core.supervisor.parts import CONFIG_STORE, VAULT_KEY
@@ -33,6 +36,8 @@ from sync.store.port import StoreError
 KEYS_FILE = "keys.json"
 TENANT = "default"
 REFERENCE_TLV = 0x1400  # of the sandbox's SMSC
+ADDRESS = ("host", "port", "base_url", "callback_url")  # what moves with the sandbox
+SMS_HTTP_PRIORITY = 200  # after the SMSC
 
 DEMO_TEMPLATES = (
     TemplateIn(
@@ -86,8 +91,11 @@ async def seed(
     sandbox: tuple[str, Mapping[str, int]] | None,
     environ: Mapping[str, str],
     warn: Callable[[str], None],
+    edge_url: str = "",
 ) -> None:
     """Register the keys, the templates, and the sandbox (its host and ports) as provider.
+
+    The sandbox's providers that call back are told to do so at `edge_url`.
 
     Raises FolderError when the configuration's store fails.
     """
@@ -104,7 +112,7 @@ async def seed(
                 await TemplateStore(entities).put(TENANT, template, 0)
         if sandbox is not None:
             store = Accounts(entities, load_vault(environ.get(VARIABLE), vault_key))
-            for account in sandbox_accounts(*sandbox):
+            for account in sandbox_accounts(*sandbox, edge_url):
                 await _keep_account(entities, store, priced(account), warn)
             await keep_policy(entities, PolicyStore(entities, store))
     except (StoreError, ValueError) as error:
@@ -113,8 +121,8 @@ async def seed(
         await entities.close()
 
 
-def sandbox_accounts(host: str, ports: Mapping[str, int]) -> list[ProviderIn]:
-    """The sandbox's two providers as accounts."""
+def sandbox_accounts(host: str, ports: Mapping[str, int], edge_url: str) -> list[ProviderIn]:
+    """The sandbox's providers as accounts."""
     smpp: dict[str, Any] = {
         "host": host,
         "port": ports["sandbox-smpp"],
@@ -130,6 +138,16 @@ def sandbox_accounts(host: str, ports: Mapping[str, int]) -> list[ProviderIn]:
         "tls": "off",
         "from_address": "goutong@example.com",
         "from_name": "GouTong",
+        "bounce_domain": "bounces.example.com",
+        "dkim_domain": "example.com",
+        "dkim_selector": "goutong",
+    }
+    sms_http: dict[str, Any] = {
+        "base_url": f"http://{host}:{ports['sandbox-sms-http']}",
+        "account_sid": "ACsandbox",
+        "from": "GouTong",
+        "callback_url": f"{edge_url}/v1/receipts/sandbox-sms-http" if edge_url else "",
+        "allow_http": True,
     }
     return [
         ProviderIn(
@@ -139,7 +157,28 @@ def sandbox_accounts(host: str, ports: Mapping[str, int]) -> list[ProviderIn]:
             settings=smpp,
             secrets={"password": "sandbox"},
         ),
-        ProviderIn(id="sandbox-smtp", wire="smtp", channel="email", settings=smtp),
+        ProviderIn(
+            id="sandbox-smtp",
+            wire="smtp",
+            channel="email",
+            settings=smtp,
+            secrets={"bounce_key": secrets.token_hex(32), "dkim_key": _new_dkim_key()},
+        ),
+        ProviderIn(
+            id="sandbox-sms-http",
+            wire="sms_http",
+            channel="sms",
+            settings=sms_http,
+            secrets={"auth_token": "sandbox"},
+            priority=SMS_HTTP_PRIORITY,
+        ),
+        # The sandbox is on this machine: its own address is open, other private ones are not.
+        ProviderIn(
+            id="sandbox-webhook",
+            wire="webhook",
+            channel="webhook",
+            settings={"allow_networks": ["127.0.0.0/8", "::1/128"], "ports": []},
+        ),
     ]
 
 
@@ -154,7 +193,7 @@ async def _keep_account(
         found = await store.get(wanted.id)
         if found is None or found.account.wire != wanted.wire:
             return
-        address = {name: wanted.settings[name] for name in ("host", "port")}
+        address = {name: wanted.settings[name] for name in ADDRESS if name in wanted.settings}
         if address.items() <= found.account.settings.items():
             return
         wanted = ProviderIn(
@@ -163,7 +202,7 @@ async def _keep_account(
             channel=wanted.channel,
             enabled=found.account.enabled,
             settings={**found.account.settings, **address},
-            secrets=wanted.secrets if found.account.secrets else None,
+            secrets=_kept_secrets(store, wanted, found.account),
             priority=found.account.priority,
             price=found.account.price,
             destinations=found.account.destinations,
@@ -174,6 +213,22 @@ async def _keep_account(
         await store.put(wanted, None)
     except ProblemError as error:
         warn(f"the account {wanted.id} is not kept: {error.detail}")
+
+
+def _kept_secrets(
+    store: Accounts, wanted: ProviderIn, account: ProviderAccount
+) -> dict[str, str] | None:
+    """Its secrets once more, since it moves: bounces that are on their way need the old key."""
+    if not account.secrets:
+        return None
+    opened = store.open(account)
+    return wanted.secrets if isinstance(opened, Fault) else opened.secrets
+
+
+def _new_dkim_key() -> str:
+    """A key that signs quickly; there is no DNS in which anybody would look up its public half."""
+    key = Ed25519PrivateKey.generate()
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
 def _new_key() -> str:

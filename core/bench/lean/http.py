@@ -49,6 +49,7 @@ class Load:
         "end",
         "first_at",
         "first_refusal",
+        "good",
         "head",
         "last_at",
         "latencies_s",
@@ -67,9 +68,11 @@ class Load:
         *,
         accepted: Goal,
         now: Callable[[], float],
+        good: bytes = b"202",
         awaited: Awaited | None = None,
         pause: Callable[[Callable[[], None]], object] | None = None,
     ) -> None:
+        self.good = good
         self.awaited = awaited
         self.pause = pause
         self.head = head
@@ -86,7 +89,7 @@ class Load:
         self.closed = 0
 
     def refuse(self, answer: bytes) -> None:
-        """Count an answer that is not 202 and keep the first one for the report."""
+        """Count an answer that is not the good one and keep the first one for the report."""
         status = answer[9:12].decode("latin-1")
         self.refused[status] = self.refused.get(status, 0) + 1
         if not self.first_refusal:
@@ -139,7 +142,7 @@ class Caller(asyncio.Protocol):
         self._rest = data[length:] if length < len(data) else b""
         load = self._load
         load.last_at = load.now()
-        if data[9:12] == b"202":
+        if data[9:12] == load.good:
             load.latencies_s.append(load.last_at - self._sent_at)
             load.accepted.hit()
         else:

@@ -2,7 +2,15 @@
 
 from typing import Annotated
 
-from core.contract.sections.kinds import NotNegative, PortNumber, Positive, Section, Share, doc
+from core.contract.sections.kinds import (
+    NotNegative,
+    PortNumber,
+    Positive,
+    Quantity,
+    Section,
+    Share,
+    doc,
+)
 
 
 class CoreSettings(Section, frozen=True):
@@ -51,6 +59,9 @@ class CoreSettings(Section, frozen=True):
     receipt_buckets_back: Annotated[
         Positive, doc("How many times ten minutes back an unknown provider id is looked for.")
     ] = 36
+    callback_wait_ms: Annotated[
+        Positive, doc("A provider's callback whose receipts are not journaled by then gets 503.")
+    ] = 5000
     answered_keys_max: Annotated[
         Positive, doc("Answers by Idempotency-Key kept in memory; the store has all.")
     ] = 20_000
@@ -61,6 +72,22 @@ class CoreSettings(Section, frozen=True):
     seal_ms: Annotated[
         Positive, doc("How often provider ids and by-id rows of what ended are written.")
     ] = 250
+    bounce_host: Annotated[str, doc("Address at which bounces of e-mail are taken, by SMTP.")] = (
+        "127.0.0.1"
+    )
+    bounce_port: Annotated[
+        PortNumber,
+        doc("Port at which bounces are taken; 0: none, under `goutong up` a free one."),
+    ] = 0
+    bounce_bytes_max: Annotated[Positive, doc("Longest bounce that is taken.")] = 10_485_760
+    bounce_connections_max: Annotated[Positive, doc("Connections that bring bounces.")] = 64
+    bounce_idle_ms: Annotated[
+        Positive, doc("A connection that brings bounces is closed when nothing comes for so long.")
+    ] = 60_000
+    bounce_session_ms: Annotated[Positive, doc("It is closed after this in any case.")] = 600_000
+    bounce_answer_ms: Annotated[
+        Positive, doc("A bounce that is not journaled by then is answered 451, to come again.")
+    ] = 10_000
     quality_half_life_s: Annotated[
         Positive, doc("An answer of a provider counts half for its quality after this.")
     ] = 120
@@ -97,6 +124,25 @@ class LimitsSettings(Section, frozen=True):
     accepts_waiting_max: Annotated[
         Positive, doc("Requests waiting for their row; more get 503 overloaded.")
     ] = 20_000
+    tenant_per_second: Annotated[
+        Quantity, doc("Messages of one tenant, by each core; more get 429. 0: no limit.")
+    ] = 0.0
+    tenant_burst: Annotated[
+        Positive, doc("Messages of one tenant that may come at once; no request may have more.")
+    ] = 10_000
+    recipient_per_hour: Annotated[
+        Quantity, doc("Messages of one tenant to one address, by each core. 0: no limit.")
+    ] = 0.0
+    recipient_burst: Annotated[Positive, doc("Messages to one address that may come at once.")] = 5
+    recipients_remembered_max: Annotated[
+        Positive,
+        doc("Addresses whose use is remembered; those not used for longest are forgotten."),
+    ] = 100_000
+    shed_bulk_at: Annotated[
+        Share, doc("From this load on (1: all that may wait does), class bulk gets 503.")
+    ] = 0.8
+    shed_transactional_at: Annotated[Share, doc("The same for class transactional.")] = 0.95
+    shed_urgent_at: Annotated[Share, doc("The same for the classes otp and alert.")] = 1.0
     list_rows_max: Annotated[Positive, doc("Entries of one page of a list.")] = 200
 
 
@@ -116,3 +162,17 @@ class TemplatesSettings(Section, frozen=True):
     output_bytes_max: Annotated[Positive, doc("Size of one rendered part.")] = 262_144
     source_bytes_max: Annotated[Positive, doc("Size of one part's source.")] = 262_144
     cached_max: Annotated[Positive, doc("Compiled templates kept in memory.")] = 1000
+    partials_max: Annotated[
+        Positive, doc("Partials and layouts that one template may use, those of those included.")
+    ] = 50
+    partials_depth_max: Annotated[Positive, doc("Partials within partials.")] = 8
+    published_bytes_max: Annotated[
+        Positive, doc("Size of a published version with the partials and layouts that it keeps.")
+    ] = 2_097_152
+    schema_bytes_max: Annotated[Positive, doc("Size of a schema of data.")] = 32_768
+    schema_nodes_max: Annotated[
+        Positive, doc("Size of a schema when its references are written out, in JSON values.")
+    ] = 5000
+    schema_work_max: Annotated[
+        Positive, doc("Size of a schema times values and characters of the data that it checks.")
+    ] = 20_000_000

@@ -12,7 +12,8 @@ from core.contract.pointers import too_deep
 from core.contract.problems import CODES, ProblemError, decode_json, problem
 from core.contract.providers import ProviderIn
 from core.contract.requests import NotificationRequest
-from core.contract.resources import KeyIn, TemplateIn
+from core.contract.resources import KeyIn
+from core.contract.templates import TemplateIn
 
 GOOD: dict[str, Any] = {"to": {"phone": "+447700900123"}, "content": {"text": "x"}}
 
@@ -37,6 +38,14 @@ def refusal(body: bytes | Any, target: Any = NotificationRequest, depth: int = 3
         ({**GOOD, "to": [{}, {"mail": "x"}]}, "/to/1/mail", "Did you mean `email`?"),
         ({**GOOD, "to": "+447700900123"}, "/to", "type"),
         ({**GOOD, "channel": "pigeon"}, "/channel", "Use one of: email, sms, webhook."),
+        ({**GOOD, "channel": ["sms", "pigeon"]}, "/channel/1", "Use one of: email, sms, webhook."),
+        ({**GOOD, "channel": []}, "/channel", "empty"),
+        ({**GOOD, "channel": ["sms"] * 7}, "/channel", "Shorten"),
+        ({**GOOD, "until": "read"}, "/until", "Use one of: delivered, seen, sent."),
+        ({**GOOD, "escalate_after": 0}, "/escalate_after", "limits"),
+        ({**GOOD, "escalate_after": 2_592_001}, "/escalate_after", "limits"),
+        ({**GOOD, "send_at": 1_800_000_000}, "/send_at", "type"),
+        ({**GOOD, "send_at": "2" * 41}, "/send_at", "Shorten"),
         ({**GOOD, "class": "urgent"}, "/class", "alert, bulk, otp, transactional"),
         ({**GOOD, "expires_in": 0}, "/expires_in", "limits"),
         ({**GOOD, "expires_in": 10**20}, "/expires_in", "limits"),

@@ -52,6 +52,7 @@ class Door:
         self.session = session
         self.deps = deps
         self.states: dict[str, str] = {}
+        self.prices: dict[tuple[str, str], list[tuple[str, float]]] = {}
         self.logged: list[str] = []
         self._log_stream = log
         self.seen: list[str] = []
@@ -113,8 +114,10 @@ async def door(tmp_path: Path) -> AsyncIterator[Door]:
     app = web.Application(
         middlewares=[guard(SECRET, log, frozenset({"/livez"}))], client_max_size=200_000
     )
-    for part in (keys, templates, providers):
+    for part in (keys, providers):
         app.add_routes(part.routes(deps))
+    prices: dict[tuple[str, str], list[tuple[str, float]]] = {}
+    app.add_routes(templates.routes(deps, lambda *wanted: prices.get(wanted, [])))
     app.add_routes(policies.routes(deps, PolicyStore(entities, deps.accounts)))
 
     async def livez(request: web.Request) -> web.Response:
@@ -133,6 +136,7 @@ async def door(tmp_path: Path) -> AsyncIterator[Door]:
     async with aiohttp.ClientSession() as session:
         made = Door(f"http://127.0.0.1:{port}", session, deps, stream)
         made.states = states
+        made.prices = prices
         yield made
     await runner.cleanup()
     await feed.stop()
