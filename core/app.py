@@ -10,6 +10,7 @@ import os
 import secrets
 import signal
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -42,10 +43,8 @@ from core.contract.frames import HelloOk
 from core.contract.ids import parse_id
 from core.contract.log import Log
 from core.contract.settings import Settings
-from core.decide.fair import LANES, TRANSACTIONAL
-from core.decide.route import Candidate
+from core.decide.fair import LANES
 from core.engine.adapters import Workforce
-from core.engine.day_rights import DayRights
 from core.engine.engine import Engine, protection_of
 from core.engine.signals import Signals
 from core.engine.told import Told
@@ -155,7 +154,7 @@ class Core:
             self.process.spawn,
             self.settings.region,
             protection_of(self.settings),
-            self._day_rights,
+            partial(self.engine.day_rights, self.entities),
         )
         service.watch(self.feed, self.workforce.changed, self.workforce.reload_all)
         self.bounces = Bounces(
@@ -229,7 +228,7 @@ class Core:
         self.web.add_routes(templates_api.routes(self.config, self._prices))
         self.web.add_routes(providers_api.routes(self.config))
         self.web.add_routes(policies_api.routes(self.config, self.policies.store))
-        route = route_api.RouteDeps(self._candidates, self.policies.serving, limits)
+        route = route_api.RouteDeps(self.engine.candidates, self.policies.serving, limits)
         self.web.add_routes(route_api.routes(route))
         self.web.add_routes(messages_api.routes(messages))
         self._make_asking(reader, keys, windows)
@@ -362,32 +361,12 @@ class Core:
         account = self.engine.accounts.get(account_id)
         return "" if account is None else account.shown
 
-    def _day_rights(self, account_id: str, per_day: int) -> DayRights:
-        return DayRights(
-            account_id,
-            per_day,
-            self.entities,
-            self.clock,
-            self.log,
-            self.process.spawn,
-            self.engine.dispatcher.arm,
-        )
-
     def _is_silent(self, account_id: str) -> bool:
         account = self.engine.accounts.get(account_id)
         return account is not None and account.adapter is not None and not account.has_receipts
 
-    def _candidates(self, channel: str) -> list[Candidate]:
-        accounts = self.engine.accounts.values()
-        now = self.clock.boot()
-        return [
-            each.candidate(TRANSACTIONAL, False, False, now)
-            for each in accounts
-            if each.channel == channel
-        ]
-
     def _prices(self, channel: str, country: str) -> list[tuple[str, float]]:
-        return prices_of(self._candidates(channel), country)
+        return prices_of(self.engine.candidates(channel), country)
 
     def status(self) -> dict[str, Any]:
         """How this core is, for people."""

@@ -10,11 +10,13 @@ from core.contract.log import Log
 from core.contract.settings import Settings
 from core.decide.breaker import BreakerRules
 from core.decide.budget import BudgetRules
-from core.decide.fair import weights_of
+from core.decide.fair import TRANSACTIONAL, weights_of
 from core.decide.retry import Rules
+from core.decide.route import Candidate
 from core.engine.accounts import Account
 from core.engine.behind import Behind
 from core.engine.clockwork import Clockwork
+from core.engine.day_rights import DayRights
 from core.engine.dispatch import Dispatcher, TurnRules
 from core.engine.logs import Logs
 from core.engine.ownership import Ownership
@@ -27,6 +29,7 @@ from sync.hlc import Hlc
 from sync.lease import Holder, Watch
 from sync.owner.owner import Owner
 from sync.owner.state import Limits
+from sync.store.entities import EntityStore
 from sync.store.port import JournalStore
 
 
@@ -49,6 +52,7 @@ class Engine:
         self._settings = settings
         self._clock = clock
         self._log = log
+        self._spawn = process.spawn
         self.owner = Owner(home, incarnation, limits_of(settings))
         self.logs = self._make_logs(incarnation)
         self.accounts: dict[str, Account] = {}
@@ -95,6 +99,20 @@ class Engine:
         """The account that an attempt went to, "" where it is not in memory."""
         msg = self.owner.find(message_id)
         return msg.account_of(attempt) if msg is not None else ""
+
+    def candidates(self, channel: str) -> list[Candidate]:
+        """The channel's accounts as a decision about a usual message sees them now."""
+        now = self._clock.boot()
+        return [
+            account.candidate(TRANSACTIONAL, False, False, now)
+            for account in self.accounts.values()
+            if account.channel == channel
+        ]
+
+    def day_rights(self, entities: EntityStore, account_id: str, per_day: int) -> DayRights:
+        """The rights of a day of an account that has such a limit."""
+        arm = self.dispatcher.arm
+        return DayRights(account_id, per_day, entities, self._clock, self._log, self._spawn, arm)
 
     def _make_dispatcher(self, random: Random) -> Dispatcher:
         dispatch = self._settings.dispatch
