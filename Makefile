@@ -10,8 +10,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 WANTED := pyproject.toml constraints.txt
-# What `make test` and `make bench` use from Debian: Kannel as a peer, strace to see fsync.
-DEBIAN_PACKAGES := kannel strace
+# What `make test` and `make bench` use from Debian: Kannel and Alertmanager as peers, strace to see
+# fsync.
+DEBIAN_PACKAGES := kannel prometheus-alertmanager strace
 
 .PHONY: help run demo test test-fast lint types bench clean system-deps
 .DELETE_ON_ERROR:
@@ -43,7 +44,7 @@ types: $(VENV)/.installed-dev ## strict type checking
 	$(BIN)/mypy
 
 bench: $(VENV)/.installed-dev ## all benches beside their peers, minutes each
-	@for bench in cycle accept email; do $(BIN)/goutong bench $$bench $(ARGS); done
+	@for bench in cycle accept email webhook; do $(BIN)/goutong bench $$bench $(ARGS); done
 
 clean: ## remove what make made, but not goutong-data
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \

@@ -25,12 +25,14 @@ from core.api import messages as messages_api
 from core.api import operations
 from core.api import policies as policies_api
 from core.api import providers as providers_api
+from core.api import receipts as receipts_api
 from core.api import route as route_api
 from core.api import templates as templates_api
 from core.api.internal_auth import guard
 from core.api.link import LinkServer
 from core.api.messages import MessageDeps
 from core.api.peers import Peers
+from core.api.receipts import ReceiptDeps
 from core.api.wire import ConfigDeps
 from core.asking import Asking
 from core.clock import SystemClock
@@ -39,9 +41,11 @@ from core.contract.frames import HelloOk
 from core.contract.ids import parse_id
 from core.contract.log import Log
 from core.contract.settings import Settings
+from core.decide.fair import LANES, TRANSACTIONAL
 from core.decide.route import Candidate
 from core.engine.adapters import Workforce
-from core.engine.engine import Engine
+from core.engine.day_rights import DayRights
+from core.engine.engine import Engine, protection_of
 from core.engine.signals import Signals
 from core.engine.told import Told
 from core.messages.reader import Accepted, Reader
@@ -90,6 +94,7 @@ class Core:
         self._make_engine()
         self._make_config()
         self._make_doors()
+        self._make_receipts_door()
         self._wire()
 
     # Making
@@ -146,6 +151,9 @@ class Core:
             self.log,
             self.settings.core.quality_half_life_s,
             self.process.spawn,
+            self.settings.region,
+            protection_of(self.settings),
+            self._day_rights,
         )
         service.watch(self.feed, self.workforce.changed, self.workforce.reload_all)
         self.policies = ActivePolicies(
@@ -239,6 +247,17 @@ class Core:
         )
         self.web.add_routes(self.asking.routes())
 
+    def _make_receipts_door(self) -> None:
+        receipts = ReceiptDeps(
+            self.engine.accounts,
+            self.engine.receipts.received,
+            lambda account, status: self.metrics.callbacks.of(account, str(status)).add(),
+            self.clock.boot,
+            self.settings.core.callback_wait_ms / 1000,
+            self.log,
+        )
+        self.web.add_routes(receipts_api.routes(receipts))
+
     def _wire(self) -> None:
         told = Told(
             self.metrics, self.log, self.engine.owner, self.engine.dispatcher, self.engine.accounts
@@ -253,8 +272,9 @@ class Core:
         self.workforce.on_loaded = told.accounts_changed
         self.engine.logs.on_row = self._row
         self.workforce.on_receipt = self.engine.receipts.received
-        self.policies.on_changed = self.engine.dispatcher.arm
-        self.workforce.on_changed = self.engine.dispatcher.arm
+        self.engine.dispatcher.hooks.policies = lambda: self.policies.all
+        self.policies.on_changed = self.engine.dispatcher.changed
+        self.workforce.on_changed = self.engine.dispatcher.changed
         self.workforce.on_late = self._late
         self.signals = Signals(
             self.settings.nats,
@@ -343,11 +363,27 @@ class Core:
 
     def _account_state(self, account_id: str) -> str:
         account = self.engine.accounts.get(account_id)
-        return "" if account is None else account.state
+        return "" if account is None else account.shown
+
+    def _day_rights(self, account_id: str, per_day: int) -> DayRights:
+        return DayRights(
+            account_id,
+            per_day,
+            self.entities,
+            self.clock,
+            self.log,
+            self.process.spawn,
+            self.engine.dispatcher.arm,
+        )
 
     def _candidates(self, channel: str) -> list[Candidate]:
         accounts = self.engine.accounts.values()
-        return [each.candidate(False) for each in accounts if each.channel == channel]
+        now = self.clock.boot()
+        return [
+            each.candidate(TRANSACTIONAL, False, False, now)
+            for each in accounts
+            if each.channel == channel
+        ]
 
     def status(self) -> dict[str, Any]:
         """How this core is, for people."""
@@ -366,6 +402,10 @@ class Core:
             "calling": self.engine.dispatcher.calling,
             "signals": self.signals.connected,
             "disk_free_bytes": self.condition.free_bytes,
-            "accounts": {a.id: a.state for a in self.engine.accounts.values()},
+            "waiting_by_class": {
+                name: self.engine.dispatcher.waiting_in(lane) for lane, name in enumerate(LANES)
+            },
+            "pressure": round(self.engine.pressure(), 3),
+            "accounts": {a.id: a.shown for a in self.engine.accounts.values()},
             "log_rows": self.engine.logs.last_rows(),
         }

@@ -22,9 +22,11 @@ from core.contract.problems import CONTENT_TYPE as PROBLEM_TYPE
 from core.contract.problems import ProblemError, problem
 from edge.answers import JSON_TYPE, Answer, problem_answer
 from edge.bodies import Bodies, must_close
+from edge.callbacks import CallbackDoor
 from edge.caller import caller_address, trace_of
 from edge.config import (
     EdgeConfig,
+    callback_limits,
     dispatch_limits,
     key_limits,
     link_limits,
@@ -40,9 +42,11 @@ from edge.notifications import Notifications
 from edge.openapi import document
 from edge.operations import LoopLag, Operations
 from edge.proxy import Proxy, ProxyLimits
-from edge.routes import FORWARDED, NOTIFY, Table
+from edge.routes import CALLBACKS, FORWARDED, NOTIFY, Table
 from edge.server import GuardedServer
 from edge.sight import Sight
+
+ROUTES = (NOTIFY, *FORWARDED, *CALLBACKS)
 
 
 class Rim(Struct, frozen=True):
@@ -63,7 +67,7 @@ class EdgeApp:
         self._rim = rim or Rim()
         settings = config.settings
         self._counts = Counts()
-        self._table = Table((NOTIFY, *FORWARDED))
+        self._table = Table(ROUTES)
         self._lag = LoopLag()
         self._dispatcher = Dispatcher(
             [(core.host, core.link_port) for core in config.cores],
@@ -96,6 +100,7 @@ class EdgeApp:
         )
         limits = ProxyLimits(settings.proxy_timeout_ms)
         self._proxy = Proxy(gate, self._bodies, self._http, limits)
+        self._callbacks = self._callback_door()
         self._server = GuardedServer(
             self._handle, server_limits(settings), log, random_bits=self._rim.random_bits
         )
@@ -107,12 +112,21 @@ class EdgeApp:
             self._dispatcher,
             sight.registry(),
             self._lag,
-            document=orjson.dumps(document((NOTIFY, *FORWARDED), version("goutong"))),
+            document=orjson.dumps(document(ROUTES, version("goutong"))),
             processes_file=config.processes_file,
             facts=sight.facts,
         )
         self._listener: asyncio.Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
+
+    def _callback_door(self) -> CallbackDoor:
+        settings = self._config.settings
+        bodies = Bodies(
+            bytes_max=settings.callback_body_bytes_max,
+            held_bytes_max=settings.callback_bytes_held_max,
+            timeout_ms=settings.body_timeout_ms,
+        )
+        return CallbackDoor(bodies, self._http, callback_limits(settings), self._rim.now)
 
     @property
     def port(self) -> int:
@@ -167,6 +181,8 @@ class EdgeApp:
             if route is NOTIFY:
                 answer = await self._accept(request, trace)
                 self._counts.accepted(self._rim.now() - began)
+            elif route is not None and route.scope is None:
+                answer = await self._callbacks.forward(request, route, trace)
             elif route is not None:
                 answer = await self._proxy.forward(request, route, trace)
             elif self._operations.has(path):

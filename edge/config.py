@@ -5,6 +5,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from core.contract.sections.edge import EdgeSettings
+from edge.callbacks import CallbackLimits
 from edge.calls import DispatchLimits
 from edge.cores import CoreAddress
 from edge.keycache import KeyLimits
@@ -54,6 +55,15 @@ def key_limits(settings: EdgeSettings) -> KeyLimits:
         settings.key_poll_ms,
         settings.key_lookup_timeout_ms,
         settings.key_lookups_max,
+    )
+
+
+def callback_limits(settings: EdgeSettings) -> CallbackLimits:
+    return CallbackLimits(
+        settings.proxy_timeout_ms,
+        settings.callback_accounts_max,
+        settings.callback_unknown_ms,
+        settings.callback_unknown_per_s,
     )
 
 

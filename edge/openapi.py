@@ -7,7 +7,14 @@ import msgspec
 from core.contract.problems import CODES, CONTENT_TYPE
 from core.contract.resources import ProblemOut
 from edge.answers import JSON_TYPE
-from edge.routes import BODY_CODES, COMMON_CODES, FORWARDING_CODES, NOTIFY, Route
+from edge.routes import (
+    BODY_CODES,
+    COMMON_CODES,
+    FORWARDING_CODES,
+    NOTIFY,
+    PUBLIC_CODES,
+    Route,
+)
 
 _REFS = "#/components/schemas/{name}"
 _OPERATIONS = {
@@ -76,10 +83,12 @@ def _operation(route: Route, of: dict[Any, Any]) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": _operation_id(route),
         "summary": route.summary,
-        "description": f"Needs the scope `{route.scope}`.",
+        "description": f"Needs the scope `{route.scope}`." if route.scope else "Needs no key.",
         "tags": [route.path.split("/")[2]],
         "responses": _responses(route, of),
     }
+    if route.scope is None:
+        operation["security"] = []
     if parameters:
         operation["parameters"] = parameters
     body = _body_of(route)
@@ -107,7 +116,7 @@ def _responses(route: Route, of: dict[Any, Any]) -> dict[str, Any]:
     if route.answer is not None:
         good["content"] = {JSON_TYPE: {"schema": of[route.answer]}}
     responses = {str(route.status): good}
-    codes = {*COMMON_CODES, *route.codes}
+    codes = {*(COMMON_CODES if route.scope else PUBLIC_CODES), *route.codes}
     codes |= set(BODY_CODES) if route.body is not None else set()
     codes |= set(FORWARDING_CODES) if route is not NOTIFY else set()
     by_status: dict[int, list[str]] = {}

@@ -18,7 +18,7 @@ from edge.cores import CoreAnswer, CoreHttp, CoreSilent, CoreUnreachable
 from edge.gate import Gate
 from edge.routes import Route
 
-QUERY_CHARS_MAX = 4096
+TARGET_CHARS_MAX = 4096
 _TO_CORE = ("Content-Type", "Accept", "If-Match", "If-None-Match", "Idempotency-Key")
 _TO_CALLER = ("ETag", "Location", "Retry-After", "Cache-Control", "Last-Modified")
 
@@ -40,9 +40,10 @@ class Proxy:
 
     async def forward(self, request: web.BaseRequest, route: Route, trace: str) -> Answer:
         """The core's answer, or ProblemError."""
+        assert route.scope is not None
         caller = await self._gate.find(request, route.scope)
         target = request.raw_path
-        if len(target) > QUERY_CHARS_MAX or not target.isascii():
+        if len(target) > TARGET_CHARS_MAX or not target.isascii():
             raise problem("bad_request", "The path with its query is too long or not ASCII.")
         with self._bodies.hold(self._bodies.expected(request)):
             body = await self._bodies.read(request)
@@ -53,30 +54,35 @@ class Proxy:
             headers[SCOPES_HEADER] = ",".join(sorted(caller.scopes))
             headers[KEY_ID_HEADER] = caller.id
             headers[TRACE_HEADER] = trace
-            answer = await self._call(route, target, headers, body)
-        return _relayed(answer, trace)
-
-    async def _call(
-        self, route: Route, target: str, headers: Mapping[str, str], body: bytes
-    ) -> CoreAnswer:
-        try:
-            return await self._cores.call(
-                route.method,
-                target,
-                timeout_ms=self._limits.timeout_ms,
-                headers=headers,
-                body=body or None,
-            )
-        except CoreUnreachable:
-            detail = "No core can be reached; nothing was done. Try again."
-            raise problem("no_core", detail, headers={"Retry-After": "1"}) from None
-        except CoreSilent as silent:
-            done = "" if route.method == "GET" else " Whether it was carried out is not known."
-            code = "core_timeout" if silent.timed_out else "core_failed"
-            raise problem(code, f"The core gave no whole answer.{done}") from None
+            timeout_ms = self._limits.timeout_ms
+            answer = await asked(self._cores, route.method, target, timeout_ms, headers, body)
+        return relayed(answer, trace)
 
 
-def _relayed(answer: CoreAnswer, trace: str) -> Answer:
+async def asked(
+    cores: CoreHttp,
+    method: str,
+    target: str,
+    timeout_ms: int,
+    headers: Mapping[str, str],
+    body: bytes,
+) -> CoreAnswer:
+    """A core's answer, or ProblemError."""
+    try:
+        return await cores.call(
+            method, target, timeout_ms=timeout_ms, headers=headers, body=body or None
+        )
+    except CoreUnreachable:
+        detail = "No core can be reached; nothing was done. Try again."
+        raise problem("no_core", detail, headers={"Retry-After": "1"}) from None
+    except CoreSilent as silent:
+        done = "" if method == "GET" else " Whether it was carried out is not known."
+        code = "core_timeout" if silent.timed_out else "core_failed"
+        raise problem(code, f"The core gave no whole answer.{done}") from None
+
+
+def relayed(answer: CoreAnswer, trace: str) -> Answer:
+    """The core's answer as the caller gets it."""
     headers = {name: answer.headers[name] for name in _TO_CALLER if name in answer.headers}
     content_type = answer.headers.get("Content-Type", JSON_TYPE)
     return Answer(answer.status, answer.body, trace, content_type=content_type, headers=headers)

@@ -35,7 +35,8 @@ from core.contract.route import RouteAnswer, RouteAsk
 _PARAMETER = re.compile(r"\{([a-z_]+)\}")
 # Only what needs no quoting: a path means the same to the edge and to the core behind it.
 _VALUE = r"[A-Za-z0-9][A-Za-z0-9_.~-]{0,127}"
-COMMON_CODES = ("unauthenticated", "key_revoked", "forbidden_scope", "overloaded", "internal")
+PUBLIC_CODES = ("overloaded", "internal")
+COMMON_CODES = ("unauthenticated", "key_revoked", "forbidden_scope", *PUBLIC_CODES)
 BODY_CODES = (
     "bad_json",
     "invalid_request",
@@ -49,12 +50,12 @@ FORWARDING_CODES = ("no_core", "core_failed", "core_timeout")
 
 class Route(Struct, frozen=True):
     """One method of one path. `codes` are the problems that it adds to the common ones; `keyed`
-    says that an Idempotency-Key is taken."""
+    says that an Idempotency-Key is taken; a route without a scope needs no key."""
 
     method: str
     path: str
     summary: str
-    scope: Scope
+    scope: Scope | None
     answer: Any
     status: int = 200
     body: Any = None
@@ -230,6 +231,18 @@ FORWARDED: tuple[Route, ...] = (
     Route("GET", "/v1/keys", "List API keys", KEYS, KeyPage, query=_LIST),
     Route("POST", "/v1/keys", "Make an API key; it is shown once", KEYS, KeyOut, 201, KeyIn),
     Route("DELETE", "/v1/keys/{id}", "Revoke an API key", KEYS, None, 204, codes=_MISSING),
+)
+
+CALLBACKS: tuple[Route, ...] = tuple(
+    Route(
+        method,
+        "/v1/receipts/{account}",
+        "Take what the provider of an account reports; it proves itself in its own way",
+        None,
+        None,
+        codes=("not_found", "body_too_large", "request_timeout"),
+    )
+    for method in ("GET", "POST")
 )
 
 

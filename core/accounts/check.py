@@ -11,13 +11,23 @@ from msgspec import Struct
 from core.accounts.model import ProviderAccount
 from core.contract.pointers import FieldProblem, escape, explain_mismatch
 from core.contract.providers import ProviderIn
-from core.providers.registry import WIRES, Wire, wire
+from core.providers.registry import WIRES, ChecksSettings, Wire, wire
 
 SECRET_CHARS_MAX = 4096
 # Where credentials go. Whoever changes one of these has to know the credentials: otherwise a key
 # that may edit accounts could have them sent to a server of its own, and so read them.
 WHERE: frozenset[str] = frozenset(
-    {"host", "port", "url", "tls", "tls_verify", "tls_ca_file", "ca_file", "tls_server_name"}
+    {
+        "host",
+        "port",
+        "url",
+        "base_url",
+        "tls",
+        "tls_verify",
+        "tls_ca_file",
+        "ca_file",
+        "tls_server_name",
+    }
     | {"allow_plain_auth", "system_id", "username"}
 )
 
@@ -49,6 +59,9 @@ def check_account(given: ProviderIn, before: ProviderAccount | None) -> list[Fie
     settings = read_settings(known, given.settings)
     if isinstance(settings, FieldProblem):
         found.append(settings)
+    elif isinstance(known, ChecksSettings):
+        kept = before.secrets if before and given.secrets is None else given.secrets
+        found += known.problems(settings, set(kept or ()))
     if given.secrets is not None:
         found += _check_secrets(given.secrets, known.SECRETS)
     elif before and before.secrets and _goes_elsewhere(given, before):

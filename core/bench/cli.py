@@ -18,13 +18,17 @@ from core.bench.mail_cycle import email
 from core.bench.plan import BenchError, Plan
 from core.bench.report import Report, as_json, as_table
 from core.bench.route import route
+from core.bench.urgent import urgent
+from core.bench.webhook import webhook
 
 BENCHES: dict[str, tuple[str, Callable[[Plan], Report]]] = {
     "cycle": ("accept, SMPP submit, receipt, end; beside Kannel", cycle),
     "accept": ("durable accepts: through the edge, without it, and at the log port", accept),
     "email": ("the same cycle over SMTP; beside plain aiosmtplib", email),
     "route": ("one routing decision among 8 accounts, with its explanation", route),
+    "webhook": ("accept, durable, webhook; beside Prometheus Alertmanager", webhook),
     "backlog": ("what a message costs while many others wait", backlog),
+    "urgent": ("how long an otp takes while bulk messages wait", urgent),
 }
 
 

@@ -22,7 +22,7 @@ class Lean:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
-        self.ports = Ports(0, 0, 0, 0)
+        self.ports = Ports(0, 0, 0, 0, 0)
 
     def __enter__(self) -> Self:
         self._process = start([sys.executable, "-m", "core.bench.lean"], pipes=True)

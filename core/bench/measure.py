@@ -68,7 +68,7 @@ def check(name: str, spec: RunSpec, seen: RunResult) -> None:
         raise BenchError(
             f"{name}: {seen.error}; of {spec.count}: accepted {seen.accepted}, submitted"
             f" {seen.submits}, receipts {seen.receipts} ({seen.receipts_refused} refused),"
-            f" callbacks {seen.callbacks}, mails {seen.mails}"
+            f" callbacks {seen.callbacks}, mails {seen.mails}, webhooks {seen.hooks}"
         )
 
 

@@ -174,9 +174,10 @@ class Ours:
         self.put_account(name, {k: account[k] for k in kept if k in account} | {"enabled": False})
 
 
-def sms_account(port: int, window: int) -> dict[str, object]:
-    """An SMPP account at the lean SMSC: one bind, as Kannel has."""
+def sms_account(port: int, window: int, per_second: int = 0) -> dict[str, object]:
+    """An SMPP account at the lean SMSC: one bind, as Kannel has. `per_second` 0: no limit."""
     return {
+        "limits": {"per_second": per_second} if per_second else {},
         "wire": "smpp",
         "channel": "sms",
         "enabled": True,

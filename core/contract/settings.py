@@ -32,6 +32,7 @@ from core.contract.sections.core import (
     StoreSettings,
     TemplatesSettings,
 )
+from core.contract.sections.dispatch import BreakerSettings, DispatchSettings
 from core.contract.sections.edge import EdgeSettings
 from core.contract.sections.kinds import Section
 from core.contract.sections.sandbox import SandboxSettings
@@ -50,6 +51,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     store: StoreSettings = field(default_factory=StoreSettings)
     limits: LimitsSettings = field(default_factory=LimitsSettings)
     retry: RetrySettings = field(default_factory=RetrySettings)
+    dispatch: DispatchSettings = field(default_factory=DispatchSettings)
+    breaker: BreakerSettings = field(default_factory=BreakerSettings)
     templates: TemplatesSettings = field(default_factory=TemplatesSettings)
     views: ViewsSettings = field(default_factory=ViewsSettings)
     sandbox: SandboxSettings = field(default_factory=SandboxSettings)
@@ -209,6 +212,7 @@ def _wrong(
 def _conflicts(settings: Settings, source: str) -> list[SettingProblem]:
     """Values that fit each by itself but not together."""
     protocol, retry, supervisor = settings.protocol, settings.retry, settings.supervisor
+    breaker = settings.breaker
     rules = [
         (
             protocol.renew_ms * 2 <= protocol.lease_ms,
@@ -233,6 +237,11 @@ def _conflicts(settings: Settings, source: str) -> list[SettingProblem]:
         (
             retry.first_ms <= retry.longest_ms,
             ("retry", "first_ms", "is above longest_ms"),
+            "Lower it, or raise longest_ms.",
+        ),
+        (
+            breaker.first_ms <= breaker.longest_ms,
+            ("breaker", "first_ms", "is above longest_ms"),
             "Lower it, or raise longest_ms.",
         ),
         (

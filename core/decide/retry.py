@@ -1,7 +1,9 @@
 """What follows a definite no (DESIGN.md 5).
 
 What may pass is tried again with a growing pause and jitter, until the message expires; what will
-not pass ends the message, unless another account may take it. Pure: the random number comes in.
+not pass ends the message, unless another account may take it. What is told to a tenant's webhook
+endpoint has the schedule of Standard Webhooks instead, and ends with it. Pure: the random number
+comes in.
 """
 
 from typing import Literal
@@ -13,11 +15,31 @@ WITHDRAWN_WAIT_MS = 250
 
 
 class Rules(Struct, frozen=True):
-    """The pause doubles from `first_ms` to `longest_ms`; `jitter` of it is left to chance."""
+    """The pause doubles from `first_ms` to `longest_ms`; `jitter` of it is left to chance.
+
+    `schedule_ms` are the pauses before the second, third... attempt; after them there is none.
+    """
 
     first_ms: int
     longest_ms: int
     jitter: float
+    schedule_ms: tuple[int, ...] = ()
+
+
+_MINUTE_MS, _HOUR_MS = 60_000, 3_600_000
+STANDARD_WEBHOOKS_MS = (
+    5_000,
+    5 * _MINUTE_MS,
+    30 * _MINUTE_MS,
+    *(hours * _HOUR_MS for hours in (2, 5, 10, 14, 20, 24)),
+)
+
+
+def rules_of(channel: str, kind: str, usual: Rules) -> Rules:
+    """The rules for a message of this channel; `kind` is "event" for an endpoint's events."""
+    if channel == "webhook" and kind == "event":
+        return Rules(usual.first_ms, usual.longest_ms, usual.jitter, STANDARD_WEBHOOKS_MS)
+    return usual
 
 
 class Next(Struct, frozen=True):
@@ -41,7 +63,12 @@ def after_refusal(
         return Next("again", WITHDRAWN_WAIT_MS)
     if others and kind != "not_sent":
         return Next("other")
-    pause = min(rules.longest_ms, rules.first_ms * 2 ** min(tries, 30))
+    if rules.schedule_ms:
+        if tries >= len(rules.schedule_ms):
+            return Next("end", reason="temporary")
+        pause = rules.schedule_ms[tries]
+    else:
+        pause = min(rules.longest_ms, rules.first_ms * 2 ** min(tries, 30))
     pause = int(pause * (1 - rules.jitter * chance))
     if kind == "throttled":
         pause = max(pause, wait_ms)

@@ -7,11 +7,15 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from random import Random
 
-from core.accounts.model import Fault, StoredAccount
+from core.accounts.facts import facts_of
+from core.accounts.model import Fault, ProviderAccount, StoredAccount
 from core.accounts.service import Accounts
 from core.clock import Clock
 from core.contract.log import Log
+from core.contract.sections.common import RegionSettings
 from core.engine.accounts import Account, AccountEvents
+from core.engine.day_rights import DayRights
+from core.engine.protection import Protection, ProtectionRules
 from core.providers.port import Outcome, ReceiptIn
 from core.providers.registry import wire
 from sync.store.port import StoreError
@@ -31,8 +35,15 @@ class Workforce:
         log: Log,
         half_life_s: float,
         spawn: Callable[[Awaitable[None]], None],
+        region: RegionSettings,
+        rules: ProtectionRules,
+        days: Callable[[str, int], DayRights],
     ) -> None:
         self.accounts = accounts
+        self._region = region
+        self._rules = rules
+        self._make_day = days
+        self._days: dict[str, DayRights] = {}
         self._service = service
         self._clock = clock
         self._random = random
@@ -67,6 +78,7 @@ class Workforce:
         """Let calls under way end, then close all connections."""
         adapters = [a.adapter for a in self.accounts.values() if a.adapter is not None]
         await asyncio.gather(*(adapter.stop(grace_ms) for adapter in adapters))
+        await asyncio.gather(*(day.stop() for day in self._days.values()))
 
     async def _reload(self, account_id: str) -> None:
         try:
@@ -86,20 +98,32 @@ class Workforce:
                 if known.adapter is not None:
                     self._spawn(known.adapter.stop(STOP_GRACE_MS))
             if stored is not None:
-                await self._begin(stored)
+                await self._begin(stored, self._protection(stored.account, known))
         self.on_loaded()
         self.on_changed()
 
-    async def _begin(self, stored: StoredAccount) -> None:
+    def _protection(self, given: ProviderAccount, before: Account | None) -> Protection:
+        """What the account is spared; editing it gives neither a second burst nor a second day."""
+        day = None
+        if given.limits.per_day is not None:
+            day = self._days.get(given.id)
+            if day is None:
+                day = self._days[given.id] = self._make_day(given.id, given.limits.per_day)
+            day.limit(given.limits.per_day)
+        protection = Protection(self._rules, given.limits, day)
+        if before is not None:
+            protection.tat = before.protection.tat
+        return protection
+
+    async def _begin(self, stored: StoredAccount, protection: Protection) -> None:
         given = stored.account
         account = Account(
-            given.id,
-            given.channel,
-            given.priority,
+            given,
             stored.version,
-            given.enabled,
+            facts_of(given, self._region),
             self._clock,
             self._half_life_s,
+            protection,
         )
         self.accounts[given.id] = account
         if not given.enabled:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from random import Random
 
 from core.clock import Clock
-from core.decide.retry import Rules, after_refusal
+from core.decide.retry import Rules, after_refusal, rules_of
 from core.engine.accounts import Account
 from core.engine.dispatch import Dispatcher
 from core.engine.logs import Logs
@@ -78,12 +78,14 @@ class Answers:
             return
         now_ms = self._clock.wall_ms()
         account = msg.account_of(outcome.attempt)
+        payload = content_of(msg)
         others = outcome.kind not in ("withdrawn", "not_sent") and self._dispatcher.others(
-            msg, content_of(msg), account
+            msg, payload, account
         )
         wait_ms = max(0, msg.due_ms - now_ms)
         chance = self._random.random()
-        what = after_refusal(outcome.kind, msg.tries, wait_ms, others, self._rules, chance)
+        rules = rules_of(payload.channel, payload.kind, self._rules)
+        what = after_refusal(outcome.kind, msg.tries, wait_ms, others, rules, chance)
         if what.what == "end":
             detail = outcome.detail or outcome.code
             self._owner.give_up(msg, what.state, what.reason, detail, now_ms)

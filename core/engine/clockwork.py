@@ -7,6 +7,7 @@ from core.clock import Clock
 from core.engine.dispatch import Dispatcher
 from core.engine.logs import Logs
 from core.engine.ownership import Ownership
+from core.engine.pressure import Pressure
 from core.engine.shell import Shell
 from core.engine.signals import Beat
 from sync.owner.owner import Owner
@@ -29,6 +30,7 @@ class Clockwork:
         dispatcher: Dispatcher,
         logs: Logs,
         clock: Clock,
+        pressure: Pressure,
         seal_s: float,
         floor_s: float,
         spawn: Callable[[Awaitable[None]], None],
@@ -39,6 +41,7 @@ class Clockwork:
         self._dispatcher = dispatcher
         self._logs = logs
         self._clock = clock
+        self._pressure = pressure
         self._spawn = spawn
         self._heard: dict[str, int] = {}
         self._every: list[tuple[float, Callable[[], None]]] = [
@@ -61,6 +64,7 @@ class Clockwork:
                     due[index] = now + every_s
                     work()
             await asyncio.sleep(TICK_S)
+            self._pressure.ticked(self._clock.boot() - now - TICK_S)
 
     def heard(self, beat: Beat) -> None:
         """Another core said how far its logs are: read what is new."""

@@ -1,28 +1,46 @@
-"""From an offered message to the call: queues, the choice of an account, a place in its window.
+"""From an offered message to the call: whose turn it is, which account, a place held.
 
-Urgent messages go before others of the same channel. A place in the account's window is held
-before the intent is asked for, so what can be in doubt is at most the sum of the windows. The
-explanation of a choice is stored with the intent.
+Urgent classes go before others, and tenants share what there is. A place and the rights for it are
+held before the intent is asked for, so what can be in doubt is at most the sum of the windows. The
+explanation of a choice is stored with the intent. One turn of the event loop takes a bounded
+number of messages, whatever waits: the next turn is asked for behind what came meanwhile.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from functools import partial
+from math import inf
+from random import Random
 
-import msgspec
+from msgspec import Struct
 
 from core.clock import Clock
-from core.decide.policy import DEFAULT
-from core.decide.route import Decision, Wanted, choose
+from core.decide.route import Decision, ends_at_once, reasons
 from core.engine.accounts import Account
+from core.engine.calls import Calls
+from core.engine.hooks import Hooks
+from core.engine.lanes import Channel, Group
 from core.engine.payload import Payload, content_of
-from core.providers.port import Call, Outcome, OutMessage
+from core.engine.routing import Routing, wanted_of, why_waiting
+from core.providers.port import Outcome
 from sync.owner.owner import Owner
-from sync.owner.state import Msg, Phase
+from sync.owner.state import Msg
 from sync.records import Intent
 
-EXPLAIN_EVERY_S = 0.25
-CHOOSY_AT_ONCE = 64
+TURN_MESSAGES = 32
+TURN_DECISIONS = 16
+TICK_S = 0.025  # the clocked work looks for places as often as this
+
+
+class TurnRules(Struct, frozen=True):
+    """Whose turn it is: weights of tenants (1.0 where none is given), and bulk's part."""
+
+    weights: dict[str, float] = {}
+    bulk_ratio: int = 8
+
+    def weight(self, tenant: str) -> float:
+        """The tenant's weight."""
+        return self.weights.get(tenant, 1.0)
 
 
 class Dispatcher:
@@ -33,31 +51,45 @@ class Dispatcher:
         owner: Owner,
         accounts: dict[str, Account],
         clock: Clock,
+        random: Random,
         lease_left_s: Callable[[], float],
         write_timeout_s: float,
+        turns: TurnRules,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._owner = owner
         self._accounts = accounts
         self._clock = clock
         self._lease_left_s = lease_left_s
-        self._write_timeout_s = write_timeout_s
-        self._queues: dict[tuple[str, bool], deque[Msg]] = {}
-        self._choosy: dict[tuple[str, bool], deque[Msg]] = {}
-        self._refused: dict[str, set[str]] = {}
-        self._places: dict[str, tuple[Msg, Account]] = {}
+        self._turns = turns
+        self.hooks = Hooks()
+        self._routing = Routing(accounts, self.hooks, clock, random)
+        self._calls = Calls(owner, self.hooks, clock, lease_left_s, write_timeout_s)
+        self._calls.on_free = self.arm
+        self.call: Callable[[Msg, str, Intent], None] = self._calls.call
+        self._channels: dict[str, Channel] = {}
         self._armed = False
-        self._why: dict[str, str] = {}
-        self._notes: dict[tuple[str, str], tuple[float, bytes]] = {}
+        self._timer: asyncio.TimerHandle | None = None
         self.stopping = False
-        self.on_outcome: Callable[[Msg, str, Account, Outcome], None] = lambda *_: None
         self.after: Callable[[], None] = lambda: None
+
+    @property
+    def on_outcome(self) -> Callable[[Msg, str, Account, Outcome], None]:
+        """Who hears what came of each call."""
+        return self._calls.on_outcome
+
+    @on_outcome.setter
+    def on_outcome(self, hears: Callable[[Msg, str, Account, Outcome], None]) -> None:
+        self._calls.on_outcome = hears
 
     @property
     def waiting(self) -> int:
         """Messages that wait for a place."""
-        queues = (*self._queues.values(), *self._choosy.values())
-        return sum(len(queue) for queue in queues)
+        return sum(channel.waiting for channel in self._channels.values())
+
+    def waiting_in(self, lane: int) -> int:
+        """Messages of one lane (`core.decide.fair.LANES`) that wait for a place."""
+        return sum(channel.waiting_in(lane) for channel in self._channels.values())
 
     @property
     def calling(self) -> int:
@@ -70,27 +102,28 @@ class Dispatcher:
 
     def offer(self, msg: Msg) -> None:
         """A message is free to send."""
-        assert msg.message is not None
         payload = content_of(msg)
-        key = (payload.channel, msg.message.urgent)
-        if key not in self._queues:
-            self._queues[key] = deque()
-            self._choosy[key] = deque()
-        msg.why = self._why.get(payload.channel, "")
-        choosy = msg.id in self._refused or msg.repeat is not None
-        (self._choosy if choosy else self._queues)[key].append(msg)
+        channel = self._channels.get(payload.channel)
+        if channel is None:
+            channel = Channel(self._turns.weight, self._turns.bulk_ratio)
+            self._channels[payload.channel] = channel
+        self._routing.look(self._clock.boot())
+        kind = self._routing.kind_of(msg, payload)
+        group = channel.group(kind)
+        if group is None or group.generation != self._routing.generation:
+            policy = self._routing.policy_of(payload)
+            group = channel.add_group(kind, wanted_of(payload), policy, self._routing.generation)
+        msg.why = group.why
+        group.turns.add(payload.tenant, msg)
         self.arm()
 
     def forget(self, msg: Msg) -> None:
         """The message has ended."""
-        self._refused.pop(msg.id, None)
+        self._routing.forget(msg)
 
     def lost(self, shards: set[int]) -> None:
         """Shards are gone: places held for intents of theirs are free again."""
-        for message_id, (msg, account) in list(self._places.items()):
-            if msg.shard in shards:
-                del self._places[message_id]
-                account.in_flight -= 1
+        self._calls.lost(shards)
 
     def arm(self) -> None:
         """Look for places in the next turn."""
@@ -98,78 +131,89 @@ class Dispatcher:
             self._armed = True
             self._loop.call_soon(self._pump)
 
+    def changed(self) -> None:
+        """An account or a policy changed: look at all of them in the next turn."""
+        self._routing.look_again()
+        self.arm()
+
     def others(self, msg: Msg, payload: Payload, account: str) -> bool:
         """Remember that the account refused the message; whether another one might take it."""
-        refused = self._refused.setdefault(msg.id, set())
-        refused.add(account)
-        return any(
-            a.channel == payload.channel and a.state == "up" and a.id not in refused
-            for a in self._accounts.values()
-        )
+        self._routing.refuse(msg, account)
+        return self._routing.others(payload, self._routing.kind_of(msg, payload))
 
     def _pump(self) -> None:
         self._armed = False
-        if self._lease_left_s() < self._write_timeout_s:
+        if not self._calls.may_begin:
             return  # no call could begin; the clocked work looks again
-        for (channel, urgent), queue in sorted(self._queues.items(), key=_urgent_first):
-            self._pump_choosy(channel, self._choosy[(channel, urgent)])
-            self._pump_queue(channel, queue)
+        now = self._clock.boot()
+        self._routing.look(now)
+        more = False
+        for channel in self._channels.values():
+            more = self._pump_channel(channel, now) or more
         self.after()
+        if more:
+            self.arm()
+        else:
+            self._sleep(now)
 
-    def _pump_queue(self, channel: str, queue: deque[Msg]) -> None:
-        """One decision serves as many messages as the chosen account has room for."""
-        while queue and not self.stopping:
-            if queue[0].phase is not Phase.OFFERED:
-                queue.popleft()  # parked or ended while it waited
+    def _pump_channel(self, channel: Channel, now: float) -> bool:
+        """Serve the groups whose turn it is; whether there is more to do at once."""
+        left, decisions = TURN_MESSAGES, TURN_DECISIONS
+        free = partial(self._free, now)
+        while not self.stopping:
+            if left <= 0 or decisions <= 0:
+                return True
+            group, allowed = channel.next(free)
+            if group is None:
+                return False
+            decisions -= 1
+            if group.generation != self._routing.generation:
+                left -= self._offer_again(group, left)
                 continue
-            decision = choose(
-                Wanted(channel), [a.candidate(False) for a in self._accounts.values()], DEFAULT, 0.0
-            )
-            if not decision.account:
-                self._explain(channel, queue, decision)
-                return
-            self._why.pop(channel, None)
-            left = self._accounts[decision.account].room
-            while queue and left > 0:
-                msg = queue.popleft()
-                if msg.phase is Phase.OFFERED and self._intend(msg, decision):
-                    left -= 1
-
-    def _explain(self, channel: str, queue: deque[Msg], decision: Decision) -> None:
-        """Say why messages wait: all are told when no account can be used, and only once."""
-        why = queue[0].why = _why_waiting(channel, decision)
-        if decision.candidates or self._why.get(channel) == why:
-            return
-        self._why[channel] = why
-        for (of, _), waiting in self._queues.items():
-            for msg in waiting if of == channel else ():
-                msg.why = why
-
-    def _pump_choosy(self, channel: str, queue: deque[Msg]) -> None:
-        """Messages that an account refused, or that must go to one: each is decided by itself."""
-        for _ in range(min(len(queue), CHOOSY_AT_ONCE)):
-            if self.stopping:
-                return
-            msg = queue.popleft()
-            if msg.phase is not Phase.OFFERED:
-                continue
-            decision = self._decide(channel, msg)
+            decision = self._routing.decide(group, now)
             if decision.account:
-                self._intend(msg, decision)
+                count = min(left, allowed or left, 1 if group.policy.explore else left)
+                served = self._serve(group, decision, count, now)
+                channel.went(group, served, bool(allowed))
+                left -= served
+            elif ends_at_once(decision, group.policy) and not group.kind.only:
+                left -= self._turn_away(group, decision, left)
             else:
-                msg.why = _why_waiting(channel, decision)
-                queue.append(msg)
+                self._stand_still(group, decision)
+        return False
 
-    def _decide(self, channel: str, msg: Msg) -> Decision:
-        refused = self._refused.get(msg.id, ())
-        accounts: Iterable[Account] = self._accounts.values()
-        if msg.repeat is not None:
-            accounts = [a for a in accounts if a.id == msg.repeat.account]
-        candidates = [a.candidate(a.id in refused) for a in accounts]
-        return choose(Wanted(channel), candidates, DEFAULT, 0.0)
+    def _free(self, now: float, group: Group) -> bool:
+        """Whether it is worth a decision: it does not stand still, or what it waits for came."""
+        if group.seen < 0:
+            return True
+        room, kind = self._routing.room, group.kind
+        if group.seen != self._routing.version or any(
+            room(account, kind, now) > 0 for account in group.waits_for
+        ):
+            group.go_on()
+            return True
+        return False
 
-    def _intend(self, msg: Msg, decision: Decision) -> bool:
-        account = self._accounts[decision.account]
+    def _serve(self, group: Group, decision: Decision, most: int, now: float) -> int:
+        """Give the account messages of the group while it has room; how many left the queue."""
+        account, kind, turns = self._accounts[decision.account], group.kind, group.turns
+        note = self._routing.note(group, decision, now)
+        room = min(most, account.room(kind.lane, kind.again, now))
+        served = 0
+        while served < room:
+            msg = turns.take()
+            if msg is None:
+                break
+            served += 1
+            why = self.hooks.suppressed(content_of(msg))
+            if why:
+                now_ms = self._clock.wall_ms()
+                self._owner.turn_away(msg, "suppressed", "suppressed", why, now_ms)
+            elif self._intend(msg, account, note):
+                self._calls.hold(msg, account, kind.again, now)
+        return served
+
+    def _intend(self, msg: Msg, account: Account, note: bytes) -> bool:
         capabilities = account.capabilities
         idempotency = capabilities.idempotency if capabilities else None
         provider_key = ""
@@ -177,72 +221,52 @@ class Dispatcher:
             provider_key = msg.repeat.provider_key
         elif idempotency is not None:
             provider_key = f"{msg.id}.{len(msg.effects)}"[-idempotency.key_bytes_max :]
-        held = self._owner.intend(
+        return self._owner.intend(
             msg,
             account.id,
             provider_key,
             idempotency.window_ms if idempotency else 0,
             self._clock.wall_ms(),
-            self._note(msg, decision),
+            note,
         )
-        if held:
-            account.in_flight += 1
-            self._places[msg.id] = (msg, account)
-        return held
 
-    def _note(self, msg: Msg, decision: Decision) -> bytes:
-        """The explanation as bytes. Of many alike within a moment, the first one's stands."""
-        if msg.id in self._refused or msg.repeat is not None:
-            return msgspec.json.encode(decision)
-        now = self._clock.boot()
-        key = (decision.account, decision.candidates[0].account)
-        known = self._notes.get(key)
-        if known is None or now - known[0] > EXPLAIN_EVERY_S:
-            known = self._notes[key] = (now, msgspec.json.encode(decision))
-        return known[1]
+    def _turn_away(self, group: Group, decision: Decision, most: int) -> int:
+        """No account is left for them, and the policy says that they need not wait."""
+        why, now_ms = reasons(decision.removed, group.wanted.channel), self._clock.wall_ms()
+        count = 0
+        while count < most and (msg := group.turns.pull()) is not None:
+            count += 1
+            self._owner.turn_away(msg, "failed", "no_route", why, now_ms)
+        return count
 
-    # Calls
+    def _offer_again(self, group: Group, most: int) -> int:
+        """Policies or accounts changed: what waits may be of another kind now."""
+        count = 0
+        while count < most and (msg := group.turns.pull()) is not None:
+            count += 1
+            self.offer(msg)
+        return count
 
-    def call(self, msg: Msg, attempt: str, intent: Intent) -> None:
-        """The intent stands: call the account's adapter."""
-        _, account = self._places.pop(msg.id)
-        assert msg.message is not None
-        payload = content_of(msg)
+    def _stand_still(self, group: Group, decision: Decision) -> None:
+        accounts = tuple(scored.account for scored in decision.candidates)
+        why = why_waiting(group.wanted.channel, decision)
+        group.stand_still(accounts, self._routing.version, why)
 
-        def guard() -> bool:
-            return self._lease_left_s() >= self._write_timeout_s and self._owner.may_call(
-                msg, attempt, self._clock.wall_ms()
-            )
-
-        def done(outcome: Outcome) -> None:
-            account.in_flight -= 1
-            account.answered(outcome)
-            self.on_outcome(msg, attempt, account, outcome)
-            self.arm()
-
-        if account.adapter is None:
-            done(Outcome("not_sent", detail="the account was taken away"))
-            return
-        out = OutMessage(
-            f"{msg.id}.{attempt}.{intent.epoch}",
-            payload.to,
-            "",
-            payload.text,
-            payload.subject,
-            payload.html,
-            intent.expires_ms - self._clock.wall_ms(),
+    def _sleep(self, now: float) -> None:
+        """Wake up when a rate lets more through, where that is before the clocked work looks."""
+        soonest = min(
+            (
+                self._accounts[account].wait_s(group.kind.lane, now)
+                for channel in self._channels.values()
+                for group in channel.groups()
+                if group.turns.count
+                for account in group.waits_for
+                if account in self._accounts
+            ),
+            default=inf,
         )
-        account.adapter.submit(Call(out, guard, done))
-
-
-def _urgent_first(item: tuple[tuple[str, bool], object]) -> bool:
-    return not item[0][1]
-
-
-def _why_waiting(channel: str, decision: Decision) -> str:
-    if decision.candidates:
-        return f"no free place at {', '.join(s.account for s in decision.candidates)}"
-    reasons = [r for r in decision.removed if not r.why.startswith("serves ")]
-    if not reasons:
-        return f"no account serves the channel {channel}"
-    return "; ".join(f"{r.account}: {r.why}" for r in reasons)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if soonest < TICK_S:
+            self._timer = self._loop.call_later(soonest, self.arm)

@@ -8,13 +8,18 @@ from random import Random
 from core.clock import Clock
 from core.contract.log import Log
 from core.contract.settings import Settings
+from core.decide.breaker import BreakerRules
+from core.decide.budget import BudgetRules
+from core.decide.fair import weights_of
 from core.decide.retry import Rules
 from core.engine.accounts import Account
 from core.engine.behind import Behind
 from core.engine.clockwork import Clockwork
-from core.engine.dispatch import Dispatcher
+from core.engine.dispatch import Dispatcher, TurnRules
 from core.engine.logs import Logs
 from core.engine.ownership import Ownership
+from core.engine.pressure import Pressure
+from core.engine.protection import ProtectionRules
 from core.engine.receipts import Receipts
 from core.engine.shell import Shell
 from core.process import Process
@@ -49,9 +54,8 @@ class Engine:
         self.accounts: dict[str, Account] = {}
         protocol = settings.protocol
         self.holder = Holder(protocol.lease_ms / 1000, protocol.renew_ms / 1000)
-        self.dispatcher = Dispatcher(
-            self.owner, self.accounts, clock, self.lease_left_s, protocol.write_timeout_ms / 1000
-        )
+        self.pressure = Pressure(lambda: self.logs.waiting_share)
+        self.dispatcher = self._make_dispatcher(random)
         self.receipts = Receipts(
             store,
             self.logs,
@@ -74,16 +78,35 @@ class Engine:
             self.dispatcher,
             self.logs,
             clock,
+            self.pressure,
             settings.core.seal_ms / 1000,
             protocol.floor_ms / 1000,
             process.spawn,
         )
+        self.receipts.account_of = self._account_of
         self.ownership.on_lost = process.lost
         self.logs.on_revoked = lambda: process.lost("the lease was revoked")
 
     def lease_left_s(self) -> float:
         """How long the own lease still gives the right to act."""
         return self.holder.left_s(self._clock.boot())
+
+    def _account_of(self, message_id: str, attempt: str) -> str:
+        """The account that an attempt went to, "" where it is not in memory."""
+        msg = self.owner.find(message_id)
+        return msg.account_of(attempt) if msg is not None else ""
+
+    def _make_dispatcher(self, random: Random) -> Dispatcher:
+        dispatch = self._settings.dispatch
+        return Dispatcher(
+            self.owner,
+            self.accounts,
+            self._clock,
+            random,
+            self.lease_left_s,
+            self._settings.protocol.write_timeout_ms / 1000,
+            TurnRules(weights_of(dispatch.tenant_weights), dispatch.bulk_ratio),
+        )
 
     def _make_logs(self, incarnation: str) -> Logs:
         store = self._settings.store
@@ -145,4 +168,23 @@ def limits_of(settings: Settings) -> Limits:
         core.park_waiting_ms,
         core.set_aside_ms,
         core.await_in_memory_ms,
+    )
+
+
+def protection_of(settings: Settings) -> ProtectionRules:
+    """What every account is spared, from the settings."""
+    breaker, dispatch = settings.breaker, settings.dispatch
+    return ProtectionRules(
+        BreakerRules(
+            breaker.share,
+            breaker.calls_min,
+            breaker.window_ms / 1000,
+            breaker.in_a_row,
+            breaker.first_ms / 1000,
+            breaker.longest_ms / 1000,
+            breaker.probes,
+        ),
+        BudgetRules(dispatch.retry_share, dispatch.retry_floor_per_s),
+        dispatch.urgent_reserve,
+        settings.supervisor.cores,
     )

@@ -79,6 +79,7 @@ class Logs:
                 name = accept_log(home, lane(urgent, globally), incarnation, 0)
                 writer = LogWriter(name, records_max, bytes_max, waiting_max)
                 self._accept[(urgent, globally)] = writer
+        self._waiting_max = waiting_max
         self._writers = {w.log: w for w in (*self._accept.values(), *self._effect.values())}
 
     @property
@@ -102,6 +103,12 @@ class Logs:
     def room(self, urgent: bool, globally: bool) -> int:
         """How many more records the accept lane takes."""
         return self._accept[(urgent, globally)].room
+
+    @property
+    def waiting_share(self) -> float:
+        """What waits for a row, as a share of what may wait; of the fullest accept lane."""
+        room = min(writer.room for writer in self._accept.values())
+        return 1.0 - room / self._waiting_max
 
     def accept(self, record: AcceptRecord, urgent: bool, globally: bool, ticket: Ticket) -> bool:
         """Append to an accept log; False when it is closed or too much waits."""

@@ -7,6 +7,10 @@ the pending ones once for the group and journals what it finds before anything o
 forgotten. One of the two sees both, and if it dies before its journal row stands, the provider
 repeats the receipt or the next owner reads the same outcomes again. A receipt that cannot be
 journaled is refused for now, so that the provider repeats it.
+
+A receipt may name its attempt. That is the word of whoever sent it, so it is believed only where
+the attempt's intent, in memory or in the journal, went to the very account that reports: no
+account's provider can say anything about another account's messages.
 """
 
 import asyncio
@@ -21,13 +25,15 @@ from core.contract.ids import parse_id
 from core.contract.log import Log
 from core.engine.logs import Logs, Ticket
 from core.providers.port import ReceiptIn
-from sync.records import Place, Receipt
+from sync.naming import attempt_place
+from sync.records import Intent, Place, Receipt, decode_row
 from sync.store.port import Answer, JournalStore, PutPending, PutProviderIds, StoreError
 
 BUCKET_MS = 600_000
 LOOK_AGAIN_S = 1.0
 NEEDLES_MAX = 8
 AGAIN_S = 0.05
+ROWS_END = 1 << 62  # no store numbers rows further
 AHEAD_MS = 1_000  # twice the clock bound: the writer's clock may be in the next bucket already
 
 
@@ -82,14 +88,28 @@ class Receipts:
         self._unwritten: dict[str, list[Known]] = {}
         self._seq = 0
         self.on_receipt: Callable[[str, str], None] = lambda *_: None
+        self.account_of: Callable[[str, str], str] = lambda *_: ""
 
     def received(self, account: str, receipt: ReceiptIn) -> None:
         """A receipt came in from a provider."""
         self.on_receipt(account, receipt.status)
-        known = self._known.get((account, receipt.provider_id)) or _named(receipt)
-        if known is None:
+        known = self._known.get((account, receipt.provider_id))
+        if known is not None:
+            self._accept(account, receipt, known)
+            return
+        named = _named(receipt)
+        if named is None:
             self._pend(account, receipt)
             return
+        its = self.account_of(named.message_id, named.attempt)
+        if its == account:
+            self._accept(account, receipt, named)
+        elif its:
+            self._pend(account, receipt)
+        else:
+            self._spawn(self._prove(account, receipt, named))
+
+    def _accept(self, account: str, receipt: ReceiptIn, known: Known) -> None:
         at_ms = receipt.at_ms or self._clock.wall_ms()
         record = _record(known, account, receipt.status, receipt.code, receipt.detail, at_ms)
 
@@ -140,9 +160,39 @@ class Receipts:
                 self._log.error("pending receipts cannot be read", error=str(error))
                 await asyncio.sleep(AGAIN_S)
 
+    async def _prove(self, account: str, receipt: ReceiptIn, named: Known) -> None:
+        """Believe the attempt's name if its intent in the journal went to this account."""
+        try:
+            intent = await self._intent(named)
+        except StoreError as error:
+            self._log.error("an intent cannot be read", account=account, error=str(error))
+            receipt.nack()
+            return
+        if intent is not None and intent.id == named.message_id and intent.account == account:
+            self._accept(account, receipt, named)
+        else:
+            self._pend(account, receipt)
+
+    async def _intent(self, named: Known) -> Intent | None:
+        place = attempt_place(named.message_id.partition("-")[0], named.attempt)
+        if place is None:
+            return None
+        log, row, index = place
+        if not 0 < row < ROWS_END:
+            return None
+        found = await self._store.rows(log, row, 1)
+        records = decode_row(found[0][1]) if found and found[0][0] == row else []
+        if not 0 <= index < len(records):
+            return None
+        record = records[index]
+        return record if isinstance(record, Intent) else None
+
     # What is not known yet
 
     def _pend(self, account: str, receipt: ReceiptIn) -> None:
+        if not receipt.provider_id:
+            receipt.ack()  # it names nothing that could ever be found
+            return
         at_ms = receipt.at_ms or self._clock.wall_ms()
         pending = Pending(receipt.provider_id, receipt.status, receipt.code, receipt.detail, at_ms)
 

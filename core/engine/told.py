@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from core.contract.log import Log
+from core.decide.fair import LANES
 from core.engine.accounts import Account
 from core.engine.dispatch import Dispatcher
 from core.engine.payload import content_of
@@ -10,6 +11,8 @@ from core.obs.metrics import CoreMetrics, Count, Counts
 from core.providers.port import Outcome
 from sync.owner.owner import Owner
 from sync.owner.state import Msg
+
+CIRCUIT = {"closed": 0, "half_open": 1, "open": 2}
 
 
 class Told:
@@ -34,7 +37,8 @@ class Told:
         """Numbers that are read when they are asked for."""
         metrics, owner, dispatcher = self._metrics, self._owner, self._dispatcher
         metrics.open_messages.read(lambda: owner.open_count)
-        metrics.waiting_messages.read(lambda: dispatcher.waiting)
+        for lane, name in enumerate(LANES):
+            metrics.waiting_messages.read(lambda at=lane: dispatcher.waiting_in(at), name)  # type: ignore[misc]
         metrics.in_doubt.read(lambda: sum(1 for m in owner.msgs.values() if m.doubtful))
         metrics.shards_owned.read(lambda: len(owner.shards))
         metrics.lease_left_ms.read(lambda: max(0.0, lease_left_s()) * 1000)
@@ -69,6 +73,7 @@ class Told:
         for account_id, account in self._accounts.items():
             self._metrics.calls_running.read(lambda a=account: a.in_flight, account_id)  # type: ignore[misc]
             self._metrics.account_up.read(lambda a=account: a.state == "up", account_id)  # type: ignore[misc]
+            self._metrics.circuit.read(lambda a=account: CIRCUIT[a.circuit], account_id)  # type: ignore[misc]
 
     def _count(self, family: Counts, *labels: str, number: int = 1) -> None:
         """Labels are resolved once and kept: a look-up costs less than `of`."""

@@ -89,5 +89,5 @@ class Reader:
 def from_memory(msg: Msg, message: Message) -> Facts:
     """What the owner knows of it."""
     return Facts(
-        message, msg.records, msg.state, msg.reason, msg.cancel, msg.why, len(msg.conflicts)
+        message, msg.records, msg.state, msg.reason, msg.cancel, str(msg.why), len(msg.conflicts)
     )

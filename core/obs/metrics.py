@@ -135,18 +135,26 @@ class CoreMetrics(Collector):
             "possible_duplicates", "Messages sent again after a doubt", "account"
         )
         self.receipts = counts("receipts", "Receipts taken in", "account", "status")
+        self.callbacks = counts(
+            "callbacks", "Callbacks of providers, by the answer's status", "account", "status"
+        )
         self.log_rows = counts("log_rows", "Rows written to the logs", "log")
         self.log_records = counts("log_records", "Records in those rows", "log")
         self.commit_seconds = Histogram(
             "goutong_core_commit_seconds", "One transaction of the store", _COMMIT_BOUNDS_S
         )
         self.open_messages = gauges("open_messages", "Messages without an end, held in memory")
-        self.waiting_messages = gauges("waiting_messages", "Messages that wait for a provider")
+        self.waiting_messages = gauges(
+            "waiting_messages", "Messages that wait for a provider", "class"
+        )
         self.in_doubt = gauges("in_doubt", "Messages with an intent whose outcome is not known")
         self.shards_owned = gauges("shards_owned", "Shards whose lease is held here")
         self.lease_left_ms = gauges("lease_left_ms", "How long the lease still gives the right")
         self.calls_running = gauges("calls_running", "Calls under way", "account")
         self.account_up = gauges("account_up", "1 where calls can be made", "account")
+        self.circuit = gauges(
+            "account_circuit", "The circuit: 0 closed, 1 half open, 2 open", "account"
+        )
         self.disk_free_bytes = gauges("disk_free_bytes", "Free disk under the store")
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)

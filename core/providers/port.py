@@ -130,6 +130,9 @@ class Capabilities(Struct, frozen=True):
     receipts: bool
     reference: bool  # the wire can carry the attempt's name and bring it back or show it
     idempotency: Idempotency | None = None
+    # Whose answers are heard: the account's provider, or each recipient's own server. In the
+    # second case nothing follows from one call for others: no pause, no circuit, no quality.
+    answers_for: Literal["account", "recipient"] = "account"
 
 
 class Callback(Struct, frozen=True, gc=False):

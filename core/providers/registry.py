@@ -4,17 +4,25 @@ A wire is a package that exposes what `Wire` names. Unknown names raise KeyError
 """
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from importlib import import_module
 from random import Random
 from types import MappingProxyType
-from typing import Protocol, cast
+from typing import Protocol, cast, runtime_checkable
 
 from msgspec import Struct
 
+from core.contract.pointers import FieldProblem
 from core.providers.port import Adapter, AdapterEvents, Capabilities
 
 WIRES: Mapping[str, str] = MappingProxyType(
-    {"smpp": "core.providers.smpp", "smtp": "core.providers.smtp"}
+    {
+        "http_gateway": "core.providers.http_gateway",
+        "smpp": "core.providers.smpp",
+        "sms_http": "core.providers.sms_http",
+        "smtp": "core.providers.smtp",
+        "webhook": "core.providers.webhook",
+    }
 )
 
 
@@ -40,6 +48,14 @@ class Wire(Protocol):
     CAPABILITIES: Capabilities
     Settings: type[Struct]
     make: Make
+
+
+@runtime_checkable
+class ChecksSettings(Protocol):
+    """A wire whose settings have rules that single fields do not show."""
+
+    def problems(self, settings: Struct, secrets: AbstractSet[str], /) -> list[FieldProblem]:
+        """What is wrong; `secrets` are the names of those that the account will have."""
 
 
 def wire(name: str) -> Wire:

@@ -1,8 +1,9 @@
 """The sandbox as a program: `python -m core.sandbox --data DIR`, or `goutong sandbox`.
 
 Ends on SIGTERM and SIGINT. With --json it prints one line when everything answers:
-{"ready": true, "host": ..., "http": PORT, "smpp": PORT, "smtp": PORT, "url": ...}. It writes a log
-to GOUTONG_LOG_FILE where that is set, else to standard error.
+{"ready": true, "host": ..., "http": PORT, "smpp": PORT, "smtp": PORT, "sms-http": PORT,
+"gateway": PORT, "webhook": PORT, "url": ...}. It writes a log to GOUTONG_LOG_FILE where that is
+set, else to standard error.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from core.contract.log import Log
 from core.contract.settings import Settings, SettingsError, load
 from core.sandbox.app import FolderInUseError, Sandbox
 from core.sandbox.limits import SandboxLimits
+from core.sandbox.sms_http import ACCOUNT_SID
 
 _LOG_FILE = "GOUTONG_LOG_FILE"
 _DATA = Path("goutong-data/sandbox")
@@ -66,6 +68,9 @@ async def _serve(arguments: argparse.Namespace, settings: Settings, log: Log) ->
         http_port=_given(arguments.http, defaults.http_port),
         smpp_port=_given(arguments.smpp, defaults.smpp_port),
         smtp_port=_given(arguments.smtp, defaults.smtp_port),
+        sms_http_port=_given(arguments.sms_http, defaults.sms_http_port),
+        gateway_port=_given(arguments.gateway, defaults.gateway_port),
+        webhook_port=_given(arguments.webhook, defaults.webhook_port),
         seed=arguments.seed,
         limits=SandboxLimits(history_max=defaults.history_max),
         log=log,
@@ -85,6 +90,9 @@ def _ready(box: Sandbox, as_json: bool) -> str:
             "http": box.http_port,
             "smpp": box.smpp_port,
             "smtp": box.smtp_port,
+            "sms-http": box.sms_http_port,
+            "gateway": box.gateway_port,
+            "webhook": box.webhook_port,
             "url": box.url,
         }
         return msgspec.json.encode(ready).decode() + "\n"
@@ -93,6 +101,9 @@ def _ready(box: Sandbox, as_json: bool) -> str:
         f"  Doors  {box.url}/sandbox\n"
         f"  SMPP   {box.host}:{box.smpp_port}  (system_id sandbox, password sandbox)\n"
         f"  SMTP   {box.host}:{box.smtp_port}  (user sandbox, password sandbox, or none)\n"
+        f"  Twilio's form  http://{box.host}:{box.sms_http_port}  ({ACCOUNT_SID}, token sandbox)\n"
+        f"  Gateway        http://{box.host}:{box.gateway_port}/gateway/json and /gateway/text\n"
+        f"  Webhooks       http://{box.host}:{box.webhook_port}/  (any path)\n"
     )
 
 
@@ -123,6 +134,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--http", type=_port, metavar="PORT", help="HTTP doors; 0: a free port")
     parser.add_argument("--smpp", type=_port, metavar="PORT", help="SMSC; 0: a free port")
     parser.add_argument("--smtp", type=_port, metavar="PORT", help="mail server; 0: a free port")
+    parser.add_argument("--sms-http", type=_port, metavar="PORT", help="Twilio's form; 0: free")
+    parser.add_argument("--gateway", type=_port, metavar="PORT", help="HTTP gateway; 0: free")
+    parser.add_argument("--webhook", type=_port, metavar="PORT", help="webhooks; 0: a free port")
     parser.add_argument("--seed", type=int, help="seed of the behaviour's randomness")
     parser.add_argument("--json", action="store_true", help="print the ports as one JSON line")
     return parser

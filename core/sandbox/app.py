@@ -1,4 +1,4 @@
-"""The whole sandbox in one process: two providers, their history, and the HTTP doors.
+"""The whole sandbox in one process: its providers, their history, and the HTTP doors.
 
 `async with Sandbox.start(folder) as box:` gives a running one, for tests; `python -m core.sandbox`
 runs it as a program. A data folder belongs to one sandbox at a time; a second one is told so. What
@@ -20,19 +20,33 @@ from aiohttp import web
 from core.clock import Clock, SystemClock
 from core.contract.log import Log, silent
 from core.contract.problems import problem
-from core.sandbox import doors, mail_server, smsc, smsc_session, smtp_auth
+from core.sandbox import (
+    doors,
+    gateway,
+    mail_server,
+    sms_http,
+    smsc,
+    smsc_session,
+    smtp_auth,
+    webhook_sink,
+)
 from core.sandbox.behaviour import Behaviour, merge
 from core.sandbox.certificate import tls_context
 from core.sandbox.doors import ProviderInfo
 from core.sandbox.gate import Gate, Peer
+from core.sandbox.gateway import GatewayDouble
 from core.sandbox.history import History
+from core.sandbox.http_double import SECRET, HttpDouble
 from core.sandbox.journal import Journal
 from core.sandbox.limits import SandboxLimits
 from core.sandbox.mail_server import MailServer
+from core.sandbox.sms_http import SmsHttpDouble
 from core.sandbox.smsc import Smsc
 from core.sandbox.smtp_session import SmtpSession
+from core.sandbox.webhook_sink import WebhookSink
 
 _SHUTDOWN_S = 1.0
+_Server = Smsc | MailServer | HttpDouble
 
 
 class FolderInUseError(RuntimeError):
@@ -47,7 +61,7 @@ class FolderInUseError(RuntimeError):
 class _Provider:
     """One provider: where it listens, and the server behind it."""
 
-    def __init__(self, gate: Gate, server: Smsc | MailServer) -> None:
+    def __init__(self, gate: Gate, server: _Server) -> None:
         self.gate = gate
         self.server = server
 
@@ -74,6 +88,9 @@ class Sandbox:
         http_port: int = 0,
         smpp_port: int = 0,
         smtp_port: int = 0,
+        sms_http_port: int = 0,
+        gateway_port: int = 0,
+        webhook_port: int = 0,
         seed: int | None = None,
         limits: SandboxLimits | None = None,
         log: Log | None = None,
@@ -89,6 +106,10 @@ class Sandbox:
             clock = clock or SystemClock()
             box._open_smsc(smpp_port, clock, Random(seed))
             box._open_mail(smtp_port, clock, Random(seed))
+            shared = (box.history, box.limits, clock, Random(seed), box.log)
+            box._open_http(SmsHttpDouble(*shared), sms_http_port)
+            box._open_http(GatewayDouble(*shared), gateway_port)
+            box._open_http(WebhookSink(*shared), webhook_port)
             await box._open_doors(http_port)
             yield box
         finally:
@@ -110,11 +131,32 @@ class Sandbox:
         """Where the mail server listens."""
         return self._providers[mail_server.PROVIDER].gate.port
 
+    @property
+    def sms_http_port(self) -> int:
+        """Where the provider in Twilio's form listens."""
+        return self._providers[sms_http.PROVIDER].gate.port
+
+    @property
+    def gateway_port(self) -> int:
+        """Where the gateway listens."""
+        return self._providers[gateway.PROVIDER].gate.port
+
+    @property
+    def webhook_port(self) -> int:
+        """Where the webhook endpoint listens."""
+        return self._providers[webhook_sink.PROVIDER].gate.port
+
     def providers(self) -> list[ProviderInfo]:
         """What a user has to know to talk to each provider."""
         smpp = (smsc.WIRE, smsc_session.SYSTEM_ID, smsc_session.PASSWORD)
         smtp = (mail_server.WIRE, smtp_auth.USER, smtp_auth.PASSWORD)
-        told = {smsc.PROVIDER: smpp, mail_server.PROVIDER: smtp}
+        told = {
+            smsc.PROVIDER: smpp,
+            mail_server.PROVIDER: smtp,
+            sms_http.PROVIDER: (sms_http.WIRE, sms_http.ACCOUNT_SID, SECRET),
+            gateway.PROVIDER: (gateway.WIRE, SECRET, SECRET),
+            webhook_sink.PROVIDER: (webhook_sink.WIRE, "", ""),
+        }
         infos = []
         for name, provider in self._providers.items():
             wire, user, password = told[name]
@@ -133,7 +175,7 @@ class Sandbox:
 
     def restore(self, provider: str) -> Behaviour:
         """Back to a good day."""
-        return self._set(provider, Behaviour())
+        return self._set(provider, type(self.behaviour(provider))())
 
     def _set(self, provider: str, behaviour: Behaviour) -> Behaviour:
         found = self._find(provider)
@@ -149,7 +191,7 @@ class Sandbox:
         found = self._providers.get(provider)
         if found is None:
             names = list(self._providers)
-            detail = f"There is no provider {provider!r}; there are {' and '.join(names)}."
+            detail = f"There is no provider {provider!r}; there are: {', '.join(names)}."
             raise problem("not_found", detail, providers=names)
         return found
 
@@ -179,9 +221,11 @@ class Sandbox:
         provider = mail_server.PROVIDER
         self._open(provider, server, port, lambda gate: SmtpSession(gate, server, tls))
 
-    def _open(
-        self, name: str, server: Smsc | MailServer, port: int, session: Callable[[Gate], Peer]
-    ) -> None:
+    def _open_http(self, server: HttpDouble, port: int) -> None:
+        self._stack.push_async_callback(server.close)
+        self._open(server.provider, server, port, server.session)
+
+    def _open(self, name: str, server: _Server, port: int, session: Callable[[Gate], Peer]) -> None:
         gate = Gate(self.host, port, session, self.limits.connections_max, self.log)
         self._stack.push_async_callback(gate.close)
         self._providers[name] = _Provider(gate, server)

@@ -7,7 +7,7 @@ decide about one call with the source of randomness that they are given.
 
 import math
 from random import Random
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -19,6 +19,7 @@ RefuseAs = Literal["throttled", "temporary", "permanent", "invalid_target", "acc
 After = Literal["accepted", "reset", "hang"]
 IdNotation = Literal["same", "hex", "dec_in_receipt", "hex_in_receipt", "case", "zeros"]
 
+B = TypeVar("B", bound="Behaviour")
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 Millis = Annotated[int, Meta(ge=0, le=86_400_000)]
 LatencyMs = Annotated[float, Meta(ge=0.0, le=600_000.0)]
@@ -39,6 +40,13 @@ _HINTS = {
     "/receipt/early": _SHARE,
     "/receipt/twice": _SHARE,
     "/receipt/fail": _SHARE,
+    "/receipt/out_of_order": _SHARE,
+    "/receipt/unknown_status": _SHARE,
+    "/receipt/read": _SHARE,
+    "/receipt/wrong_signature": _SHARE,
+    "/error_in_200": _SHARE,
+    "/redirect": _SHARE,
+    "/slow_drip": _SHARE,
     "/receipt/delay_ms": "Write a whole number of milliseconds from 0 to 86400000 (a day).",
 }
 
@@ -80,19 +88,19 @@ class ReceiptPlan(Struct, frozen=True, gc=False):
     failed: bool
 
 
-def merge(current: Behaviour, body: bytes) -> Behaviour:
+def merge(current: B, body: bytes) -> B:
     """The behaviour after a PUT: keys that it names replace, all others stay. Raises ProblemError.
 
     Named is what stands in the body, also inside `refuse` and `receipt`.
     """
     try:
-        decode_json(body, Behaviour, max_depth=_DEPTH_MAX)
+        decode_json(body, type(current), max_depth=_DEPTH_MAX)
     except ProblemError as refused:
         refused.errors = [_with_our_hint(error) for error in refused.errors]
         raise
     merged = msgspec.to_builtins(current)
     _put_over(merged, msgspec.json.decode(body))
-    behaviour = msgspec.convert(merged, Behaviour)
+    behaviour = msgspec.convert(merged, type(current))
     median, p99 = behaviour.latency_ms
     if median > p99:
         detail = f"p50 ({median:g}) is more than p99 ({p99:g})"

@@ -21,11 +21,12 @@ _STRIDE = 64
 _CHUNK = 256 << 10
 
 
-class Entry(Struct, frozen=True, gc=False):
+class Entry(Struct, frozen=True, gc=False, omit_defaults=True):
     """One call that reached a provider. `effective`: it had its effect, the recipient gets it.
 
     Of a call that is answered with an error the effect is missing; of one after which the
     connection was reset or fell silent it is there. What a receipt says later is not told here.
+    `signature` is what a webhook's is worth, left out where nobody asked for that.
     """
 
     at: str
@@ -36,6 +37,7 @@ class Entry(Struct, frozen=True, gc=False):
     outcome: str
     effective: bool
     ref: str | None
+    signature: str = ""
 
 
 class _Segment:

@@ -52,5 +52,19 @@ class SandboxLimits(Struct, frozen=True):
     """Recipients of one e-mail; 452 beyond it."""
     command_bytes_max: int = 4_096
     """Length of one SMTP command line."""
+    http_body_bytes_max: int = 64 << 10
+    """Body of one request to a provider that is called by HTTP; 413 beyond it."""
+    callbacks_max: int = 20_000
+    """Messages with callbacks still to be sent; past it new ones are refused as throttled."""
+    callback_connections_max: int = 64
+    """Callbacks under way at once."""
+    callback_timeout_ms: int = 15_000
+    """A callback not answered by then is repeated."""
+    callback_repeat_ms: int = 1_000
+    """First pause before a callback is repeated that was answered 5xx or not at all; it doubles."""
+    callback_repeat_max_ms: int = 30_000
+    """Longest such pause."""
+    callback_tries_max: int = 10
+    """A callback sent so often without a good answer is given up."""
     request_bytes_max: int = 64 << 10
     """Body of one request to the HTTP doors."""

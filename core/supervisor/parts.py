@@ -44,6 +44,9 @@ def sandbox_ports(settings: Settings) -> list[tuple[str, int]]:
         ("sandbox-http", sandbox.http_port),
         ("sandbox-smpp", sandbox.smpp_port),
         ("sandbox-smtp", sandbox.smtp_port),
+        ("sandbox-sms-http", sandbox.sms_http_port),
+        ("sandbox-gateway", sandbox.gateway_port),
+        ("sandbox-webhook", sandbox.webhook_port),
     ]
 
 
@@ -139,7 +142,7 @@ def sandbox_part(
     """The sandbox, which lives beside the regions."""
     command = settings.supervisor.sandbox_command or [sys.executable, "-m", "core.sandbox"]
     arguments = ["--data", str(folder.path / "sandbox")]
-    for wire in ("http", "smpp", "smtp"):
+    for wire in ("http", "smpp", "smtp", "sms-http", "gateway", "webhook"):
         arguments += [f"--{wire}", str(ports[f"sandbox-{wire}"])]
     url = f"http://{reach(settings.sandbox.host)}:{ports['sandbox-http']}"
     return PartSpec(

@@ -33,6 +33,8 @@ from sync.store.port import StoreError
 KEYS_FILE = "keys.json"
 TENANT = "default"
 REFERENCE_TLV = 0x1400  # of the sandbox's SMSC
+ADDRESS = ("host", "port", "base_url", "callback_url")  # what moves with the sandbox
+SMS_HTTP_PRIORITY = 200  # after the SMSC
 
 DEMO_TEMPLATES = (
     TemplateIn(
@@ -86,8 +88,11 @@ async def seed(
     sandbox: tuple[str, Mapping[str, int]] | None,
     environ: Mapping[str, str],
     warn: Callable[[str], None],
+    edge_url: str = "",
 ) -> None:
     """Register the keys, the templates, and the sandbox (its host and ports) as provider.
+
+    The sandbox's providers that call back are told to do so at `edge_url`.
 
     Raises FolderError when the configuration's store fails.
     """
@@ -104,7 +109,7 @@ async def seed(
                 await TemplateStore(entities).put(TENANT, template, 0)
         if sandbox is not None:
             store = Accounts(entities, load_vault(environ.get(VARIABLE), vault_key))
-            for account in sandbox_accounts(*sandbox):
+            for account in sandbox_accounts(*sandbox, edge_url):
                 await _keep_account(entities, store, priced(account), warn)
             await keep_policy(entities, PolicyStore(entities, store))
     except (StoreError, ValueError) as error:
@@ -113,8 +118,8 @@ async def seed(
         await entities.close()
 
 
-def sandbox_accounts(host: str, ports: Mapping[str, int]) -> list[ProviderIn]:
-    """The sandbox's two providers as accounts."""
+def sandbox_accounts(host: str, ports: Mapping[str, int], edge_url: str) -> list[ProviderIn]:
+    """The sandbox's providers as accounts."""
     smpp: dict[str, Any] = {
         "host": host,
         "port": ports["sandbox-smpp"],
@@ -131,6 +136,13 @@ def sandbox_accounts(host: str, ports: Mapping[str, int]) -> list[ProviderIn]:
         "from_address": "goutong@example.com",
         "from_name": "GouTong",
     }
+    sms_http: dict[str, Any] = {
+        "base_url": f"http://{host}:{ports['sandbox-sms-http']}",
+        "account_sid": "ACsandbox",
+        "from": "GouTong",
+        "callback_url": f"{edge_url}/v1/receipts/sandbox-sms-http" if edge_url else "",
+        "allow_http": True,
+    }
     return [
         ProviderIn(
             id="sandbox-smsc",
@@ -139,7 +151,22 @@ def sandbox_accounts(host: str, ports: Mapping[str, int]) -> list[ProviderIn]:
             settings=smpp,
             secrets={"password": "sandbox"},
         ),
+        ProviderIn(
+            id="sandbox-sms-http",
+            wire="sms_http",
+            channel="sms",
+            settings=sms_http,
+            secrets={"auth_token": "sandbox"},
+            priority=SMS_HTTP_PRIORITY,
+        ),
         ProviderIn(id="sandbox-smtp", wire="smtp", channel="email", settings=smtp),
+        # The sandbox is on this machine: its own address is open, other private ones are not.
+        ProviderIn(
+            id="sandbox-webhook",
+            wire="webhook",
+            channel="webhook",
+            settings={"allow_networks": ["127.0.0.0/8", "::1/128"], "ports": []},
+        ),
     ]
 
 
@@ -154,7 +181,7 @@ async def _keep_account(
         found = await store.get(wanted.id)
         if found is None or found.account.wire != wanted.wire:
             return
-        address = {name: wanted.settings[name] for name in ("host", "port")}
+        address = {name: wanted.settings[name] for name in ADDRESS if name in wanted.settings}
         if address.items() <= found.account.settings.items():
             return
         wanted = ProviderIn(

@@ -57,10 +57,13 @@ async def prepare(
     ports: dict[str, int] = {}
     notices: list[str] = []
     if settings.supervisor.sandbox:
-        ports, notices = keep_ports(folder, sandbox_ports(settings), random.SystemRandom())
+        # The sandbox's callbacks go to the edge, so its port is settled here too.
+        wanted = [*sandbox_ports(settings), ("edge", settings.supervisor.edge_port)]
+        ports, notices = keep_ports(folder, wanted, random.SystemRandom())
     keys = keys_of(folder)
     sandbox = (reach(settings.sandbox.host), ports) if ports else None
-    await seed(folder, keys, sandbox, environ, notices.append)
+    edge_url = f"http://{reach(settings.edge.host)}:{ports['edge']}" if ports else ""
+    await seed(folder, keys, sandbox, environ, notices.append, edge_url)
     return Site(
         settings=settings,
         folder=folder,

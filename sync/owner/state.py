@@ -42,6 +42,24 @@ class Phase(IntEnum):
     FOLLOWING = 14  # the next message of its chain is being written
 
 
+class Why:
+    """Why messages wait, for people: one for all that wait for the same thing."""
+
+    __slots__ = ("text",)
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __bool__(self) -> bool:
+        return bool(self.text)
+
+
+NOTHING = Why()  # waits for nothing that anybody told; never written to
+
+
 class Msg:
     """One message in memory. `accept` is the place of the copy that counts."""
 
@@ -89,7 +107,7 @@ class Msg:
         self.phase = Phase.LOOKUP
         self.state: State = "accepted"
         self.reason = ""
-        self.why = ""  # why it waits, for people
+        self.why = NOTHING
         self.fixed = False
         self.followed = False  # the next message of its chain stands
         self.told: tuple[str, ...] = ()  # what the shell told others of it, for the shell alone
@@ -270,6 +288,7 @@ __all__ = [
     "ReadEventsAgain",
     "Refused",
     "Revive",
+    "Why",
     "WriteByIds",
     "WriteEffect",
     "WriteOpen",

@@ -10,6 +10,7 @@ from array import array
 from collections.abc import Callable
 from typing import cast
 
+from core.bench.lean.awaited import Awaited
 from core.bench.lean.goal import Goal
 
 DIGITS = 8  # the width of the number that is patched into each request
@@ -43,15 +44,18 @@ class Load:
 
     __slots__ = (
         "accepted",
+        "awaited",
         "closed",
         "end",
         "first_at",
         "first_refusal",
+        "good",
         "head",
         "last_at",
         "latencies_s",
         "next",
         "now",
+        "pause",
         "refused",
         "tail",
     )
@@ -64,7 +68,13 @@ class Load:
         *,
         accepted: Goal,
         now: Callable[[], float],
+        good: bytes = b"202",
+        awaited: Awaited | None = None,
+        pause: Callable[[Callable[[], None]], object] | None = None,
     ) -> None:
+        self.good = good
+        self.awaited = awaited
+        self.pause = pause
         self.head = head
         self.tail = tail
         self.next = numbers.start
@@ -79,7 +89,7 @@ class Load:
         self.closed = 0
 
     def refuse(self, answer: bytes) -> None:
-        """Count an answer that is not 202 and keep the first one for the report."""
+        """Count an answer that is not the good one and keep the first one for the report."""
         status = answer[9:12].decode("latin-1")
         self.refused[status] = self.refused.get(status, 0) + 1
         if not self.first_refusal:
@@ -89,12 +99,13 @@ class Load:
 class Caller(asyncio.Protocol):
     """One kept connection with one request under way."""
 
-    __slots__ = ("_load", "_rest", "_sent_at", "_transport", "failed")
+    __slots__ = ("_closed", "_load", "_rest", "_sent_at", "_transport", "failed")
 
     def __init__(self, load: Load, failed: Callable[[Exception], None]) -> None:
         self._load = load
         self._rest = b""
         self._sent_at = 0.0
+        self._closed = False
         self._transport: asyncio.Transport | None = None
         self.failed = failed
 
@@ -105,13 +116,15 @@ class Caller(asyncio.Protocol):
         """Send the next request, if one is left."""
         load = self._load
         number = load.next
-        if number >= load.end:
+        if number >= load.end or self._closed:
             self._sent_at = 0.0
             return
         load.next = number + 1
         self._sent_at = sent_at = load.now()
         if not load.first_at:
             load.first_at = sent_at
+        if load.awaited is not None:
+            load.awaited.sent(number, sent_at)
         assert self._transport is not None
         self._transport.write(b"%b%08d%b" % (load.head, number, load.tail))
 
@@ -129,12 +142,16 @@ class Caller(asyncio.Protocol):
         self._rest = data[length:] if length < len(data) else b""
         load = self._load
         load.last_at = load.now()
-        if data[9:12] == b"202":
+        if data[9:12] == load.good:
             load.latencies_s.append(load.last_at - self._sent_at)
             load.accepted.hit()
         else:
             load.refuse(data)
-        self.go()
+        if load.pause is None:
+            self.go()
+        else:
+            self._sent_at = 0.0
+            load.pause(self.go)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._load.closed += 1
@@ -145,6 +162,7 @@ class Caller(asyncio.Protocol):
 
     def close(self) -> None:
         """End the connection; the run is over."""
+        self._closed = True
         self._sent_at = 0.0
         if self._transport is not None:
             self._transport.close()

@@ -11,16 +11,20 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
+from typing import get_args
 
 import msgspec
 from msgspec import Struct
 
+from core.bench.lean.awaited import Awaited
 from core.bench.lean.goal import Goal
+from core.bench.lean.hooks import HookSink, HookTally
 from core.bench.lean.http import CallbackSink, Caller, Load
 from core.bench.lean.link import LinkCaller
 from core.bench.lean.smpp import Smsc, SmscConnection
 from core.bench.lean.smtp import SmtpSession, SmtpTally
-from core.bench.lean.wire import Armed, Ports, RunResult, RunSpec
+from core.bench.lean.wire import Armed, Goals, Ports, RunResult, RunSpec
 
 HOST = "127.0.0.1"
 
@@ -44,18 +48,20 @@ class LeanService:
     def __init__(self, loop: asyncio.AbstractEventLoop, first_id: int) -> None:
         self._loop = loop
         now = time.perf_counter
-        self._goals = {name: Goal(now) for name in ("accepted", "receipts", "callbacks", "mails")}
+        self._goals = {name: Goal(now) for name in get_args(Goals)}
         self._smsc = Smsc(self._goals["receipts"], first_id, now, loop.call_later)
         self._smtp = SmtpTally(self._goals["mails"])
+        self._hooks = HookTally(self._goals["hooks"])
         self._servers: list[asyncio.Server] = []
 
     async def listen(self, pid: int) -> Ports:
-        """Open the three listeners on free ports."""
+        """Open the listeners on free ports."""
         return Ports(
             pid,
             await self._serve(lambda: SmscConnection(self._smsc)),
             await self._serve(lambda: SmtpSession(self._smtp)),
             await self._serve(lambda: CallbackSink(self._goals["callbacks"])),
+            await self._serve(lambda: HookSink(self._hooks)),
         )
 
     async def _serve(self, make: Callable[[], asyncio.Protocol]) -> int:
@@ -72,14 +78,21 @@ class LeanService:
         """Carry out one run; `armed` is called when the counters are set."""
         for name, goal in self._goals.items():
             goal.aim(spec.count if name == spec.target else 0)
-        self._smsc.begin(spec.receipt_delay_ms / 1_000)
+        awaited = None
+        if spec.target == "awaited":
+            awaited = Awaited(spec.recipient, self._goals["awaited"])
+        self._smsc.begin(spec.receipt_delay_ms / 1_000, awaited)
         self._smtp.begin()
+        self._hooks.begin()
         load = Load(
             spec.head.encode(),
             spec.tail.encode(),
             range(spec.first, spec.first + spec.count),
             accepted=self._goals["accepted"],
             now=time.perf_counter,
+            good=spec.good.encode(),
+            awaited=awaited,
+            pause=partial(self._loop.call_later, spec.pause_ms / 1_000) if spec.pause_ms else None,
         )
         gc.collect()
         gc.disable()
@@ -137,6 +150,7 @@ class LeanService:
         goals = self._goals
         begin = load.first_at
         latencies = sorted(load.latencies_s)
+        took = sorted(load.awaited.took_s if load.awaited else ())
         reached_at = goals[spec.target].reached_at
         return RunResult(
             accepted=goals["accepted"].count,
@@ -156,6 +170,10 @@ class LeanService:
             accept_p99_ms=quantile_ms(latencies, 0.99),
             cpu_s=used_s,
             error=error,
+            hooks=goals["hooks"].count,
+            hook_calls=self._hooks.calls,
+            arrived_p50_ms=quantile_ms(took, 0.5),
+            arrived_p99_ms=quantile_ms(took, 0.99),
         )
 
 

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import cast
 
+from core.bench.lean.awaited import Awaited
 from core.bench.lean.goal import Goal
 
 HEADER = struct.Struct(">IIII")
@@ -69,6 +70,7 @@ class Smsc:
         "_due",
         "_ticking",
         "acked",
+        "awaited",
         "call_later",
         "destinations",
         "next_id",
@@ -86,6 +88,7 @@ class Smsc:
         call_later: Callable[[float, Callable[[], None]], object],
     ) -> None:
         self.acked = acked
+        self.awaited: Awaited | None = None
         self.next_id = first_id
         self.receipt_delay_s = 0.05
         self.submits = 0
@@ -96,8 +99,9 @@ class Smsc:
         self._due: deque[tuple[float, SmscConnection, int, bytes, bytes]] = deque()
         self._ticking = False
 
-    def begin(self, receipt_delay_s: float) -> None:
+    def begin(self, receipt_delay_s: float, awaited: Awaited | None = None) -> None:
         """Forget the counts of the last run; receipts still due are not forgotten."""
+        self.awaited = awaited
         self.receipt_delay_s = receipt_delay_s
         self.submits = 0
         self.refused = 0
@@ -190,6 +194,8 @@ class SmscConnection(asyncio.Protocol):
         smsc.next_id = number + 1
         smsc.submits += 1
         smsc.destinations.add(to)
+        if smsc.awaited is not None:
+            smsc.awaited.arrived(to, smsc.now())
         self._out.append(submit_answer(sequence, number))
         if wants_receipt:
             due = smsc.now() + smsc.receipt_delay_s

@@ -7,7 +7,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-Goals = Literal["accepted", "receipts", "callbacks", "mails"]
+Goals = Literal["accepted", "awaited", "receipts", "callbacks", "mails", "hooks"]
 
 
 class Ports(Struct, frozen=True):
@@ -17,6 +17,7 @@ class Ports(Struct, frozen=True):
     smsc: int
     smtp: int
     callbacks: int
+    hooks: int
 
 
 class RunSpec(Struct, frozen=True):
@@ -25,6 +26,9 @@ class RunSpec(Struct, frozen=True):
     `link_secret` not empty: the requests go over a core's framed link with `depth` calls under way
     on each connection, head and tail make a JSON body instead of an HTTP request, and `recipient`
     is the recipient's address without the number. `host` empty: no load, only count what comes.
+    `good` is the status that takes a request.
+    Each connection waits `pause_ms` after an answer. The goal "awaited" counts the run's own
+    numbers at the SMSC, where they arrive as `recipient` and the number, and times them.
     """
 
     target: Goals
@@ -42,6 +46,8 @@ class RunSpec(Struct, frozen=True):
     recipient: str = ""
     country: str = "GB"
     depth: int = 1
+    good: str = "202"
+    pause_ms: int = 0
 
 
 class Armed(Struct, frozen=True, tag=True):
@@ -71,3 +77,7 @@ class RunResult(Struct, frozen=True):
     accept_p99_ms: float
     cpu_s: float
     error: str = ""
+    hooks: int = 0
+    hook_calls: int = 0
+    arrived_p50_ms: float = 0.0
+    arrived_p99_ms: float = 0.0

@@ -51,6 +51,9 @@ class CoreSettings(Section, frozen=True):
     receipt_buckets_back: Annotated[
         Positive, doc("How many times ten minutes back an unknown provider id is looked for.")
     ] = 36
+    callback_wait_ms: Annotated[
+        Positive, doc("A provider's callback whose receipts are not journaled by then gets 503.")
+    ] = 5000
     answered_keys_max: Annotated[
         Positive, doc("Answers by Idempotency-Key kept in memory; the store has all.")
     ] = 20_000

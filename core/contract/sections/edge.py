@@ -72,6 +72,21 @@ class EdgeSettings(Section, frozen=True):
     key_poll_ms: Annotated[Positive, doc("How often changed keys are asked for.")] = 300
     key_lookup_timeout_ms: Annotated[Positive, doc("Asking a core for a key.")] = 2000
     key_lookups_max: Annotated[Positive, doc("Look-ups of keys under way at once.")] = 64
+    callback_body_bytes_max: Annotated[
+        Positive, doc("Longest body of a provider's callback; longer: 413.")
+    ] = 262_144
+    callback_bytes_held_max: Annotated[
+        Positive, doc("Bodies of callbacks held at once; more get 503.")
+    ] = 8_388_608
+    callback_accounts_max: Annotated[
+        Positive, doc("Accounts remembered as there, or as not there, for callbacks.")
+    ] = 1000
+    callback_unknown_ms: Annotated[
+        Positive, doc("How long an account that is not there is answered 404 without asking.")
+    ] = 2000
+    callback_unknown_per_s: Annotated[
+        Positive, doc("Names of accounts never seen that are asked for, a second; more get 503.")
+    ] = 20
     proxy_timeout_ms: Annotated[Positive, doc("A call passed on to a core, whole.")] = 10_000
     proxy_connections_max: Annotated[Positive, doc("Kept connections to the cores' HTTP.")] = 256
     proxy_body_bytes_max: Annotated[Positive, doc("Longest body passed on, either way.")] = (

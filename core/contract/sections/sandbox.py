@@ -6,7 +6,7 @@ from core.contract.sections.kinds import PortNumber, Positive, Section, doc
 
 
 class SandboxSettings(Section, frozen=True):
-    """An SMSC and an SMTP server on this machine, with a history of what reached them."""
+    """Providers on this machine that send nothing, with a history of what reached them."""
 
     host: Annotated[str, doc("Address to listen on.")] = "127.0.0.1"
     http_port: Annotated[
@@ -14,4 +14,9 @@ class SandboxSettings(Section, frozen=True):
     ] = 0
     smpp_port: Annotated[PortNumber, doc("Port of the SMSC; 0: a free one.")] = 0
     smtp_port: Annotated[PortNumber, doc("Port of the SMTP server; 0: a free one.")] = 0
+    sms_http_port: Annotated[
+        PortNumber, doc("Port of the provider in Twilio's form; 0: a free one.")
+    ] = 0
+    gateway_port: Annotated[PortNumber, doc("Port of the HTTP gateway; 0: a free one.")] = 0
+    webhook_port: Annotated[PortNumber, doc("Port of the webhook endpoint; 0: a free one.")] = 0
     history_max: Annotated[Positive, doc("Entries of the history kept on disk.")] = 1_000_000

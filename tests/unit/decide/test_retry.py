@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.decide.retry import MAY_PASS, Rules, after_refusal
+from core.decide.retry import (
+    MAY_PASS,
+    STANDARD_WEBHOOKS_MS,
+    Rules,
+    after_refusal,
+    rules_of,
+)
 
 RULES = Rules(500, 300_000, 0.2)
 kinds = st.sampled_from(sorted(MAY_PASS | {"permanent", "invalid_target"}))
@@ -61,3 +67,31 @@ def test_what_may_pass_is_tried_until_the_message_expires() -> None:
 
 def test_a_withdrawn_call_is_no_attempt_that_counts() -> None:
     assert after_refusal("withdrawn", 10_000, 0, False, RULES, 0).what == "again"
+
+
+# Events for tenants' webhook endpoints
+
+
+def test_an_event_has_the_schedule_of_standard_webhooks_and_then_ends() -> None:
+    rules = rules_of("webhook", "event", RULES)
+    pauses = []
+    while (what := after_refusal("retryable", len(pauses), 0, False, rules, 0)).what == "again":
+        pauses.append(what.wait_ms // 1000)
+    hours = [2, 5, 10, 14, 20, 24]
+    assert pauses == [5, 300, 1800, *(each * 3600 for each in hours)]
+    assert (what.what, what.reason) == ("end", "temporary")
+
+
+@given(st.integers(0, 8), st.integers(0, 10**9), st.floats(0, 1, exclude_max=True))
+def test_an_endpoint_that_asks_for_a_longer_pause_has_it(
+    tries: int, wait_ms: int, chance: float
+) -> None:
+    rules = rules_of("webhook", "event", RULES)
+    what = after_refusal("throttled", tries, wait_ms, False, rules, chance)
+    assert what.wait_ms >= wait_ms
+    assert what.wait_ms >= STANDARD_WEBHOOKS_MS[tries] * (1 - RULES.jitter)
+
+
+def test_other_messages_keep_the_usual_rules() -> None:
+    assert rules_of("webhook", "", RULES) is RULES
+    assert rules_of("sms", "event", RULES) is RULES

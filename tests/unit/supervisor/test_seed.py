@@ -17,7 +17,8 @@ from core.tenants.keys import KeyService
 from core.tenants.vault import Vault, load_vault
 from sync.store.entities_sqlite import SQLiteEntities
 
-PORTS = {"sandbox-http": 1, "sandbox-smpp": 2, "sandbox-smtp": 3}
+PORTS = {"sandbox-http": 1, "sandbox-smpp": 2, "sandbox-smtp": 3, "sandbox-sms-http": 4}
+EDGE = "http://127.0.0.1:9"
 
 
 class Seeded:
@@ -30,7 +31,7 @@ class Seeded:
 
     async def again(self, ports: dict[str, int] | None = None, **environ: str) -> None:
         sandbox = ("127.0.0.1", ports or PORTS)
-        await seed(self.folder, keys_of(self.folder), sandbox, environ, self.notices.append)
+        await seed(self.folder, keys_of(self.folder), sandbox, environ, self.notices.append, EDGE)
 
     def accounts(self) -> Accounts:
         return Accounts(self.entities, load_vault(None, self.folder.path / "vault.key"))
@@ -64,12 +65,18 @@ async def test_keys_are_registered_with_their_scopes(seeded: Seeded) -> None:
 async def test_sandbox_is_an_account_of_each_channel(seeded: Seeded) -> None:
     await seeded.again()
     accounts = seeded.accounts()
-    smsc, smtp = [stored.account for stored in await accounts.list()]
+    sms_http, smsc, smtp, webhook = [stored.account for stored in await accounts.list()]
     assert (smsc.id, smsc.wire, smsc.channel) == ("sandbox-smsc", "smpp", "sms")
     assert smsc.settings["port"] == 2
     assert smsc.settings["reference_tlv"] == 0x1400
     assert (smsc.settings["window"], smsc.settings["connections"]) == (100, 2)
     assert (smtp.id, smtp.wire, smtp.channel) == ("sandbox-smtp", "smtp", "email")
+    assert (webhook.id, webhook.wire, webhook.channel) == ("sandbox-webhook", "webhook", "webhook")
+    assert webhook.settings == {"allow_networks": ["127.0.0.0/8", "::1/128"], "ports": []}
+    assert (sms_http.id, sms_http.wire, sms_http.channel) == ("sandbox-sms-http", "sms_http", "sms")
+    assert sms_http.settings["base_url"] == "http://127.0.0.1:4"
+    assert sms_http.settings["callback_url"] == f"{EDGE}/v1/receipts/sandbox-sms-http"
+    assert sms_http.priority > smsc.priority
     opened = accounts.open(smsc)
     assert opened.secrets == {"password": "sandbox"}  # type: ignore[union-attr]
     await seeded.entities.close()
@@ -159,8 +166,8 @@ async def test_what_was_deleted_stays_deleted(seeded: Seeded) -> None:
 
 async def test_unusable_vault_key_is_told_and_stops_nothing_else(seeded: Seeded) -> None:
     await seeded.again(GOUTONG_VAULT_KEY="no key")
-    assert len(seeded.notices) == 1
-    assert "sandbox-smsc" in seeded.notices[0]
+    told = [notice.split(" is not kept")[0] for notice in seeded.notices]
+    assert told == ["the account sandbox-smsc", "the account sandbox-sms-http"]
     assert await seeded.accounts().get("sandbox-smtp") is not None
     assert isinstance(load_vault(None, seeded.folder.path / "vault.key"), Vault)
     await seeded.entities.close()

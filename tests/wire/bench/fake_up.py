@@ -1,7 +1,7 @@
 """A stand-in for `goutong up --json`: the doors that the bench uses, with nothing behind them.
 
 One process that takes notifications over HTTP and over the framed link, holds them in memory while
-their account's port is closed, and sends them over SMPP or SMTP in the plainest way.
+their account's port is closed, and sends them over SMPP, SMTP or HTTP in the plainest way.
 """
 
 import asyncio
@@ -90,14 +90,37 @@ class Wire:
                 await reader.readline()
 
 
+class Hooks:
+    """Webhooks, one after another on one connection to the first one's host."""
+
+    def __init__(self) -> None:
+        self.queue: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
+        self.task = asyncio.create_task(self.call())
+
+    async def call(self) -> None:
+        url, text = await self.queue.get()
+        host, _, port = url.split("/")[2].partition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        while True:
+            body = json.dumps({"text": text}).encode()
+            writer.write(b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+            await reader.readuntil(b"\r\n\r\n")
+            _, text = await self.queue.get()
+
+
 class FakeUp:
     """The API, the internal HTTP and the link, all on the same few handlers."""
 
     def __init__(self) -> None:
         self.wires = {"smpp": Wire("smpp"), "smtp": Wire("smtp")}
+        self.hooks = Hooks()
 
     def take(self, body: bytes) -> None:
-        to = json.loads(body)["to"]
+        request = json.loads(body)
+        to = request["to"]
+        if "url" in to:
+            self.hooks.queue.put_nowait((to["url"], request["content"]["text"]))
+            return
         wire = self.wires["smpp" if "phone" in to else "smtp"]
         wire.queue.append(to.get("phone", "").lstrip("+") or to["email"])
         wire.pump()
@@ -113,7 +136,7 @@ class FakeUp:
             wire = "smpp" if name == "sandbox-smsc" else "smtp"
             return 200, {"id": name, "wire": wire, "channel": "sms", "settings": {}, "version": 1}
         account = json.loads(body)
-        if account["enabled"]:
+        if account["enabled"] and account["wire"] != "webhook":
             await self.wires[account["wire"]].use(account["settings"]["port"])
         return 200, {}
 

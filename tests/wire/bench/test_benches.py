@@ -75,6 +75,22 @@ def test_email_beside_aiosmtplib(capsys: pytest.CaptureFixture[str], tmp_path: P
     assert code == (1 if report["missed"] else 0)
 
 
+def test_webhook_alone(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code, report = bench(capsys, tmp_path, "webhook", "--no-peer")
+    assert code == 0
+    assert medians(report)["ours: whole cycle"] > 0
+    assert report["bounds"] == []
+
+
+@pytest.mark.needs("prometheus-alertmanager")
+def test_webhook_beside_alertmanager(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    _, report = bench(capsys, tmp_path, "webhook")
+    found = medians(report)
+    ratio = found["ours: whole cycle"] / found["alertmanager: whole cycle"]
+    assert [b["value"] for b in report["bounds"]] == pytest.approx([ratio, ratio])
+    assert "alertmanager: webhooks called more than once: 0" in report["notes"]
+
+
 def test_accept_edge_link_and_log_port(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     _, report = bench(capsys, tmp_path, "accept")
     found = medians(report)

@@ -37,8 +37,9 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
     running: list[Program] = []
 
     async def run(*more: str, like: Program | None = None) -> Program:
-        ports = like.ready if like else {"http": 0, "smpp": 0, "smtp": 0}
-        arguments = [f"--{wire}={ports[wire]}" for wire in ("http", "smpp", "smtp")]
+        ports = like.ready if like else {}
+        wires = ("http", "smpp", "smtp", "sms-http", "gateway", "webhook")
+        arguments = [f"--{wire}={ports.get(wire, 0)}" for wire in wires]
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
