@@ -1,9 +1,10 @@
 """An account whose provider is called by one HTTP request a message.
 
 What is written and what an answer means is the wire's affair (`Talk`); here is what such accounts
-have in common. There is no session to set up, so the account counts as up until a call cannot be
-connected: then it rests, for longer each time, and the next call alone tries whether the provider
-can be reached again. A provider that refuses the account itself takes it out until it is edited.
+have in common. There is no session to set up, so the account counts as up until a call finds no
+connection while no other call was answered. Then it rests, for longer each time, and the next
+call alone tries whether the provider can be reached again. A provider that refuses the account
+itself takes it out until it is edited.
 
 Addresses come from the operator and are called whatever network they are in.
 """
@@ -76,6 +77,7 @@ class HttpAccount:
         self._clock = clock
         self._pool: HttpPool | None = None
         self._resting: asyncio.TimerHandle | None = None
+        self._answers = 0
         self._failures = 0
         self._failure = ""
         self._fault = ""
@@ -128,9 +130,11 @@ class HttpAccount:
             self._later(call.done, Outcome("not_sent", detail=self.state()))
             return
 
+        answers = self._answers
+
         def done(result: HttpResult) -> None:
             outcome = self._outcome(call.message.ref, result)
-            self._learn(result, outcome)
+            self._learn(result, outcome, self._answers > answers)
             call.done(outcome)
 
         def late(result: HttpResult) -> None:
@@ -171,15 +175,17 @@ class HttpAccount:
         )
         return self._talk.outcome(ref, result.status, result.body, held_ms)
 
-    def _learn(self, result: HttpResult, outcome: Outcome) -> None:
+    def _learn(self, result: HttpResult, outcome: Outcome, others_answered: bool) -> None:
         """What a call says of the account itself."""
+        if isinstance(result, Answered):
+            self._answers += 1
+            if self._failures:
+                self._failures, self._failure = 0, ""
+                self._events.changed()
         if outcome.kind == "account_fault":
             self._take_out(outcome.detail or outcome.code)
-        elif isinstance(result, NotSent) and not self._stopping:
+        elif isinstance(result, NotSent) and not (self._stopping or others_answered):
             self._rest(result.detail)
-        elif isinstance(result, Answered) and self._failures:
-            self._failures, self._failure = 0, ""
-            self._events.changed()
 
     def _rest(self, why: str) -> None:
         """The provider cannot be reached. Calls that were under way together count as one try."""
@@ -216,5 +222,5 @@ def limits_of(place: HttpPlace) -> HttpLimits:
         timeout_ms=place.timeout_ms,
         connect_timeout_ms=place.connect_timeout_ms,
         body_bytes_max=place.answer_bytes_max,
-        late_ms=place.timeout_ms,
+        late_ms=place.late_answer_ms,
     )

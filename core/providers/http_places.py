@@ -28,6 +28,9 @@ class HttpPlace(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     timeout_ms: Millis = 30_000
     """For the whole answer: running out leaves the message in doubt."""
 
+    late_answer_ms: Millis = 60_000
+    """How long a connection is kept listening after `timeout_ms` for a late answer."""
+
     throttle_wait_ms: Millis = 1_000
     """The wait after a throttling answer that names none."""
 

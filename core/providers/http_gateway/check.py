@@ -128,8 +128,7 @@ def _answers(settings: HttpGatewaySettings) -> Iterator[FieldProblem]:
     if success.matches and success.pointer:
         hint = "Use `pointer` for JSON, `matches` for plain text."
         yield FieldProblem("/settings/success/matches", "an answer has one form", hint)
-    if success.matches.count(WANTED) > 1:
-        yield FieldProblem("/settings/success/matches", "{id} stands twice", "Leave one out.")
+    yield from _pattern("/settings/success/matches", success.matches)
     yield from _pointer("/settings/id/pointer", place.pointer)
     if place.matches and place.pointer:
         hint = "Use `pointer` for JSON, `matches` for plain text."
@@ -137,6 +136,8 @@ def _answers(settings: HttpGatewaySettings) -> Iterator[FieldProblem]:
     if place.matches and place.matches.count(WANTED) != 1:
         hint = 'Write for example `Success "{id}"`.'
         yield FieldProblem("/settings/id/matches", "{id} has to stand there once", hint)
+    else:
+        yield from _pattern("/settings/id/matches", place.matches)
     for name in ("code", "detail"):
         yield from _pointer(f"/settings/{name}", getattr(settings, name))
     for index, rule in enumerate(settings.errors):
@@ -156,8 +157,7 @@ def _rule(pointer: str, rule: ErrorRule) -> Iterator[FieldProblem]:
     if rule.wait_pointer and rule.class_ != "throttled":
         hint = "Leave it out, or use the class `throttled`."
         yield FieldProblem(f"{pointer}/wait_pointer", "nothing waits here", hint)
-    if rule.matches.count(WANTED) > 1:
-        yield FieldProblem(f"{pointer}/matches", "{id} stands twice", "Use `*` for any text.")
+    yield from _pattern(f"{pointer}/matches", rule.matches)
 
 
 def _callbacks(described: Callbacks, used: set[str]) -> Iterator[FieldProblem]:
@@ -189,6 +189,14 @@ def _template(pointer: str, text: str, used: set[str]) -> Iterator[FieldProblem]
         used |= check_template(text)
     except TemplateError as error:
         yield FieldProblem(pointer, str(error), _NAMES_HINT)
+
+
+def _pattern(pointer: str, text: str) -> Iterator[FieldProblem]:
+    if text.count(WANTED) > 1:
+        yield FieldProblem(pointer, "{id} stands twice", "Use `*` for any text.")
+    if "**" in text or f"*{WANTED}" in text:
+        detail = "nothing says where the text of `*` ends"
+        yield FieldProblem(pointer, detail, "Put what stands there behind the `*`.")
 
 
 def _pointer(pointer: str, text: str) -> Iterator[FieldProblem]:
