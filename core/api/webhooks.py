@@ -7,7 +7,6 @@ events: journaled, signed, repeated by the schedule, listed among the endpoint's
 import asyncio
 import secrets
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 import msgspec
 from aiohttp import web
@@ -22,6 +21,7 @@ from core.contract.pointers import FieldProblem
 from core.contract.problems import invalid, problem
 from core.contract.recipients import AddressError, normal_url
 from core.contract.sections.core import LimitsSettings
+from core.contract.times import rfc3339
 from core.contract.webhooks import (
     EndpointIn,
     EndpointOut,
@@ -121,7 +121,7 @@ class _Handlers:
         shard = shard_of(endpoint.tenant, endpoint.id, deps.shards)
         rnd = secrets.token_bytes(UNKEYED_RANDOM_BYTES)
         event_id = mint_unkeyed(deps.region, shard, now_ms // 60_000, rnd)
-        data = {"type": "webhook.test", "timestamp": _time(now_ms), "data": {"id": event_id}}
+        data = {"type": "webhook.test", "timestamp": rfc3339(now_ms), "data": {"id": event_id}}
         body = msgspec.json.encode(data)
         trace = caller_of(request, WEBHOOKS).trace
         message = event_message(endpoint.tenant, endpoint.id, event_id, shard, body, trace, now_ms)
@@ -156,7 +156,7 @@ class _Handlers:
             list(endpoint.events),
             endpoint.enabled,
             endpoint.description,
-            _time(endpoint.created_ms),
+            rfc3339(endpoint.created_ms),
             stored.version,
             sum(not one.until_ms or now_ms < one.until_ms for one in endpoint.secrets),
             endpoint.problem,
@@ -169,8 +169,3 @@ def _url(text: str) -> str:
         return normal_url(text)
     except AddressError as error:
         raise invalid([FieldProblem("/url", error.detail, error.hint)]) from None
-
-
-def _time(at_ms: int) -> str:
-    text = datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")
-    return text.replace("+00:00", "Z")

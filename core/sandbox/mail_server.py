@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from core.clock import Clock
 from core.contract.log import Log
+from core.contract.times import rfc3339
 from core.sandbox.behaviour import (
     After,
     Behaviour,
@@ -23,7 +24,6 @@ from core.sandbox.behaviour import (
 from core.sandbox.history import Entry, History
 from core.sandbox.limits import SandboxLimits
 from core.sandbox.mail_text import MailText, read_mail
-from core.sandbox.times import rfc3339
 
 PROVIDER = "sandbox-smtp"
 WIRE = "smtp"

@@ -6,13 +6,13 @@ asked to be sent, never of events.
 """
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any
 
 import msgspec
 
 from core.contract.ids import mint_derived
+from core.contract.times import rfc3339
 from core.contract.webhooks import EventType
 from core.engine.payload import Payload, encode_payload
 from core.webhooks.store import Endpoint
@@ -121,7 +121,7 @@ def _event(
     }
     before = {"parent": payload.parent, "resend_of": payload.resend_of}
     data |= {name: value for name, value in before.items() if value}
-    body = _json({"type": kind, "timestamp": _rfc3339(at_ms), "data": data})
+    body = _json({"type": kind, "timestamp": rfc3339(at_ms), "data": data})
     event_id = mint_derived(home, msg.shard, b"event", msg.id, endpoint_id, kind)
     return event_message(
         payload.tenant, endpoint_id, event_id, msg.shard, body, payload.trace, now_ms
@@ -143,8 +143,3 @@ def _since(msg: Msg, last_ms: int) -> int:
 
 def _reason(msg: Msg, kind: str) -> str:
     return msg.reason if kind == f"message.{msg.state}" else ""
-
-
-def _rfc3339(at_ms: int) -> str:
-    text = datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")
-    return text.replace("+00:00", "Z")
