@@ -41,7 +41,7 @@ from core.contract.frames import HelloOk
 from core.contract.ids import parse_id
 from core.contract.log import Log
 from core.contract.settings import Settings
-from core.decide.fair import LANES, TRANSACTIONAL
+from core.decide.fair import TRANSACTIONAL
 from core.decide.route import Candidate
 from core.engine.adapters import Workforce
 from core.engine.day_rights import DayRights
@@ -55,6 +55,8 @@ from core.policies.active import ActivePolicies
 from core.policies.store import PolicyStore
 from core.process import Process
 from core.providers.port import Outcome
+from core.status import status_of
+from core.telling import Telling
 from core.templates.render import Renderer
 from core.templates.store import TemplateStore
 from core.tenants.keys import KeyService
@@ -143,6 +145,16 @@ class Core:
         templates = TemplateStore(self.entities)
         self.renderer = Renderer(templates, self.settings.templates)
         service = Accounts(self.entities, vault)
+        self.telling = Telling(
+            self.engine,
+            self.entities,
+            self.feed,
+            vault,
+            self.settings,
+            self.clock,
+            self.process,
+            self.log,
+        )
         self.workforce = Workforce(
             service,
             self.engine.accounts,
@@ -228,6 +240,7 @@ class Core:
         route = route_api.RouteDeps(self._candidates, self.policies.serving, limits)
         self.web.add_routes(route_api.routes(route))
         self.web.add_routes(messages_api.routes(messages))
+        self.web.add_routes(self.telling.routes())
         self._make_asking(reader, keys, windows)
 
     def _make_asking(self, reader: Reader, keys: Keys, windows: Windows) -> None:
@@ -263,7 +276,8 @@ class Core:
             self.metrics, self.log, self.engine.owner, self.engine.dispatcher, self.engine.accounts
         )
         told.gauges(self.engine.lease_left_s, lambda: self.condition.free_bytes)
-        self.engine.shell.on_changed = told.changed
+        self.telling.then = told.changed
+        self.engine.shell.on_changed = self.telling.changed
         self.engine.shell.answers.on_answer = told.answered
         self.engine.receipts.on_receipt = told.receipt
         self.engine.logs.on_durable = told.durable
@@ -303,6 +317,7 @@ class Core:
         await self.link.start(host, self.arguments.link_port)
         await web.TCPSite(runner, host, self.arguments.http_port).start()
         await self.policies.load()
+        await self.telling.load()
         await self.workforce.load()
         spawn = self.process.spawn
         spawn(self.engine.ownership.renew_forever())
@@ -387,25 +402,11 @@ class Core:
 
     def status(self) -> dict[str, Any]:
         """How this core is, for people."""
-        return {
-            "role": "core",
-            "region": self.settings.region.name,
-            "index": self.arguments.index,
-            "pid": os.getpid(),
-            "incarnation": self.incarnation,
-            "ready": not self.condition.not_ready(),
-            "reason": self.condition.not_ready(),
-            "lease_left_ms": int(max(0.0, self.engine.lease_left_s()) * 1000),
-            "shards": len(self.engine.owner.shards),
-            "open": self.engine.owner.open_count,
-            "waiting": self.engine.dispatcher.waiting,
-            "calling": self.engine.dispatcher.calling,
-            "signals": self.signals.connected,
-            "disk_free_bytes": self.condition.free_bytes,
-            "waiting_by_class": {
-                name: self.engine.dispatcher.waiting_in(lane) for lane, name in enumerate(LANES)
-            },
-            "pressure": round(self.engine.pressure(), 3),
-            "accounts": {a.id: a.shown for a in self.engine.accounts.values()},
-            "log_rows": self.engine.logs.last_rows(),
-        }
+        return status_of(
+            self.settings.region.name,
+            self.arguments.index,
+            self.incarnation,
+            self.engine,
+            self.condition,
+            self.signals,
+        )

@@ -13,7 +13,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from core.api.internal_auth import caller_of
-from core.api.wire import answer, cut, expected_version, in_force, missing, page_asked, read_body
+from core.api.wire import answer, cut, expected_version, missing, page_asked, read_body
 from core.clock import Clock
 from core.contract.ids import UNKEYED_RANDOM_BYTES, mint_unkeyed, shard_of
 from core.contract.keys import WEBHOOKS
@@ -31,8 +31,8 @@ from core.contract.webhooks import (
 )
 from core.webhooks.events import event_message
 from core.webhooks.store import EndpointStore, StoredEndpoint
+from core.webhooks.table import Endpoints
 from sync.records import Message
-from sync.store.feed import EntityFeed
 
 STANDS_WITHIN_S = 5.0
 
@@ -41,7 +41,7 @@ class EndpointDeps(Struct, frozen=True):
     """What the handlers need. `accept` journals a message and calls back once it stands."""
 
     store: EndpointStore
-    feed: EntityFeed
+    endpoints: Endpoints
     clock: Clock
     region: str
     shards: int
@@ -109,7 +109,7 @@ class _Handlers:
         found = await self._find(request)
         expect = expected_version(request, found.version)
         await self._store.delete(found.endpoint.tenant, found.endpoint.id, expect)
-        await in_force(self._deps)
+        await self._deps.endpoints.refresh(found.endpoint.tenant, found.endpoint.id)
         return web.Response(status=204)
 
     async def test(self, request: web.Request) -> web.Response:
@@ -145,7 +145,7 @@ class _Handlers:
     async def _stored(self, stored: StoredEndpoint | None, status: int = 200) -> web.Response:
         if stored is None:
             raise problem("not_found", "The endpoint was deleted meanwhile.")
-        await in_force(self._deps)
+        await self._deps.endpoints.refresh(stored.endpoint.tenant, stored.endpoint.id)
         return answer(self._shown(stored), status, stored.version)
 
     def _shown(self, stored: StoredEndpoint) -> EndpointOut:

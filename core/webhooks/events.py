@@ -74,10 +74,11 @@ def event_message(
     trace: str,
     now_ms: int,
 ) -> Message:
-    """A message that carries `body` to an endpoint."""
+    """A message that carries `body` to an endpoint. Its `notification` is the event's id, which
+    stays when the message is sent again as a new one."""
     payload = Payload(
         tenant,
-        "",
+        event_id,
         "webhook",
         endpoint_id,
         "ZZ",

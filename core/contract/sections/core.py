@@ -101,6 +101,9 @@ class LimitsSettings(Section, frozen=True):
         Positive, doc("Requests waiting for their row; more get 503 overloaded.")
     ] = 20_000
     list_rows_max: Annotated[Positive, doc("Entries of one page of a list.")] = 200
+    webhooks_max: Annotated[
+        Positive, doc("Webhook endpoints of one tenant; each is told of each message.")
+    ] = 20
 
 
 class RetrySettings(Section, frozen=True):

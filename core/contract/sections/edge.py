@@ -10,6 +10,13 @@ class EdgeSettings(Section, frozen=True):
 
     host: Annotated[str, doc("Address to listen on.")] = "127.0.0.1"
     port: Annotated[PortNumber, doc("Port to listen on; 0: any free one.")] = 8080
+    public_url: Annotated[
+        str,
+        doc(
+            'Where recipients reach the edge, for links in messages; "": no links, '
+            "but under `goutong up` its address on this machine."
+        ),
+    ] = ""
     cores: Annotated[
         str,
         doc('This region\'s cores, "host:LINKPORT/HTTPPORT,..."; the argument --cores wins.'),
