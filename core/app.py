@@ -258,7 +258,7 @@ class Core:
             self.process,
             self.log,
         )
-        self.web.add_routes(self.asking.routes())
+        self.web.add_routes(self.asking.routes(self.telling.endpoint_store))
 
     def _make_receipts_door(self) -> None:
         receipts = ReceiptDeps(

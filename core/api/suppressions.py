@@ -67,7 +67,7 @@ class _Handlers:
         given = await read_body(request, SuppressionIn, self._deps.limits)
         address = _address(given.channel, given.address)
         at_ms = self._deps.clock.wall_ms()
-        entry = entry_of("manual", at_ms, only=given.classes, detail=given.detail)
+        entry = entry_of(given.reason, at_ms, only=given.classes, detail=given.detail)
         stored = await self._deps.suppressions.add(caller.tenant, given.channel, address, entry)
         return answer(_shown(stored), 201, stored.version)
 

@@ -39,7 +39,6 @@ class Follower:
     async def load(self) -> None:
         """Read everything now; raises StoreError."""
         async with self._one_at_a_time:
-            self._all = False
             await self._read_all()
 
     def changed(self, entity_id: str) -> None:
@@ -74,7 +73,12 @@ class Follower:
 
     async def _next(self) -> None:
         if self._all:
-            await self.load()
+            self._all = False
+            try:
+                await self.load()
+            except StoreError:
+                self._all = True
+                raise
             return
         entity_id = next(iter(self._changed))
         del self._changed[entity_id]
