@@ -8,7 +8,8 @@ from pathlib import Path
 
 import uvloop
 
-from core.app import Arguments, Core
+from core.app import Core
+from core.arguments import Arguments
 from core.contract.log import open_log
 from core.contract.settings import Settings, SettingsError, load
 from sync.store.port import StoreError
@@ -26,6 +27,7 @@ def main() -> int:
     parser.add_argument("--index", type=int, default=0)
     parser.add_argument("--http", type=int, required=True, help="port of the core's own HTTP")
     parser.add_argument("--link", type=int, required=True, help="port of the link to edges")
+    parser.add_argument("--bounce", type=int, help="port of bounces; else of the settings")
     given = parser.parse_args()
     environ = dict(os.environ)
     if given.region:
@@ -46,6 +48,7 @@ def main() -> int:
         given.link,
         secret,
         environ.get("GOUTONG_VAULT_KEY", ""),
+        settings.core.bounce_port if given.bounce is None else given.bounce,
     )
     return run(arguments, settings)
 

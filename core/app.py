@@ -10,12 +10,10 @@ import os
 import secrets
 import signal
 from collections.abc import Callable
-from pathlib import Path
 from random import Random
 from typing import Any
 
 from aiohttp import web
-from msgspec import Struct
 
 from core.accept.acceptor import Acceptor, Bounds, sweep_forever
 from core.accept.keys import Keys
@@ -34,15 +32,16 @@ from core.api.messages import MessageDeps
 from core.api.peers import Peers
 from core.api.receipts import ReceiptDeps
 from core.api.wire import ConfigDeps
+from core.arguments import Arguments
 from core.asking import Asking
+from core.bounces.service import Bounces
 from core.clock import SystemClock
 from core.condition import Condition
 from core.contract.frames import HelloOk
 from core.contract.ids import parse_id
 from core.contract.log import Log
 from core.contract.settings import Settings
-from core.decide.fair import TRANSACTIONAL
-from core.decide.route import Candidate
+from core.engine.account_facts import AccountFacts
 from core.engine.adapters import Workforce
 from core.engine.day_rights import DayRights
 from core.engine.engine import Engine, protection_of
@@ -67,17 +66,6 @@ from sync.store.feed import EntityFeed
 from sync.store.sqlite_journal import SQLiteJournal
 
 STOP_ADAPTERS_MS = 1000
-
-
-class Arguments(Struct, frozen=True):
-    """Where this process lives."""
-
-    data: Path
-    index: int
-    http_port: int
-    link_port: int
-    secret: str
-    vault_key: str
 
 
 class Core:
@@ -135,6 +123,7 @@ class Core:
             settings.store.disk_check_ms / 1000,
             lambda: self.engine.logs.trouble,
         )
+        self.facts = AccountFacts(self.engine.accounts, self.clock)
         self.accepted = Accepted(settings.core.accepted_places_max)
 
     def _make_config(self) -> None:
@@ -155,6 +144,8 @@ class Core:
             self.process,
             self.log,
         )
+        arm = self.engine.dispatcher.arm
+        for_rights = (self.entities, self.clock, self.log, self.process.spawn, arm)
         self.workforce = Workforce(
             service,
             self.engine.accounts,
@@ -165,9 +156,18 @@ class Core:
             self.process.spawn,
             self.settings.region,
             protection_of(self.settings),
-            self._day_rights,
+            lambda account_id, per_day: DayRights(account_id, per_day, *for_rights),
         )
         service.watch(self.feed, self.workforce.changed, self.workforce.reload_all)
+        self.bounces = Bounces(
+            self.settings,
+            service,
+            self.engine.receipts.received,
+            lambda account, kind: self.metrics.bounces.of(account, kind).add(),
+            self.log,
+            self.process.spawn,
+        )
+        self.bounces.watch(self.feed)
         self.policies = ActivePolicies(
             PolicyStore(self.entities, service), self.process.spawn, self.log
         )
@@ -180,7 +180,7 @@ class Core:
             templates,
             self.renderer,
             service,
-            self._account_state,
+            self.facts.state,
             self.settings.limits,
         )
 
@@ -217,7 +217,10 @@ class Core:
             self.log,
         )
         protocol = settings.protocol
-        windows = Windows({"sms": protocol.receipt_window_sms_s, "email": 0})
+        windows = Windows(
+            {"sms": protocol.receipt_window_sms_s, "email": protocol.receipt_window_email_s},
+            self.facts.is_silent,
+        )
         reader = Reader(
             self.engine.owner,
             self.engine.shell,
@@ -234,13 +237,12 @@ class Core:
         self.web = web.Application(middlewares=[middleware], client_max_size=limits.batch_bytes_max)
         self.web.add_routes(operations.routes(self.condition.not_ready, self.status, self.metrics))
         self.web.add_routes(keys_api.routes(self.config))
-        self.web.add_routes(templates_api.routes(self.config))
+        self.web.add_routes(templates_api.routes(self.config, self.facts.prices))
         self.web.add_routes(providers_api.routes(self.config))
         self.web.add_routes(policies_api.routes(self.config, self.policies.store))
-        route = route_api.RouteDeps(self._candidates, self.policies.serving, limits)
+        route = route_api.RouteDeps(self.facts.candidates, self.policies.serving, limits)
         self.web.add_routes(route_api.routes(route))
-        self.web.add_routes(messages_api.routes(messages))
-        self.web.add_routes(self.telling.routes())
+        self.web.add_routes([*messages_api.routes(messages), *self.telling.routes()])
         self._make_asking(reader, keys, windows)
 
     def _make_asking(self, reader: Reader, keys: Keys, windows: Windows) -> None:
@@ -319,6 +321,7 @@ class Core:
         await self.policies.load()
         await self.telling.load()
         await self.workforce.load()
+        await self.bounces.start(self.arguments.bounce_port)
         spawn = self.process.spawn
         spawn(self.engine.ownership.renew_forever())
         spawn(self.engine.ownership.watch_forever())
@@ -338,6 +341,7 @@ class Core:
         """Nothing new, the old finished, the lease left; at most the grace."""
         self.condition.stopping = self.engine.dispatcher.stopping = self.process.ending = True
         self.link.leaving()
+        await self.bounces.stop()
         grace_s = self.settings.core.stop_grace_ms / 1000
         await self._until(
             lambda: not self.acceptor.waiting and not self.engine.dispatcher.calling, grace_s
@@ -375,30 +379,6 @@ class Core:
             self.engine.shell.answers.late(message_id, named.shard, attempt, account_id, outcome)
 
     # Answers
-
-    def _account_state(self, account_id: str) -> str:
-        account = self.engine.accounts.get(account_id)
-        return "" if account is None else account.shown
-
-    def _day_rights(self, account_id: str, per_day: int) -> DayRights:
-        return DayRights(
-            account_id,
-            per_day,
-            self.entities,
-            self.clock,
-            self.log,
-            self.process.spawn,
-            self.engine.dispatcher.arm,
-        )
-
-    def _candidates(self, channel: str) -> list[Candidate]:
-        accounts = self.engine.accounts.values()
-        now = self.clock.boot()
-        return [
-            each.candidate(TRANSACTIONAL, False, False, now)
-            for each in accounts
-            if each.channel == channel
-        ]
 
     def status(self) -> dict[str, Any]:
         """How this core is, for people."""

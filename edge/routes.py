@@ -26,11 +26,21 @@ from core.contract.resources import (
     KeyOut,
     KeyPage,
     MessageOut,
-    TemplateIn,
-    TemplateOut,
-    TemplatePage,
 )
 from core.contract.route import RouteAnswer, RouteAsk
+from core.contract.templates import (
+    DiffOut,
+    DraftOut,
+    PreviewIn,
+    PreviewOut,
+    PublishIn,
+    RollbackIn,
+    TemplateCreate,
+    TemplateOut,
+    TemplatePage,
+    VersionOut,
+    VersionPage,
+)
 
 _PARAMETER = re.compile(r"\{([a-z_]+)\}")
 # Only what needs no quoting: a path means the same to the edge and to the core behind it.
@@ -102,6 +112,7 @@ NOTIFY = Route(
         "invalid_idempotency_key",
         "unknown_template",
         "template_failed",
+        "template_data_invalid",
         "idempotency_running",
         "idempotency_conflict",
         "accept_unknown",
@@ -202,6 +213,54 @@ LISTS: tuple[Route, ...] = (
         query=("tenant",),
     ),
 )
+
+
+def _of_template(method: str, rest: str, summary: str, answer: Any, **more: Any) -> Route:
+    return Route(method, f"/v1/templates/{{name}}/{rest}", summary, TEMPLATES, answer, **more)
+
+
+_OF_TEMPLATES: tuple[Route, ...] = (
+    _of_template("GET", "draft", "Read a draft", DraftOut, codes=MISSING, versioned=True),
+    _of_template("DELETE", "draft", "Drop a draft", None, status=204, codes=EDITED, versioned=True),
+    _of_template(
+        "POST",
+        "publish",
+        "Publish the draft, or what is in force with its partials of now",
+        TemplateOut,
+        optional_body=PublishIn,
+        codes=(*EDITED, "invalid_request"),
+        versioned=True,
+    ),
+    _of_template(
+        "GET", "versions", "List published versions", VersionPage, codes=MISSING, query=LIST
+    ),
+    _of_template("GET", "versions/{version}", "Read a version", VersionOut, codes=MISSING),
+    _of_template(
+        "POST",
+        "rollback",
+        "Put an older version in force again",
+        TemplateOut,
+        body=RollbackIn,
+        codes=EDITED,
+        versioned=True,
+    ),
+    _of_template(
+        "GET",
+        "diff",
+        "Compare two versions, or one with the draft",
+        DiffOut,
+        codes=MISSING,
+        query=("from", "to"),
+    ),
+    _of_template(
+        "POST",
+        "preview",
+        "Render a template without sending",
+        PreviewOut,
+        body=PreviewIn,
+        codes=MISSING,
+    ),
+)
 FORWARDED: tuple[Route, ...] = (
     Route(
         "GET",
@@ -221,7 +280,8 @@ FORWARDED: tuple[Route, ...] = (
         codes=("not_found", "not_yet_visible"),
     ),
     *LISTS,
-    *_collection("template", TEMPLATES, (TemplateIn, TemplateOut, TemplatePage)),
+    *_collection("template", TEMPLATES, (TemplateCreate, TemplateOut, TemplatePage)),
+    *_OF_TEMPLATES,
     *_collection("provider", PROVIDERS, (ProviderIn, ProviderOut, ProviderPage)),
     *_collection("policy", PROVIDERS, (PolicyIn, PolicyOut, PolicyPage)),
     Route(

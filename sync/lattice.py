@@ -86,9 +86,10 @@ def attempt_state(facts: AttemptFacts) -> State:
 
 
 def parts_of(facts: AttemptFacts) -> int:
-    """How many ids the provider gave; before its answer nobody knows, so all are never there."""
-    named = facts.answer.provider_id if facts.answer else ""
-    return named.count(",") + 1 if named else 1 << 30
+    """How many ids the provider gave; until it accepted nobody knows, so all are never there."""
+    if facts.answer is None or facts.outcome != "accepted":
+        return 1 << 30
+    return facts.answer.provider_id.count(",") + 1
 
 
 def settled(facts: AttemptFacts) -> bool:

@@ -3,7 +3,7 @@
 Findings carry a JSON pointer into the request and never a value of `secrets` or `settings`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 from msgspec import Struct
@@ -11,7 +11,7 @@ from msgspec import Struct
 from core.accounts.model import ProviderAccount
 from core.contract.pointers import FieldProblem, escape, explain_mismatch
 from core.contract.providers import ProviderIn
-from core.providers.registry import WIRES, ChecksSettings, Wire, wire
+from core.providers.registry import WIRES, ChecksSecrets, ChecksSettings, Wire, wire
 
 SECRET_CHARS_MAX = 4096
 # Where credentials go. Whoever changes one of these has to know the credentials: otherwise a key
@@ -68,6 +68,9 @@ def check_account(given: ProviderIn, before: ProviderAccount | None) -> list[Fie
         hint = f"Give `secrets` with: {', '.join(sorted(before.secrets))}."
         detail = "the account now logs in elsewhere, so its credentials have to be given again"
         found.append(FieldProblem("/secrets", detail, hint))
+    if isinstance(known, ChecksSecrets) and not found:
+        sealed: Mapping[str, str | None] = dict.fromkeys(before.secrets) if before else {}
+        found += known.check_secrets(settings, sealed if given.secrets is None else given.secrets)
     return found
 
 

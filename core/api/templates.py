@@ -1,16 +1,19 @@
 """Templates over HTTP: /v1/templates, each tenant its own.
 
-The version is the ETag; If-Match on PUT and DELETE refuses (412) to overwrite what somebody else
-changed meanwhile. PUT makes what is not there. A template is checked whole before it is stored.
+What is in force changes with PUT at once; with `"publish": false` the content becomes the draft,
+which nothing is sent with. The revision is the ETag; If-Match on PUT and DELETE refuses (412) to
+overwrite what somebody else changed meanwhile, and is about the draft where the draft is saved. PUT
+makes what is not there. A template is checked whole before it is stored.
 """
 
-import asyncio
-from typing import Annotated
+from collections.abc import Callable
 
 from aiohttp import web
-from msgspec import Meta, Struct
 
-from core.api.internal_auth import caller_of
+from core.api import template_preview, template_versions
+from core.api.internal_auth import Caller, caller_of
+from core.api.template_shown import draft_shown, only_drafted, shown
+from core.api.template_work import TemplateWork, no_prices
 from core.api.wire import (
     ConfigDeps,
     answer,
@@ -22,29 +25,27 @@ from core.api.wire import (
     page_asked,
     read_body,
 )
+from core.clock import Clock, SystemClock
 from core.contract.keys import TEMPLATES
 from core.contract.pointers import FieldProblem
 from core.contract.problems import invalid, problem
-from core.contract.requests import Locale, TemplateName
-from core.contract.resources import Bodies, TemplateIn, TemplateOut, TemplatePage
-from core.templates.check import check_template
-from core.templates.store import StoredTemplate
+from core.contract.requests import TemplateName
+from core.contract.templates import TemplateCreate, TemplateIn, TemplatePage, TemplateReplace
 from sync.store.entities import StaleVersion
 
-_CHECKS_AT_ONCE = 2
+Prices = Callable[[str, str], list[tuple[str, float]]]
 
 
-class _TemplatePut(Struct, frozen=True, forbid_unknown_fields=True):
-    """A `TemplateIn` whose name may be left out, for the path has it."""
+def routes(
+    deps: ConfigDeps, prices: Prices = no_prices, clock: Clock | None = None
+) -> list[web.RouteDef]:
+    """The handlers of templates.
 
-    bodies: Annotated[Bodies, Meta(min_length=1)]
-    name: TemplateName | None = None
-    default_locale: Locale = "en"
-
-
-def routes(deps: ConfigDeps) -> list[web.RouteDef]:
-    """The handlers of templates."""
-    templates = _Templates(deps)
+    `prices(channel, country)` answers what each account would take for one part, by its id; the
+    country is two capitals, or empty where it is not known.
+    """
+    work = TemplateWork(deps, clock or SystemClock())
+    templates = _Templates(work)
     one = "/v1/templates/{name}"
     return [
         web.get("/v1/templates", templates.list, allow_head=False),
@@ -52,27 +53,44 @@ def routes(deps: ConfigDeps) -> list[web.RouteDef]:
         web.get(one, templates.get, allow_head=False),
         web.put(one, templates.replace),
         web.delete(one, templates.delete),
+        *template_versions.routes(work),
+        *template_preview.routes(work, prices),
     ]
 
 
 class _Templates:
-    def __init__(self, deps: ConfigDeps) -> None:
-        self._deps = deps
-        # Checking compiles; a few at once leave the processor to the messages.
-        self._checks = asyncio.Semaphore(_CHECKS_AT_ONCE)
+    def __init__(self, work: TemplateWork) -> None:
+        self._work = work
+        self._deps = work.deps
 
     async def list(self, request: web.Request) -> web.Response:
+        """Templates in force and those that only have a draft, in order of name."""
         caller = caller_of(request, TEMPLATES)
         asked = page_asked(request, self._deps.limits)
-        found = await self._deps.templates.list(caller.tenant, asked.after, asked.limit + 1)
-        page, cursor = cut(found, asked, lambda one: one.template.name)
-        return answer(TemplatePage(cursor, [_shown(one) for one in page]))
+        count = asked.limit + 1
+        stored = await self._deps.templates.list(caller.tenant, asked.after, count)
+        drafts = {
+            draft.template.name: draft
+            for draft in await self._work.drafts.list(caller.tenant, asked.after, count)
+        }
+        found = {one.template.name: shown(one, drafts.get(one.template.name)) for one in stored}
+        found |= {name: only_drafted(drafts[name]) for name in drafts.keys() - found.keys()}
+        first = [found[name] for name in sorted(found)[:count]]
+        page, cursor = cut(first, asked, lambda one: one.name)
+        return answer(TemplatePage(cursor, page))
 
     async def create(self, request: web.Request) -> web.Response:
         caller = caller_of(request, TEMPLATES)
-        template = await read_body(request, TemplateIn, self._deps.limits)
+        given = await read_body(request, TemplateCreate, self._deps.limits)
+        template = TemplateIn(
+            given.name, given.bodies, given.default_locale, given.kind, given.schema
+        )
         try:
-            return await self._store(caller.tenant, template, 0, 201)
+            if given.publish:
+                return await self._publish(caller, template, 0, 201)
+            if await self._deps.templates.get(caller.tenant, template.name):
+                raise StaleVersion(1)
+            return await self._save_draft(caller, template, 0, 201)
         except StaleVersion:
             detail = f"There is a template `{template.name}` already; replace it with PUT."
             raise problem("already_exists", detail) from None
@@ -81,51 +99,55 @@ class _Templates:
         caller = caller_of(request, TEMPLATES)
         name = request.match_info["name"]
         found = await self._deps.templates.get(caller.tenant, name)
-        if found is None:
+        draft = await self._work.drafts.get(caller.tenant, name)
+        if found is not None:
+            return answer(shown(found, draft), version=found.revision)
+        if draft is None:
             raise missing("template", name)
-        return answer(_shown(found), version=found.version)
+        return answer(only_drafted(draft))
 
     async def replace(self, request: web.Request) -> web.Response:
         caller = caller_of(request, TEMPLATES)
         name = checked_name(request.match_info["name"], TemplateName, "/name")
-        given = await read_body(request, _TemplatePut, self._deps.limits)
+        given = await read_body(request, TemplateReplace, self._deps.limits)
         if given.name not in (None, name):
             hint = f"Write `{name}`, or leave it out."
             raise invalid([FieldProblem("/name", "not the name in the path", hint)])
-        template = TemplateIn(name, given.bodies, given.default_locale)
+        template = TemplateIn(name, given.bodies, given.default_locale, given.kind, given.schema)
+        if not given.publish:
+            draft = await self._work.drafts.get(caller.tenant, name)
+            expect = expected_version(request, draft.version if draft else 0)
+            return await self._save_draft(caller, template, expect, 200)
         current = await self._deps.templates.get(caller.tenant, name)
-        expect = expected_version(request, current.version if current else 0)
-        return await self._store(caller.tenant, template, expect, 200)
+        expect = expected_version(request, current.revision if current else 0)
+        return await self._publish(caller, template, expect, 200)
 
     async def delete(self, request: web.Request) -> web.Response:
+        """Take the template out of use, and forget its draft."""
         caller = caller_of(request, TEMPLATES)
         name = request.match_info["name"]
         current = await self._deps.templates.get(caller.tenant, name)
-        expect = expected_version(request, current.version if current else 0)
-        if not await self._deps.templates.delete(caller.tenant, name, expect):
+        expect = expected_version(request, current.revision if current else 0)
+        deleted = await self._deps.templates.delete(caller.tenant, name, expect)
+        dropped = await self._work.drafts.drop(caller.tenant, name, None)
+        if not deleted and not dropped:
             raise missing("template", name)
         await in_force(self._deps)
         return web.Response(status=204)
 
-    async def _store(
-        self, tenant: str, template: TemplateIn, expect: int | None, status: int
+    async def _publish(
+        self, caller: Caller, template: TemplateIn, expect: int | None, status: int
     ) -> web.Response:
-        renderer = self._deps.renderer
-        async with self._checks:
-            found = await asyncio.to_thread(
-                check_template, template, renderer.text_language, renderer.html_language
-            )
-        if found:
-            raise invalid(found)
-        version = await self._deps.templates.put(tenant, template, expect)
-        # What was answered is in force here at once, and in other processes with their next poll.
-        await in_force(self._deps)
-        return answer(_out(template, version), status, version)
+        stamp = self._work.stamp(caller)
+        stored = await self._work.publisher.publish(caller.tenant, template, expect, stamp)
+        return await self._work.changed(caller, stored, status)
 
-
-def _shown(found: StoredTemplate) -> TemplateOut:
-    return _out(found.template, found.version)
-
-
-def _out(template: TemplateIn, version: int) -> TemplateOut:
-    return TemplateOut(template.name, template.bodies, version, template.default_locale)
+    async def _save_draft(
+        self, caller: Caller, template: TemplateIn, expect: int | None, status: int
+    ) -> web.Response:
+        await self._work.publisher.check(template)
+        current = await self._deps.templates.get(caller.tenant, template.name)
+        base = current.version if current else 0
+        stamp = self._work.stamp(caller)
+        draft = await self._work.drafts.save(caller.tenant, template, stamp, base, expect)
+        return answer(draft_shown(draft), status, draft.version)

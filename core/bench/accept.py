@@ -77,7 +77,7 @@ def accept(plan: Plan) -> Report:
         lean = stack.enter_context(Lean())
         system = stack.enter_context(our.Ours(plan.folder / "ours", plan.cores))
         system.put_account("bench-smsc", our.sms_account(free_ports(1)[0], plan.window))
-        system.switch_off("sandbox-smsc")
+        system.switch_off_sandbox_sms()
         ready_s = time.time()
         edge = Side("edge", system.processes, partial(edge_spec, system, plan), [], 1)
         link = Side("core's link", system.processes, partial(link_spec, system, plan), [], 1)

@@ -39,7 +39,7 @@ class Stage:
         self.system = stack.enter_context(our.Ours(plan.folder / "ours", plan.cores))
         self.memory: list[Memory] = []
         use_mail_account(self.system, self.lean, plan)
-        self.system.switch_off("sandbox-smsc")
+        self.system.switch_off_sandbox_sms()
         self.listening(True)
 
     def listening(self, there: bool) -> None:

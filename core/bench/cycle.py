@@ -77,7 +77,7 @@ def our_side(stack: ExitStack, lean: Lean, plan: Plan) -> tuple[Side, our.Ours]:
     """Our system, started, with one account at the lean SMSC and no other for text messages."""
     system = stack.enter_context(our.Ours(plan.folder / "ours", plan.cores))
     system.put_account("bench-smsc", our.sms_account(lean.ports.smsc, plan.window))
-    system.switch_off("sandbox-smsc")
+    system.switch_off_sandbox_sms()
     return Side("ours", system.processes, partial(sms_spec, system, plan), [], 2), system
 
 

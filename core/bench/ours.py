@@ -164,6 +164,11 @@ class Ours:
         """Create a provider account, or replace it."""
         self.call("PUT", f"/v1/providers/{name}", account)
 
+    def switch_off_sandbox_sms(self) -> None:
+        """Leave no account for text messages but the bench's own."""
+        for name in ("sandbox-smsc", "sandbox-sms-http"):
+            self.switch_off(name)
+
     def switch_off(self, name: str) -> None:
         """Disable a provider account if there is one of that name."""
         status, answer = self.call_raw("GET", f"/v1/providers/{name}")

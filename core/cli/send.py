@@ -13,6 +13,7 @@ from core.cli.client import Api, add_where, reach
 from core.cli.follow import follow
 from core.cli.out import OK, USAGE, CommandError, json_line, line
 from core.cli.shown import trace_lines
+from core.cli.words import pair_of
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -60,7 +61,7 @@ def request_of(given: argparse.Namespace) -> dict[str, Any]:
         raise CommandError(
             "give either --template or --text (with --subject for e-mail)", code=USAGE
         )
-    data = dict(_pair(word) for word in given.set)
+    data = dict(pair_of(word) for word in given.set)
     targets = [{"email" if "@" in each else "phone": each} for each in given.to]
     asked = {
         "channel": given.channel,
@@ -74,13 +75,6 @@ def request_of(given: argparse.Namespace) -> dict[str, Any]:
     }
     to = targets[0] if len(targets) == 1 else targets
     return {"to": to, **{name: value for name, value in asked.items() if value is not None}}
-
-
-def _pair(word: str) -> tuple[str, str]:
-    name, equals, value = word.partition("=")
-    if not (name and equals):
-        raise CommandError(f"--set {word}: is not NAME=VALUE", code=USAGE)
-    return name, value
 
 
 def _wait(api: Api, answer: dict[str, Any], as_json: bool) -> int:

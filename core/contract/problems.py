@@ -26,6 +26,7 @@ CODES: dict[str, tuple[int, str]] = {
     "invalid_idempotency_key": (400, "The Idempotency-Key is not valid"),
     "unknown_template": (400, "There is no such template"),
     "template_failed": (400, "The template cannot be rendered"),
+    "template_data_invalid": (400, "The data does not fit the template's schema"),
     "unauthenticated": (401, "An API key is needed"),
     "key_revoked": (401, "This API key was revoked"),
     "forbidden_scope": (403, "The API key lacks a scope"),

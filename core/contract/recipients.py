@@ -7,6 +7,8 @@ each wrong recipient; all pure.
 """
 
 import re
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import idna
@@ -26,6 +28,7 @@ _LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})+")
 _URL_SAFE = "%/:?#[]@!$&'()*+,;=-._~"
+_URLS_KEPT = 4_096  # a tenant's webhooks go to the same few places again and again
 _LINE_BREAKS = re.compile(r"[\r\n\0]")
 
 
@@ -80,6 +83,7 @@ def normal_email(text: str) -> str:
     return f"{local}@{domain}"
 
 
+@lru_cache(_URLS_KEPT)
 def normal_url(text: str) -> str:
     """The URL with its scheme and host in lower case and in ASCII, or AddressError.
 
@@ -109,7 +113,11 @@ def normal_address(channel: ChannelName, text: str) -> str:
     return _NORMAL[channel](text)
 
 
-_NORMAL = {"sms": normal_phone, "email": normal_email, "webhook": normal_url}
+_NORMAL: Mapping[str, Callable[[str], str]] = {
+    "sms": normal_phone,
+    "email": normal_email,
+    "webhook": normal_url,
+}
 
 
 def recipients_of(

@@ -1,4 +1,4 @@
-"""What the API's other resources look like: templates, keys, messages.
+"""What the API's other resources look like: keys, messages.
 
 The same structs decode requests, encode answers and make /openapi.json.
 """
@@ -12,9 +12,7 @@ from core.contract.requests import (
     ChannelName,
     Delivery,
     Durability,
-    Locale,
     MessageClass,
-    TemplateName,
 )
 
 Name = Annotated[
@@ -40,34 +38,6 @@ Status = Literal[
     "skipped",
     "unknown",
 ]
-
-
-class TemplateBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """A body in Liquid for one channel and locale. E-mail needs a subject, and text or html."""
-
-    text: str | None = None
-    subject: str | None = None
-    html: str | None = None
-
-
-Bodies = dict[ChannelName, dict[Locale, TemplateBody]]
-
-
-class TemplateIn(Struct, frozen=True, forbid_unknown_fields=True):
-    """A template as it is created or replaced: a body for each channel and locale."""
-
-    name: TemplateName
-    bodies: Annotated[Bodies, Meta(min_length=1)]
-    default_locale: Locale = "en"
-
-
-class TemplateOut(Struct, frozen=True):
-    """A template as it stands; `version` is its ETag."""
-
-    name: str
-    bodies: Bodies
-    version: int
-    default_locale: str
 
 
 class KeyIn(Struct, frozen=True, forbid_unknown_fields=True):
@@ -162,10 +132,6 @@ class Page(Struct, frozen=True):
     """What all lists share; each list has its own type of `data`."""
 
     next_cursor: str | None
-
-
-class TemplatePage(Page, frozen=True):
-    data: list[TemplateOut]
 
 
 class KeyPage(Page, frozen=True):

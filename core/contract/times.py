@@ -1,6 +1,6 @@
 """Points of time as people and programs read them. Pure."""
 
-import time
+from datetime import UTC, datetime
 from functools import lru_cache
 
 
@@ -11,4 +11,4 @@ def rfc3339(at_ms: int) -> str:
 
 @lru_cache(maxsize=16)
 def _second(seconds_since_1970: int) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds_since_1970))
+    return datetime.fromtimestamp(seconds_since_1970, UTC).strftime("%Y-%m-%dT%H:%M:%S")

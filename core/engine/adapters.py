@@ -140,8 +140,8 @@ class Workforce:
             lambda ref, outcome: self.on_late(given.id, ref, outcome),
             self._changed,
         )
-        account.capabilities = how.CAPABILITIES
         account.adapter = how.make(given.id, opened.settings, opened.secrets, events, self._random)
+        account.capabilities = account.adapter.capabilities
         await account.adapter.start()
 
     def _receipt(self, account: str, receipt: ReceiptIn) -> None:

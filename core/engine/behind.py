@@ -49,13 +49,17 @@ class Behind:
         self.accept(child, payload.durability == "global", then)
 
     def by_ids(self, command: WriteByIds, then: Callable[[], None]) -> None:
-        """Write by-id rows; those of ended messages only after what follows from them."""
-        write = PutById(command.rows)
-        if not isinstance(command.token, list):
+        """Write by-id rows: with them the views, and of what ended first what follows from it."""
+        write, token = PutById(command.rows), command.token
+        events: list[Message] = []
+        if isinstance(token, list):
+            msgs = [msg for msg, *_ in token if msg.message is not None]
+            events += [event for msg in msgs for event in self.events_of(msg)]
+        elif token[0] == "parked":
+            msgs = [msg for msg in token[1] if msg.message is not None]
+        else:
             self.put(write, then)
             return
-        msgs = [msg for msg, *_ in command.token if msg.message is not None]
-        events = [event for msg in msgs for event in self.events_of(msg)]
         views = list(self.views_of(msgs))
 
         def views_and_rows() -> None:

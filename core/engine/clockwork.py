@@ -17,6 +17,7 @@ SECOND_S = 1.0
 POLL_SILENT_S = 2.0
 REGISTER_AGAIN_S = 3600.0
 OPEN_LEAD_MS = 5_000
+SWEPT_AT_ONCE = 500
 
 
 class Clockwork:
@@ -44,6 +45,7 @@ class Clockwork:
         self._pressure = pressure
         self._spawn = spawn
         self._heard: dict[str, int] = {}
+        self._sweeping = False
         self._every: list[tuple[float, Callable[[], None]]] = [
             (seal_s, shell.seal),
             (floor_s, lambda: spawn(ownership.write_floor())),
@@ -76,14 +78,17 @@ class Clockwork:
         self._shell.read_wanted(self._known_rows())
 
     def _tick(self) -> None:
-        self._owner.tick(self._clock.wall_ms())
+        now_ms = self._clock.wall_ms()
+        self._owner.tick(now_ms)
+        if self._sweeping:
+            self._sweeping = not self._owner.sweep(now_ms, SWEPT_AT_ONCE)
         self._shell.drain()
         self._shell.read_wanted(self._known_rows())
         if self._dispatcher.waiting:
             self._dispatcher.arm()
 
     def _second(self) -> None:
-        self._owner.sweep(self._clock.wall_ms())
+        self._sweeping = True
         self._shell.take_up_due(OPEN_LEAD_MS)
         self._shell.drain()
 

@@ -5,6 +5,7 @@ within the channel's window (PROTOCOL.md 8).
 """
 
 import json
+from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 from msgspec import Struct
@@ -19,9 +20,18 @@ from sync.records import End, Intent, Message, Outcome, Place, Receipt, Record, 
 
 
 class Windows(Struct, frozen=True):
-    """How long a receipt of a channel is waited for, in seconds; 0: none comes."""
+    """How long a receipt of a channel is waited for, in seconds; 0: none comes. `silent` says of an
+    account that its provider never reports back."""
 
     seconds: dict[str, int]
+    silent: Callable[[str], bool] = lambda _: False
+
+    def of(self, channel: str, attempts: Iterable[AttemptFacts]) -> int:
+        """The window of a message with these attempts."""
+        takers = [a.intent.account for a in attempts if a.intent and a.outcome == "accepted"]
+        if takers and all(map(self.silent, takers)):
+            return 0
+        return self.seconds.get(channel, 0)
 
 
 class Facts(Struct):
@@ -54,7 +64,7 @@ def show(facts: Facts, region: str, windows: Windows, now_ms: int) -> MessageOut
         state = join(state, "queued")
     shown = [_attempt(a) for a in attempts.values() if a.intent is not None]
     sent_ms = _sent_ms(attempts, message.accepted_ms)
-    window_s = windows.seconds.get(payload.channel, 0)
+    window_s = windows.of(payload.channel, attempts.values())
     return MessageOut(
         id=message.id,
         notification_id=payload.notification,

@@ -135,6 +135,9 @@ class CoreMetrics(Collector):
             "possible_duplicates", "Messages sent again after a doubt", "account"
         )
         self.receipts = counts("receipts", "Receipts taken in", "account", "status")
+        self.bounces = counts(
+            "bounces", "Mails to return paths, by what they say", "account", "kind"
+        )
         self.callbacks = counts(
             "callbacks", "Callbacks of providers, by the answer's status", "account", "status"
         )

@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 from importlib import import_module
 from random import Random
 from types import MappingProxyType
-from typing import Protocol, cast, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 from msgspec import Struct
 
@@ -48,6 +48,16 @@ class Wire(Protocol):
     CAPABILITIES: Capabilities
     Settings: type[Struct]
     make: Make
+
+
+@runtime_checkable
+class ChecksSecrets(Protocol):
+    """A wire whose secrets have a form, or depend on the settings."""
+
+    def check_secrets(
+        self, settings: Any, secrets: Mapping[str, str | None], /
+    ) -> list[FieldProblem]:
+        """All that is wrong; a secret that is there already, sealed, has the value None."""
 
 
 @runtime_checkable

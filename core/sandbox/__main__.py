@@ -25,7 +25,7 @@ from core.sandbox.sms_http import ACCOUNT_SID
 
 _LOG_FILE = "GOUTONG_LOG_FILE"
 _DATA = Path("goutong-data/sandbox")
-_T = TypeVar("_T", str, int)
+_T = TypeVar("_T")
 
 
 def main() -> int:
@@ -68,6 +68,7 @@ async def _serve(arguments: argparse.Namespace, settings: Settings, log: Log) ->
         http_port=_given(arguments.http, defaults.http_port),
         smpp_port=_given(arguments.smpp, defaults.smpp_port),
         smtp_port=_given(arguments.smtp, defaults.smtp_port),
+        bounce_to=_given(arguments.bounce_to, _where(defaults.bounce_to)),
         sms_http_port=_given(arguments.sms_http, defaults.sms_http_port),
         gateway_port=_given(arguments.gateway, defaults.gateway_port),
         webhook_port=_given(arguments.webhook, defaults.webhook_port),
@@ -118,6 +119,12 @@ def _port(text: str) -> int:
     return port
 
 
+def _where(text: str) -> tuple[str, int] | None:
+    """host:port, or None for none."""
+    host, _, port = text.rpartition(":")
+    return (host.strip("[]"), _port(port)) if text else None
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m core.sandbox", description="Providers that behave as badly as told."
@@ -134,6 +141,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--http", type=_port, metavar="PORT", help="HTTP doors; 0: a free port")
     parser.add_argument("--smpp", type=_port, metavar="PORT", help="SMSC; 0: a free port")
     parser.add_argument("--smtp", type=_port, metavar="PORT", help="mail server; 0: a free port")
+    parser.add_argument(
+        "--bounce-to", type=_where, metavar="HOST:PORT", help="SMTP server that takes bounces"
+    )
     parser.add_argument("--sms-http", type=_port, metavar="PORT", help="Twilio's form; 0: free")
     parser.add_argument("--gateway", type=_port, metavar="PORT", help="HTTP gateway; 0: free")
     parser.add_argument("--webhook", type=_port, metavar="PORT", help="webhooks; 0: a free port")

@@ -88,6 +88,7 @@ class Sandbox:
         http_port: int = 0,
         smpp_port: int = 0,
         smtp_port: int = 0,
+        bounce_to: tuple[str, int] | None = None,
         sms_http_port: int = 0,
         gateway_port: int = 0,
         webhook_port: int = 0,
@@ -96,7 +97,8 @@ class Sandbox:
         log: Log | None = None,
         clock: Clock | None = None,
     ) -> AsyncIterator[Self]:
-        """A sandbox that serves until the block ends. Port 0 means a free one.
+        """A sandbox that serves until the block ends. Port 0 means a free one; bounces of mail go
+        to the SMTP server at `bounce_to`.
 
         Raises FolderInUseError, or OSError where the folder or a port cannot be used.
         """
@@ -105,7 +107,7 @@ class Sandbox:
             box._open_folder()
             clock = clock or SystemClock()
             box._open_smsc(smpp_port, clock, Random(seed))
-            box._open_mail(smtp_port, clock, Random(seed))
+            box._open_mail(smtp_port, clock, Random(seed), bounce_to)
             shared = (box.history, box.limits, clock, Random(seed), box.log)
             box._open_http(SmsHttpDouble(*shared), sms_http_port)
             box._open_http(GatewayDouble(*shared), gateway_port)
@@ -215,9 +217,12 @@ class Sandbox:
         self._stack.callback(server.close)
         self._open(smsc.PROVIDER, server, port, server.session)
 
-    def _open_mail(self, port: int, clock: Clock, random: Random) -> None:
+    def _open_mail(
+        self, port: int, clock: Clock, random: Random, bounce_to: tuple[str, int] | None
+    ) -> None:
         tls = tls_context(self.folder, clock.wall_ms())
-        server = MailServer(self.history, self.limits, clock, random, self.log)
+        server = MailServer(self.history, self.limits, clock, random, self.log, bounce_to)
+        self._stack.push_async_callback(server.close)
         provider = mail_server.PROVIDER
         self._open(provider, server, port, lambda gate: SmtpSession(gate, server, tls))
 

@@ -27,6 +27,7 @@ LatencyMs = Annotated[float, Meta(ge=0.0, le=600_000.0)]
 _Z99 = 2.3263478740408408
 _DEPTH_MAX = 4
 _SHARE = "Write a share of the calls from 0 to 1, such as 0.1."
+_DELAY = "Write a whole number of milliseconds from 0 to 86400000 (a day)."
 _HINTS = {
     "": 'Write an object such as {"refuse": {"ratio": 0.1, "as": "throttled"}}.',
     "/down": "Write true or false.",
@@ -40,6 +41,13 @@ _HINTS = {
     "/receipt/early": _SHARE,
     "/receipt/twice": _SHARE,
     "/receipt/fail": _SHARE,
+    "/receipt/delay_ms": _DELAY,
+    "/bounce": 'Write an object such as {"dsn": 0.1, "delay_ms": 50}.',
+    "/bounce/delay_ms": _DELAY,
+    **{
+        f"/bounce/{name}": _SHARE
+        for name in ("dsn", "delayed", "complaint", "auto_reply", "malformed", "forged")
+    },
     "/receipt/out_of_order": _SHARE,
     "/receipt/unknown_status": _SHARE,
     "/receipt/read": _SHARE,
@@ -47,7 +55,6 @@ _HINTS = {
     "/error_in_200": _SHARE,
     "/redirect": _SHARE,
     "/slow_drip": _SHARE,
-    "/receipt/delay_ms": "Write a whole number of milliseconds from 0 to 86400000 (a day).",
 }
 
 
@@ -68,6 +75,18 @@ class ReceiptHabits(Struct, frozen=True, forbid_unknown_fields=True):
     fail: Share = 0.0
 
 
+class BounceHabits(Struct, frozen=True, forbid_unknown_fields=True):
+    """What comes back for mails that were accepted, to their return path: shares of them."""
+
+    dsn: Share = 0.0
+    delayed: Share = 0.0
+    complaint: Share = 0.0
+    auto_reply: Share = 0.0
+    malformed: Share = 0.0
+    forged: Share = 0.0
+    delay_ms: Millis = 50
+
+
 class Behaviour(Struct, frozen=True, forbid_unknown_fields=True):
     """How one provider behaves; the defaults are a good day."""
 
@@ -77,6 +96,7 @@ class Behaviour(Struct, frozen=True, forbid_unknown_fields=True):
     reset_after_body: Share = 0.0
     hang: Share = 0.0
     receipt: ReceiptHabits = ReceiptHabits()
+    bounce: BounceHabits = BounceHabits()
     id_notation: IdNotation = "same"
 
 

@@ -46,6 +46,12 @@ class SandboxLimits(Struct, frozen=True):
     """A receipt older than this is given up."""
     journal_bytes_max: int = 64 << 20
     """The journal of receipts and parts is written anew when it has grown by this much."""
+    bounces_max: int = 100_000
+    """Bounces that wait to be sent; past it none is added."""
+    bounce_repeat_ms: int = 1_000
+    """A bounce that was not taken is sent again after this."""
+    bounce_tries_max: int = 300
+    """A bounce that was not taken so often is given up."""
     mail_bytes_max: int = 25 << 20
     """Size of one e-mail; announced by SIZE, 552 beyond it."""
     mail_recipients_max: int = 1_000

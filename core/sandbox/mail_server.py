@@ -21,6 +21,7 @@ from core.sandbox.behaviour import (
     draw_latency_ms,
     draw_refusal,
 )
+from core.sandbox.bouncer import Bouncer
 from core.sandbox.history import Entry, History
 from core.sandbox.limits import SandboxLimits
 from core.sandbox.mail_text import MailText, read_mail
@@ -53,7 +54,13 @@ class MailServer:
     """What all sessions share."""
 
     def __init__(
-        self, history: History, limits: SandboxLimits, clock: Clock, random: Random, log: Log
+        self,
+        history: History,
+        limits: SandboxLimits,
+        clock: Clock,
+        random: Random,
+        log: Log,
+        bounce_to: tuple[str, int] | None = None,
     ) -> None:
         self.limits = limits
         self.behaviour = Behaviour()
@@ -62,6 +69,11 @@ class MailServer:
         self._random = random
         self._log = log
         self._last_id = 0
+        self._bouncer = Bouncer(bounce_to, limits, clock, random, log)
+
+    async def close(self) -> None:
+        """Send no more bounces."""
+        await self._bouncer.close()
 
     def refused_recipient(self, recipient: str) -> str | None:
         """The reply to a RCPT that is refused, None if it is not."""
@@ -75,8 +87,8 @@ class MailServer:
         entered = self._enter(recipients, MailText("", None), "refused")
         return Verdict(_TOO_LARGE if entered else _DISK_FULL)
 
-    def received(self, recipients: list[str], data: bytes) -> Verdict:
-        """Decide about a whole mail."""
+    def received(self, sender: str, recipients: list[str], data: bytes) -> Verdict:
+        """Decide about a whole mail; `sender` is its return path."""
         behaviour = self.behaviour
         mail = read_mail(data)
         latency_ms = draw_latency_ms(behaviour, self._random)
@@ -89,6 +101,7 @@ class MailServer:
         after = draw_after(behaviour, self._random)
         if not self._enter(recipients, mail, after):
             return Verdict(_DISK_FULL)
+        self._bouncer.accepted(behaviour.bounce, sender, recipients, data)
         self._last_id = max(self._last_id + 1, self._clock.wall_us())
         return Verdict(f"250 2.0.0 Ok: queued as {self._last_id:X}", after, latency_ms)
 

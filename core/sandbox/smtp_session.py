@@ -182,12 +182,12 @@ class SmtpSession(Peer):
         data = block.take(self._buffer)
         if data is None:
             return False
-        recipients = self._recipients
+        sender, recipients = self._sender or "", self._recipients
         self._forget_mail()
         if block.oversized:
             self._finish(self._server.too_large(recipients))
         else:
-            self._finish(self._server.received(recipients, data))
+            self._finish(self._server.received(sender, recipients, data))
         return True
 
     def _finish(self, verdict: Verdict) -> None:

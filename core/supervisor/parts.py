@@ -34,16 +34,23 @@ def region_ports(settings: Settings, cores: int) -> list[tuple[str, int]]:
     wanted = [("edge", settings.supervisor.edge_port), ("nats", 0), ("nats-http", 0)]
     for index in range(cores):
         wanted += [(f"core-{index}-http", 0), (f"core-{index}-link", 0)]
+        wanted.append(bounce_port(settings, index))
     return wanted
 
 
+def bounce_port(settings: Settings, index: int) -> tuple[str, int]:
+    """The port at which a core takes bounces; the first has the one that the settings fix."""
+    return f"core-{index}-bounce", settings.core.bounce_port if index == 0 else 0
+
+
 def sandbox_ports(settings: Settings) -> list[tuple[str, int]]:
-    """The ports of the sandbox."""
+    """The ports that the sandbox is told."""
     sandbox = settings.sandbox
     return [
         ("sandbox-http", sandbox.http_port),
         ("sandbox-smpp", sandbox.smpp_port),
         ("sandbox-smtp", sandbox.smtp_port),
+        bounce_port(settings, 0),  # where its mail server sends bounces
         ("sandbox-sms-http", sandbox.sms_http_port),
         ("sandbox-gateway", sandbox.gateway_port),
         ("sandbox-webhook", sandbox.webhook_port),
@@ -97,6 +104,7 @@ def core_parts(
         arguments = ["--data", str(folder.path), "--region", settings.region.name]
         arguments += ["--index", str(index), "--http", str(http)]
         arguments += ["--link", str(ports[f"core-{index}-link"])]
+        arguments += ["--bounce", str(ports[f"core-{index}-bounce"])]
         parts.append(
             PartSpec(
                 role="core",
@@ -146,6 +154,9 @@ def sandbox_part(
     arguments = ["--data", str(folder.path / "sandbox")]
     for wire in ("http", "smpp", "smtp", "sms-http", "gateway", "webhook"):
         arguments += [f"--{wire}", str(ports[f"sandbox-{wire}"])]
+    if not settings.sandbox.bounce_to:
+        bounces = f"{reach(settings.core.bounce_host)}:{ports['core-0-bounce']}"
+        arguments += ["--bounce-to", bounces]
     url = f"http://{reach(settings.sandbox.host)}:{ports['sandbox-http']}"
     return PartSpec(
         role="sandbox",

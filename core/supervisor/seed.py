@@ -9,15 +9,18 @@ import secrets
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from msgspec import Struct, convert
 
 from core.accounts import service as accounts
+from core.accounts.model import Fault, ProviderAccount
 from core.accounts.service import Accounts
 from core.clock import SystemClock
 from core.contract.keys import MINT_RANDOM_BYTES, Scope, format_key, mint_key
 from core.contract.problems import ProblemError
 from core.contract.providers import ProviderIn
-from core.contract.resources import TemplateBody, TemplateIn
+from core.contract.templates import TemplateBody, TemplateIn
 from core.policies.store import PolicyStore
 from core.supervisor.folder import DataFolder, FolderError
 from core.supervisor.parts import CONFIG_STORE, VAULT_KEY
@@ -136,6 +139,9 @@ def sandbox_accounts(host: str, ports: Mapping[str, int], edge_url: str) -> list
         "tls": "off",
         "from_address": "goutong@example.com",
         "from_name": "GouTong",
+        "bounce_domain": "bounces.example.com",
+        "dkim_domain": "example.com",
+        "dkim_selector": "goutong",
     }
     sms_http: dict[str, Any] = {
         "base_url": f"http://{host}:{ports['sandbox-sms-http']}",
@@ -153,6 +159,13 @@ def sandbox_accounts(host: str, ports: Mapping[str, int], edge_url: str) -> list
             secrets={"password": "sandbox"},
         ),
         ProviderIn(
+            id="sandbox-smtp",
+            wire="smtp",
+            channel="email",
+            settings=smtp,
+            secrets={"bounce_key": secrets.token_hex(32), "dkim_key": _new_dkim_key()},
+        ),
+        ProviderIn(
             id="sandbox-sms-http",
             wire="sms_http",
             channel="sms",
@@ -160,7 +173,6 @@ def sandbox_accounts(host: str, ports: Mapping[str, int], edge_url: str) -> list
             secrets={"auth_token": "sandbox"},
             priority=SMS_HTTP_PRIORITY,
         ),
-        ProviderIn(id="sandbox-smtp", wire="smtp", channel="email", settings=smtp),
         # The sandbox is on this machine: its own address is open, other private ones are not.
         ProviderIn(
             id="sandbox-webhook",
@@ -191,7 +203,7 @@ async def _keep_account(
             channel=wanted.channel,
             enabled=found.account.enabled,
             settings={**found.account.settings, **address},
-            secrets=wanted.secrets if found.account.secrets else None,
+            secrets=_kept_secrets(store, wanted, found.account),
             priority=found.account.priority,
             price=found.account.price,
             destinations=found.account.destinations,
@@ -202,6 +214,22 @@ async def _keep_account(
         await store.put(wanted, None)
     except ProblemError as error:
         warn(f"the account {wanted.id} is not kept: {error.detail}")
+
+
+def _kept_secrets(
+    store: Accounts, wanted: ProviderIn, account: ProviderAccount
+) -> dict[str, str] | None:
+    """Its secrets once more, since it moves: bounces that are on their way need the old key."""
+    if not account.secrets:
+        return None
+    opened = store.open(account)
+    return wanted.secrets if isinstance(opened, Fault) else opened.secrets
+
+
+def _new_dkim_key() -> str:
+    """A key that signs quickly; there is no DNS in which anybody would look up its public half."""
+    key = Ed25519PrivateKey.generate()
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
 def _new_key() -> str:

@@ -1,21 +1,34 @@
 """What is wrong with a template, before it is stored.
 
 `check_template` compiles each part and returns all findings with a JSON pointer to the part; an
-empty list means that whatever is rendered later can only fail over its data. Large templates take
-tens of milliseconds: call it from a worker thread.
+empty list means that whatever is rendered later can only fail over its data. With a linker it also
+looks at the partials and layouts that are named. Large templates take tens of milliseconds: call it
+from a worker thread.
 """
 
+import re
+
 from core.contract.pointers import FieldProblem, escape
-from core.contract.resources import TemplateBody, TemplateIn
+from core.contract.sections.core import TemplatesSettings
+from core.contract.templates import TemplateBody, TemplateIn
+from core.templates.data_schema import SchemaFault, compile_schema
 from core.templates.language import FILTERS, Language
+from core.templates.link import BodyFault, Linker
 from core.templates.locales import normal
 from core.templates.scan import SourceFault
 
 BODIES_MAX = 200
 SUBJECT_BYTES_MAX = 2000
+_CONTENT = re.compile(r"\{\{-?\s*content\s*-?\}\}")
 
 
-def check_template(template: TemplateIn, text: Language, html: Language) -> list[FieldProblem]:
+def check_template(
+    template: TemplateIn,
+    text: Language,
+    html: Language,
+    linker: Linker | None = None,
+    limits: TemplatesSettings | None = None,
+) -> list[FieldProblem]:
     """All that is wrong with it; `text` and `html` are the languages that will render it."""
     found: list[FieldProblem] = []
     count = sum(len(locales) for locales in template.bodies.values())
@@ -27,10 +40,13 @@ def check_template(template: TemplateIn, text: Language, html: Language) -> list
         found += _check_locales(pointer, list(locales), template.default_locale)
         for locale, body in locales.items():
             place = f"{pointer}/{escape(locale)}"
-            found += _check_shape(place, channel, body)
+            found += _check_shape(place, channel, body, template.kind)
             found += _check_part(f"{place}/text", body.text, text)
             found += _check_part(f"{place}/subject", body.subject, text)
             found += _check_part(f"{place}/html", body.html, html)
+    found += _check_schema(template, limits or TemplatesSettings())
+    if not found and linker is not None:
+        found += _check_links(template, linker)
     return found
 
 
@@ -52,30 +68,55 @@ def _check_locales(pointer: str, locales: list[str], default: str) -> list[Field
     return found
 
 
-def _check_shape(pointer: str, channel: str, body: TemplateBody) -> list[FieldProblem]:
+def _check_shape(pointer: str, channel: str, body: TemplateBody, kind: str) -> list[FieldProblem]:
     """Which parts a channel needs, and which it has no use for."""
     found = []
-    if channel == "sms":
+    unused: tuple[str, ...] = ()
+    if channel != "email":
+        thing = {"sms": "a text message", "webhook": "a webhook"}[channel]
+        unused = ("subject", "html", "layout")
         if body.text is None:
             found.append(FieldProblem(f"{pointer}/text", "missing field", "Add `text`."))
-        for name in ("subject", "html"):
-            if getattr(body, name) is not None:
-                detail = f"a text message has no {name}"
-                found.append(FieldProblem(f"{pointer}/{name}", detail, "Leave it out."))
     else:
-        if body.subject is None:
+        thing = f"a {kind}"
+        unused = () if kind == "message" else ("subject", "layout")
+        if body.subject is None and kind == "message":
             found.append(FieldProblem(f"{pointer}/subject", "missing field", "Add `subject`."))
         if body.text is None and body.html is None:
             hint = "Add `text`, `html` or both."
             found.append(FieldProblem(pointer, "neither `text` nor `html`", hint))
-    if body.subject is not None:
-        if len(body.subject.splitlines()) > 1:
-            detail = "a subject has one line"
-            found.append(FieldProblem(f"{pointer}/subject", detail, "Take out the line break."))
-        elif len(body.subject.encode()) > SUBJECT_BYTES_MAX:
-            detail = f"the subject is longer than {SUBJECT_BYTES_MAX} bytes"
-            found.append(FieldProblem(f"{pointer}/subject", detail, "Shorten it."))
-    return found
+    for name in unused:
+        if getattr(body, name) is not None:
+            detail = f"{thing} has no {name}"
+            found.append(FieldProblem(f"{pointer}/{name}", detail, "Leave it out."))
+    if kind == "layout":
+        found += _check_layout(pointer, channel, body)
+    return found + _check_subject(pointer, body.subject)
+
+
+def _check_subject(pointer: str, subject: str | None) -> list[FieldProblem]:
+    if subject is not None and len(subject.splitlines()) > 1:
+        detail = "a subject has one line"
+        return [FieldProblem(f"{pointer}/subject", detail, "Take out the line break.")]
+    if subject is not None and len(subject.encode()) > SUBJECT_BYTES_MAX:
+        detail = f"the subject is longer than {SUBJECT_BYTES_MAX} bytes"
+        return [FieldProblem(f"{pointer}/subject", detail, "Shorten it.")]
+    return []
+
+
+def _check_layout(pointer: str, channel: str, body: TemplateBody) -> list[FieldProblem]:
+    if channel != "email":
+        detail = "layouts are for e-mail"
+        return [FieldProblem(pointer, detail, "Use a template of kind `partial`.")]
+    return [
+        FieldProblem(
+            f"{pointer}/{name}",
+            "the layout has no place for what it stands around",
+            "Write {{ content }} where that belongs.",
+        )
+        for name in ("text", "html")
+        if (source := getattr(body, name)) is not None and not _CONTENT.search(source)
+    ]
 
 
 def _check_part(pointer: str, source: str | None, language: Language) -> list[FieldProblem]:
@@ -84,8 +125,53 @@ def _check_part(pointer: str, source: str | None, language: Language) -> list[Fi
     try:
         language.compile(source)
     except SourceFault as fault:
-        hint = "Templates are written in Liquid, without includes."
-        if "filter" in fault.detail:
-            hint = f"The filters are: {', '.join(sorted(FILTERS))}."
-        return [FieldProblem(pointer, f"line {fault.line}: {fault.detail}", hint)]
+        return [_source_finding(pointer, fault)]
     return []
+
+
+def _check_schema(template: TemplateIn, limits: TemplatesSettings) -> list[FieldProblem]:
+    if template.schema is None:
+        return []
+    if template.kind != "message":
+        detail = f"a {template.kind} has no schema; its users have"
+        return [FieldProblem("/schema", detail, "Leave it out.")]
+    try:
+        compile_schema(template.schema, limits)
+    except SchemaFault as fault:
+        return [FieldProblem(f"/schema{fault.pointer}", fault.detail, fault.hint)]
+    return []
+
+
+def _check_links(template: TemplateIn, linker: Linker) -> list[FieldProblem]:
+    """Partials and layouts; everything else was found to be right before."""
+    found = []
+    for channel, locales in template.bodies.items():
+        for locale, body in locales.items():
+            try:
+                linker.body(channel, locale, body)
+            except BodyFault as fault:
+                place = f"/bodies/{channel}/{escape(locale)}/{fault.part}"
+                found.append(_link_finding(place, fault))
+    return found
+
+
+def _source_finding(pointer: str, fault: SourceFault) -> FieldProblem:
+    hint = 'Templates are written in Liquid; other templates come in with {% render "name" %}.'
+    if "filter" in fault.detail:
+        hint = f"The filters are: {', '.join(sorted(FILTERS))}."
+    return FieldProblem(pointer, f"line {fault.line}: {fault.detail}", hint)
+
+
+def _link_finding(pointer: str, fault: BodyFault) -> FieldProblem:
+    detail = fault.fault.detail
+    if fault.part != "layout":
+        detail = f"line {fault.fault.line}: {detail}"
+    if "circle" in detail or "in each other" in detail:
+        hint = "Take one of these `render` tags out."
+    elif "no published" in detail:
+        hint = "Publish one of this name first, or correct the name."
+    elif " has no " in detail:
+        hint = "Add it there and publish that first."
+    else:
+        hint = "Correct it there, publish that, then publish this again."
+    return FieldProblem(pointer, detail, hint)

@@ -4,7 +4,8 @@
 takes the data. Text and HTML differ in one thing: in HTML every value is escaped, and no filter
 switches that off. A value that is missing, an object where a text is wanted, an unknown filter or
 tag, and work beyond the limits are faults that name the line; nothing reads files, the network or
-the clock.
+the clock. Partials are put in by `core.templates.link`; in a part with `renders` that were not
+linked, rendering is a mistake of the program.
 """
 
 import re
@@ -31,7 +32,8 @@ from markupsafe import escape
 from msgspec import Struct
 
 from core.contract.sections.core import TemplatesSettings
-from core.templates.meter import MeteredContext, MeteredForTag
+from core.templates.meter import Content, MeteredContext, MeteredForTag
+from core.templates.partials import PartialNode, PartialTag, partials_in
 from core.templates.scan import TAGS, SourceFault, scan
 
 # Left out are `safe` and `escapejs` (they switch escaping off), `strip_html` (quadratic on some
@@ -53,19 +55,23 @@ _FILTER_ERRORS = (FilterError, FilterArgumentError, FilterValueError, FilterItem
 
 
 class RenderFault(Exception):  # noqa: N818 - a finding about the caller's text
-    """Rendering failed at `line`; `missing` is the path of the value that the data lacks."""
+    """Rendering failed at `line`, of the partial of that name if there is one; `missing` is the
+    path of the value that the data lacks."""
 
-    def __init__(self, line: int, detail: str, missing: str = "") -> None:
+    def __init__(self, line: int, detail: str, missing: str = "", partial: str = "") -> None:
         super().__init__(f"line {line}: {detail}")
         self.line = line
         self.detail = detail
         self.missing = missing
+        self.partial = partial
 
 
 class Part(Struct, frozen=True):
-    """A compiled part: its text with its outputs and tags, ready to be rendered often."""
+    """A compiled part: its text with its outputs and tags, ready to be rendered often. `renders`
+    are the places where partials are put in."""
 
     template: BoundTemplate
+    renders: list[PartialNode]
 
     def render(self, data: dict[str, Any]) -> str:
         """The text; raises `RenderFault` and nothing else."""
@@ -108,6 +114,7 @@ class Language:
         for name in [name for name in tags if name not in kept]:
             del tags[name]
         self._environment.add_tag(MeteredForTag)
+        self._environment.add_tag(PartialTag)
         self._environment.add_tag(_ScalarOutput)
         filters = self._environment.filters
         for name in [name for name in filters if name not in FILTERS]:
@@ -131,7 +138,7 @@ class Language:
         for name in sorted(used.keys() - FILTERS):
             line = source.count("\n", 0, used[name][0].index) + 1
             raise SourceFault(line, f"there is no filter `{name}` here")
-        return Part(template)
+        return Part(template, list(partials_in(template.nodes)))
 
 
 class _ScalarOutputNode(OutputNode):
@@ -141,6 +148,8 @@ class _ScalarOutputNode(OutputNode):
         value = self.expression.evaluate(context)
         if type(value) is str:
             return int(buffer.write(escape(value) if context.autoescape else value))
+        if type(value) is Content:
+            return int(buffer.write(value.text))
         if isinstance(value, list):
             cast("MeteredContext", context).spend(len(value))
             if any(isinstance(one, (dict, list)) for one in value):
@@ -181,18 +190,20 @@ def _moment(value: object) -> datetime:
 
 
 def _render_fault(error: LiquidError) -> RenderFault:
-    line = _line(error.token)
+    missing = ""
     if isinstance(error, UndefinedError):
         missing = _missing(error)
-        return RenderFault(line, f"the data has no `{missing}`", missing)
-    if isinstance(error, ResourceLimitError):
-        return RenderFault(line, f"a limit of rendering is reached: {_message(error)}")
-    if isinstance(error, _FILTER_ERRORS):
+        detail = f"the data has no `{missing}`"
+    elif isinstance(error, ResourceLimitError):
+        detail = f"a limit of rendering is reached: {_message(error)}"
+    elif isinstance(error, _FILTER_ERRORS):
         # The library quotes the data in some of these messages, and it may be anybody's.
         name = error.token.value if error.token else ""
         which = f"the filter `{name}`" if name in FILTERS else "a filter"
-        return RenderFault(line, f"{which} cannot take what it is given here")
-    return RenderFault(line, _message(error))
+        detail = f"{which} cannot take what it is given here"
+    else:
+        detail = _message(error)
+    return RenderFault(_line(error.token), detail, missing, str(error.template_name or ""))
 
 
 def _missing(error: UndefinedError) -> str:

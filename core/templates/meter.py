@@ -8,14 +8,17 @@ character handled:
 * a loop is charged in advance for its rounds times the nodes in it; where the data is large, a
   node costs more, for a single comparison may read all of it;
 * a filter is charged for the size of all that is handed to it, and those whose result can be much
-  larger than that for the result.
+  larger than that for the result;
+* a partial works in a context of its own (`inside`) on the same purse, and is charged for that and
+  for its nodes each time that it is put in.
 
 An empty purse ends the rendering with a `ResourceLimitError`. Beside the purse this context makes
 strictness complete: no filter but `default` sees a value that is missing, and there is no clock
 (`now`, `today`) among the variables.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from io import StringIO
 from typing import Any, cast
 
@@ -34,12 +37,14 @@ UNITS_PER_ITERATION = 200
 _NODE_UNITS = 25
 _DATA_PER_NODE_UNIT = 300
 _LOCAL_UNITS = 8
+_PARTIAL_UNITS = 400
+_ARGUMENT_UNITS = 100
 
 
 class MeteredContext(RenderContext):
     """The variables of one rendering, and its purse."""
 
-    __slots__ = ("iterations_left", "loop_weight", "node_units", "units_left")
+    __slots__ = ("data", "iterations_left", "loop_weight", "node_units", "units_left")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -48,6 +53,7 @@ class MeteredContext(RenderContext):
         self.units_left = self.iterations_left * UNITS_PER_ITERATION
         self.loop_weight = 1
         self.node_units = 0
+        self.data = self.globals
 
     def spend(self, units: int) -> None:
         """Take from the purse."""
@@ -70,10 +76,32 @@ class MeteredContext(RenderContext):
         self.iterations_left -= length
         if self.iterations_left < 0:
             raise LoopIterationLimitError("too many rounds of loops", token=None)
+        self.spend_nodes(length * self.loop_weight)
+
+    def spend_nodes(self, nodes: int) -> None:
+        """Charge for so many nodes that are about to be rendered."""
         if not self.node_units:
             most = self.units_left
-            self.node_units = _NODE_UNITS + size_of(self.globals, most) // _DATA_PER_NODE_UNIT
-        self.spend(length * self.loop_weight * self.node_units)
+            self.node_units = _NODE_UNITS + size_of(self.data, most) // _DATA_PER_NODE_UNIT
+        self.spend(nodes * self.node_units)
+
+    @contextmanager
+    def inside(self, arguments: dict[str, object]) -> Iterator["MeteredContext"]:
+        """The context of a partial: it sees the data and its arguments, not this one's variables,
+        and takes from the same purse."""
+        self.spend(_PARTIAL_UNITS + _ARGUMENT_UNITS * len(arguments))
+        inner = MeteredContext(
+            self.template,
+            globals=ReadOnlyChainMap(arguments, self.globals),
+            local_namespace_size_carry=self.get_size_of_locals(),
+        )
+        inner.data = self.data
+        inner.node_units = self.node_units
+        inner.units_left, inner.iterations_left = self.units_left, self.iterations_left
+        try:
+            yield inner
+        finally:
+            self.units_left, self.iterations_left = inner.units_left, inner.iterations_left
 
     def filter(self, name: str, token: Token | None) -> Callable[..., object]:
         """The filter, charged for what it is given."""
@@ -98,7 +126,7 @@ class MeteredForNode(ForNode):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.weight = 1 + sum(_weight(node) for node in self.block.nodes)
+        self.weight = 1 + weight_of(self.block.nodes)
 
     def render_to_output(self, context: RenderContext, buffer: Any) -> int:
         cast("MeteredContext", context).loop_weight = self.weight
@@ -137,10 +165,27 @@ def size_of(value: object, most: int) -> int:
     return total
 
 
+class Content:
+    """What a layout stands around: text that is shown as it is, and by no other means changed."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+def weight_of(nodes: list[Node]) -> int:
+    """Nodes and expressions in all of these. Loops and partials in them are charged apart."""
+    return sum(_weight(node) for node in nodes)
+
+
 def _check_arguments(
     name: str, value: object, args: tuple[object, ...], kwargs: dict[str, object]
 ) -> None:
-    """Only `default` takes a value that is missing, and only it has a named argument."""
+    """Only `default` takes a value that is missing, and only it has a named argument. What a
+    layout stands around takes no filter: a part of it could be markup that was text."""
+    if any(type(one) is Content for one in (value, *args)):
+        raise LiquidTypeError("`content` takes no filters; write {{ content }}", token=None)
     checked = args if name == "default" else (value, *args)
     for one in checked:
         if isinstance(one, Undefined):
@@ -163,12 +208,13 @@ def _growth(name: str, given: tuple[object, ...]) -> int:
 
 
 def _weight(node: Node) -> int:
-    """Nodes and expressions in a node; an inner loop counts once, for it is charged by itself."""
+    """Nodes and expressions in a node; an inner loop counts once, for it is charged by itself. So
+    does a partial, which has no children here."""
     expressions = sum(_expression_weight(one) for one in node.expressions())
     if isinstance(node, ForNode):
         return 1 + expressions
     children = node.children(cast("RenderContext", None))
-    return 1 + expressions + sum(_weight(child) for child in children)
+    return 1 + expressions + weight_of(list(children))
 
 
 def _expression_weight(expression: Expression) -> int:

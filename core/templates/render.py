@@ -3,8 +3,9 @@
 `Renderer.render` is synchronous and made for the hot path: a body that was compiled before takes
 microseconds. Where it is not at hand, `TemplateNotLoaded` is raised; hand it to `load`, which
 fetches and compiles, and render again (`render_soon` does both). What cannot be rendered raises
-`ProblemError`: `unknown_template`, or `template_failed` with the template, the line, and a pointer
-to the value that the data lacks. `load` raises `StoreError` where the store cannot be read.
+`ProblemError`: `unknown_template`, `template_data_invalid` where the data breaks the template's
+schema (before anything is rendered), or `template_failed` with the template, the line, and a
+pointer to the value that the data lacks. `load` raises `StoreError` where the store cannot be read.
 
 Compiled bodies are kept until the template changes (`changed`, fed by the entity feed), at most
 `cached_max` templates of `cached_bytes_max` source together, the least recently used going first.
@@ -19,13 +20,14 @@ from msgspec import Struct
 from core.contract.pointers import FieldProblem
 from core.contract.problems import problem
 from core.contract.requests import ChannelName
-from core.contract.resources import TemplateBody
 from core.contract.sections.core import TemplatesSettings
-from core.templates.language import Language, Part, RenderFault
+from core.templates.data_schema import DataSchema, SchemaFault, compile_schema
+from core.templates.language import Language
+from core.templates.link import BodyFault, CompiledBody, Linker
 from core.templates.locales import chain, normal
-from core.templates.rendered import Rendered, explained, single_line
-from core.templates.scan import SourceFault
-from core.templates.store import StoredTemplate, TemplateStore, template_id
+from core.templates.rendered import Rendered, check_data, render_body
+from core.templates.store import TemplateStore, template_id
+from core.templates.versions import Pins, StoredTemplate
 
 _INLINE_SOURCE_BYTES = 8192
 _RELOADS_MAX = 5
@@ -42,27 +44,20 @@ class TemplateNotLoaded(Exception):  # noqa: N818 - a state, not an error
         self.locale = locale
 
 
-class _Compiled(Struct, gc=False):
-    """A body ready to be rendered. `fault` says why it cannot be."""
-
-    locale: str
-    text: Part | None = None
-    subject: Part | None = None
-    html: Part | None = None
-    fault: str = ""
-
-
 class _Cached(Struct):
     """A template as it was read, or the knowledge that there is none (`stored` None).
 
     `locales` has its locales by channel, from normal form to the author's. `compiled` goes by
-    channel and normal form; "" stands for "no body for this channel".
+    channel and normal form; "" stands for "no body for this channel". `schema` is None where the
+    data is not checked.
     """
 
     stored: StoredTemplate | None
     source_bytes: int
     locales: dict[str, dict[str, str]]
-    compiled: dict[tuple[str, str], _Compiled]
+    compiled: dict[tuple[str, str], CompiledBody]
+    linker: Linker
+    schema: DataSchema | None = None
 
     def choose(self, channel: str, locale: str | None) -> str:
         """The normal form of the locale that serves the recipient's."""
@@ -83,6 +78,7 @@ class Renderer:
     ) -> None:
         self.text_language = Language(False, limits)
         self.html_language = Language(True, limits)
+        self.limits = limits
         self._store = store
         self._cached_max = limits.cached_max
         self._cached_bytes_max = cached_bytes_max
@@ -110,23 +106,9 @@ class Renderer:
         body = cached.compiled.get((channel, cached.choose(channel, locale)))
         if body is None:
             raise TemplateNotLoaded(tenant, name, channel, locale)
-        where = f"template `{name}` ({channel}, {body.locale or 'any locale'})"
-        if body.fault:
-            detail = f"{where}: {body.fault}"
-            hint = "Correct the template, or send over a channel that it has."
-            raise problem(
-                "template_failed", detail, errors=[FieldProblem("/template", detail, hint)]
-            )
-        which = "text"
-        try:
-            text = body.text.render(data) if body.text else ""
-            which = "subject"
-            subject = single_line(body.subject.render(data)) if body.subject else ""
-            which = "html"
-            html = body.html.render(data) if body.html else ""
-        except RenderFault as fault:
-            raise explained(where, which, fault) from None
-        return Rendered(name, stored.version, body.locale, text, subject, html)
+        if cached.schema is not None:
+            check_data(name, cached.schema, data)
+        return render_body(name, stored.version, channel, body, data)
 
     async def load(self, need: TemplateNotLoaded) -> None:
         """Fetch and compile what `render` lacked."""
@@ -135,17 +117,10 @@ class Renderer:
         chosen = cached.choose(need.channel, need.locale)
         if cached.stored is None or (need.channel, chosen) in cached.compiled:
             return
-        if not chosen:
-            compiled = _Compiled("", fault=f"it has no body for channel {need.channel}")
+        if cached.source_bytes <= _INLINE_SOURCE_BYTES:
+            self._compile(cached, cached.stored, need.channel, chosen)
         else:
-            locale = cached.locales[need.channel][chosen]
-            # A channel that the template has is one of the names that its type allows.
-            body = cached.stored.template.bodies[cast("ChannelName", need.channel)][locale]
-            if cached.source_bytes <= _INLINE_SOURCE_BYTES:
-                compiled = self._compile(locale, body)
-            else:
-                compiled = await asyncio.to_thread(self._compile, locale, body)
-        cached.compiled[need.channel, chosen] = compiled
+            await asyncio.to_thread(self._compile, cached, cached.stored, need.channel, chosen)
 
     async def render_soon(
         self, tenant: str, name: str, locale: str | None, channel: str, data: dict[str, Any]
@@ -206,7 +181,7 @@ class Renderer:
             channel: {normal(locale): locale for locale in there}
             for channel, there in bodies.items()
         }
-        cached = _Cached(stored, size, locales, {})
+        cached = _Cached(stored, size, locales, {}, self.linker(stored.pins if stored else {}))
         self._forget(key)
         self._cached[key] = cached
         self._cached_bytes += size
@@ -216,14 +191,28 @@ class Renderer:
             self._forget(next(iter(self._cached)))
         return cached
 
-    def _compile(self, locale: str, body: TemplateBody) -> _Compiled:
+    def linker(self, pins: Pins) -> Linker:
+        """What puts these partials and layouts into bodies."""
+        depth_max = self.limits.partials_depth_max
+        return Linker(pins, self.text_language, self.html_language, depth_max)
+
+    def _compile(self, cached: _Cached, stored: StoredTemplate, channel: str, chosen: str) -> None:
+        """Make one body ready, and the schema. Both were checked when they were stored; what now
+        is wrong was right by the rules of another version."""
+        template = stored.template
+        locale, compiled = "", CompiledBody("")
         try:
-            return _Compiled(
-                locale,
-                None if body.text is None else self.text_language.compile(body.text),
-                None if body.subject is None else self.text_language.compile(body.subject),
-                None if body.html is None else self.html_language.compile(body.html),
-            )
-        except SourceFault as fault:
-            # It was checked when it was stored, by a version with other rules.
-            return _Compiled(locale, fault=f"line {fault.line}: {fault.detail}")
+            if template.schema is not None and cached.schema is None:
+                cached.schema = compile_schema(template.schema, self.limits)
+            if template.kind != "message":
+                compiled.fault = f"it is a {template.kind}, which stands in other templates"
+            elif not chosen:
+                compiled.fault = f"it has no body for channel {channel}"
+            else:
+                locale = cached.locales[channel][chosen]
+                # A channel that the template has is one of the names that its type allows.
+                body = template.bodies[cast("ChannelName", channel)][locale]
+                compiled = cached.linker.body(channel, locale, body)
+        except (BodyFault, SchemaFault) as fault:
+            compiled = CompiledBody(locale, fault=str(fault))
+        cached.compiled[channel, chosen] = compiled

@@ -12,11 +12,12 @@ TAGS_MAX = 2000
 TAG_CHARS_MAX = 1000
 _SPACES_MAX = 50
 
-# Left out are tags that load other templates (include, render), that only write what others can
-# write (echo, liquid, tablerow, ifchanged, increment, decrement, doc), and cycle, which turns
-# whole values into text at each step.
+# Left out are `include`, which loads templates by names that the data may choose, tags that only
+# write what others can write (echo, liquid, tablerow, ifchanged, increment, decrement, doc), and
+# cycle, which turns whole values into text at each step.
 TAGS: frozenset[str] = frozenset(
     {"if", "unless", "case", "for", "break", "continue", "assign", "capture", "comment", "#"}
+    | {"render"}
 )
 _INNER: frozenset[str] = frozenset(
     {"elsif", "else", "when", "raw", "endraw", "endif", "endunless", "endcase", "endfor"}
@@ -24,6 +25,7 @@ _INNER: frozenset[str] = frozenset(
 )
 _OPENING = re.compile(r"\{\{|\{%")
 _TAG_NAME = re.compile(r"-?\s*(#|\w*)")
+_RENDER = re.compile(r"\{%-?\s*render\s+(?:'([^'%]*)'|\"([^\"%]*)\")")
 _END_RAW = re.compile(r"\{%-?\s{0,50}endraw\s{0,50}-?%\}")
 _LONG_SPACE = re.compile(rf"\s{{{_SPACES_MAX + 1}}}")
 
@@ -46,6 +48,11 @@ def scan(source: str) -> None:
             return
         position = _after(source, found.start())
     raise _fault(source, position, f"there are more than {TAGS_MAX} tags and outputs")
+
+
+def names_rendered(source: str) -> set[str]:
+    """The partials that a source may put in: also those in its comments, so rather too many."""
+    return {single or double for single, double in _RENDER.findall(source)}
 
 
 def _after(source: str, start: int) -> int:

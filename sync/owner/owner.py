@@ -63,6 +63,7 @@ class Owner(Intake):
         self.groups: list[Group] = []
         self._ends: dict[str, int] = {}
         self._due_busy: set[int] = set()
+        self._to_sweep: list[Msg] = []
         self._last_parts: dict[int, FloorPart] = {}
 
     # Taking and giving up
@@ -194,25 +195,33 @@ class Owner(Intake):
             if waits and msg.due_ms <= now_ms and msg.id in self.msgs:
                 self.again(msg, now_ms)
 
-    def sweep(self, now_ms: int) -> None:
-        """Each second or so: end what has expired, set aside what waits for too long.
+    def sweep(self, now_ms: int, most: int | None = None) -> bool:
+        """End what has expired, set aside what waits for too long; `most` messages at a time, so
+        that a great many do not hold up what comes meanwhile. Whether all were looked at.
 
         When memory is short, what was offered last goes to the open set, so that a provider that
         is away does not keep what others could send in the log.
         """
+        if not self._to_sweep:
+            self._to_sweep = list(self.msgs.values())
+        at = 0 if most is None else max(0, len(self._to_sweep) - most)
+        part = self._to_sweep[at:]
+        del self._to_sweep[at:]
         wanted = self.limits.open_messages_max // 8
         short = self.room < wanted // 2
-        for msg in list(self.msgs.values()):
+        too_many = wanted - self.room if short else 0
+        for msg in reversed(part):
+            if self.msgs.get(msg.id) is not msg:
+                continue
             if msg.phase in IDLE:
                 self.expire_idle(msg, now_ms)
-                if self._waited(msg, self.limits.park_waiting_ms, now_ms):
+                patience_ms = SHORT_WAIT_MS if too_many > 0 else self.limits.park_waiting_ms
+                if self._waited(msg, patience_ms, now_ms):
                     self.set_aside(msg, now_ms)
+                    too_many -= 1
             elif msg.phase is Phase.AWAITING:
                 self._await_elsewhere(msg, short, now_ms)
-        if short:
-            waiting = [m for m in self.msgs.values() if self._waited(m, SHORT_WAIT_MS, now_ms)]
-            for msg in waiting[::-1][: wanted - self.room]:
-                self.set_aside(msg, now_ms)
+        return not self._to_sweep
 
     def _await_elsewhere(self, msg: Msg, short: bool, now_ms: int) -> None:
         """Evidence comes soon or not for long: what still waits for it leaves the memory."""

@@ -23,7 +23,7 @@ from sync.owner.state import (
 )
 from sync.records import EffectRecord, End, Intent, Outcome, Place, State
 
-IDLE = frozenset((Phase.OFFERED, Phase.WAITING, Phase.REFUSED, Phase.STUCK))
+IDLE = (Phase.OFFERED, Phase.WAITING, Phase.REFUSED, Phase.STUCK)
 
 
 class Sending(Parking):

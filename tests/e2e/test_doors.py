@@ -92,7 +92,7 @@ def test_keys_providers_and_templates(region: Region) -> None:
     assert listed[made["id"]]["revoked"]
     assert "key" not in listed[made["id"]]
     accounts = {each["id"]: each["state"] for each in told(region, "providers")["data"]}
-    assert accounts == {"sandbox-smsc": "up", "sandbox-smtp": "up"}
+    assert accounts.items() >= {"sandbox-smsc": "up", "sandbox-smtp": "up"}.items()
     assert told(region, "providers", "disable", "sandbox-smtp")["enabled"] is False
     assert told(region, "providers", "enable", "sandbox-smtp")["enabled"] is True
     template = {"name": "door", "bodies": {"sms": {"en": {"text": "Hello {{ name }}"}}}}
@@ -180,9 +180,9 @@ def test_without_its_sealing_key_everything_starts_but_the_accounts(tmp_path: Pa
         admin = region.admin_key
         listed = region.call("GET", "/v1/providers", key=admin).json()["data"]
         states = {each["id"]: each["state"] for each in listed}
-        assert states["sandbox-smtp"] == "up", "it has no credentials"
-        assert states["sandbox-smsc"].startswith("fault: ")
-        assert "key" in states["sandbox-smsc"]
+        for account in ("sandbox-smsc", "sandbox-smtp"):
+            assert states[account].startswith("fault: ")
+            assert "key" in states[account]
         waits = region.sms("+447700900904", "without")
         account = region.call("GET", "/v1/providers/sandbox-smsc", key=admin).json()
         kept = {n: account[n] for n in ("id", "wire", "channel", "enabled", "settings", "priority")}

@@ -66,6 +66,7 @@ def fill(place: Path, leave_bytes: int) -> Path:
 def test_a_disk_that_is_filled_and_emptied_again(small_disk: Path) -> None:
     reserve = {"GOUTONG_STORE_RESERVE_BYTES": str(RESERVE_BYTES)}
     with running(small_disk / "data", env=reserve) as region:
+        region.switch("sandbox-sms-http", False)
         with region.behaving("sandbox-smsc", down=True):
             accepted = load(region, 300, 0)
             ballast = fill(small_disk, RESERVE_BYTES // 2)

@@ -18,17 +18,8 @@ SMS_HTTP = "sandbox-sms-http"
 def region(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Region]:
     """A region whose text messages go over HTTP only."""
     with running(tmp_path_factory.mktemp("region") / "data") as started:
-        switch(started, "sandbox-smsc", False)
+        started.switch("sandbox-smsc", False)
         yield started
-
-
-def switch(region: Region, account: str, enabled: bool) -> None:
-    """Take an account in or out."""
-    path = f"/v1/providers/{account}"
-    known = region.call("GET", path, key=region.admin_key).json()
-    body = {name: known[name] for name in ("id", "wire", "channel", "settings", "priority")}
-    body["enabled"] = enabled
-    assert region.call("PUT", path, body, key=region.admin_key).status == 200
 
 
 def callbacks(region: Region, account: str, status: int) -> int:
@@ -98,7 +89,7 @@ def test_a_gateway_by_settings_alone_cannot_speak_of_anothers_messages(
 ) -> None:
     message_id = region.sms("+447700900123", "mine")
     attempt = region.ended(message_id, "delivered")["attempts"][0]
-    switch(region, SMS_HTTP, False)
+    region.switch(SMS_HTTP, False)
     index = ask(region.sandbox, "GET", "/sandbox").json()["providers"]
     port = next(each["port"] for each in index if each["name"] == "sandbox-gateway")
     door = f"{region.url}/v1/receipts/gw"
@@ -128,4 +119,4 @@ def test_a_gateway_by_settings_alone_cannot_speak_of_anothers_messages(
         assert not [each for each in events if "failed" in each["detail"] + each["type"]]
     finally:
         region.call("DELETE", "/v1/providers/gw", key=region.admin_key)
-        switch(region, SMS_HTTP, True)
+        region.switch(SMS_HTTP, True)

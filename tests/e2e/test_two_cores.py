@@ -135,12 +135,14 @@ async def visible(up: Up, message_id: str) -> bool:
 
 
 async def sandbox(up: Up, method: str, habits: Any) -> None:
-    path = f"{up.line['sandbox']}/sandbox/behaviour/sandbox-smsc"
-    async with (
-        aiohttp.ClientSession() as session,
-        session.request(method, path, json=habits) as answer,
-    ):
-        assert answer.status == 200
+    """Set the habits of all providers of text messages."""
+    for provider in ("sandbox-smsc", "sandbox-sms-http"):
+        path = f"{up.line['sandbox']}/sandbox/behaviour/{provider}"
+        async with (
+            aiohttp.ClientSession() as session,
+            session.request(method, path, json=habits) as answer,
+        ):
+            assert answer.status == 200
 
 
 async def test_one_core_goes_on_when_the_other_is_killed(up: Up) -> None:

@@ -20,6 +20,8 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from core.contract.providers import ProviderIn
+
 CALL_TIMEOUT_S = 30.0
 START_TIMEOUT_S = 60.0
 END_TIMEOUT_S = 40.0
@@ -143,6 +145,15 @@ class Region:
             return bool(told.json()["state"] == "up")
 
         wait_for(up)
+
+    def switch(self, account: str, enabled: bool) -> None:
+        """Take a provider account in or out."""
+        path = f"/v1/providers/{account}"
+        known = self.call("GET", path, key=self.admin_key).json()
+        kept = {name: known[name] for name in known if name in ProviderIn.__struct_fields__}
+        del kept["secrets"]
+        told = self.call("PUT", path, {**kept, "enabled": enabled}, key=self.admin_key)
+        assert told.status == 200, told.body
 
     def history(self) -> list[dict[str, Any]]:
         """Everything that reached the sandbox's providers."""

@@ -59,6 +59,10 @@ class ProtocolSettings(Section, frozen=True):
     receipt_window_sms_s: Annotated[
         NotNegative, doc("How long a receipt of a text message is waited for; 0: none is.")
     ] = 259_200
+    receipt_window_email_s: Annotated[
+        NotNegative,
+        doc("How long a bounce is waited for, where the account takes bounces; 0: none is."),
+    ] = 259_200
     expires_otp_s: Annotated[Positive, doc("`expires_in` of class otp when not given.")] = 300
     expires_alert_s: Annotated[Positive, doc("`expires_in` of class alert when not given.")] = 3600
     expires_transactional_s: Annotated[

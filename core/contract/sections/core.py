@@ -64,6 +64,22 @@ class CoreSettings(Section, frozen=True):
     seal_ms: Annotated[
         Positive, doc("How often provider ids and by-id rows of what ended are written.")
     ] = 250
+    bounce_host: Annotated[str, doc("Address at which bounces of e-mail are taken, by SMTP.")] = (
+        "127.0.0.1"
+    )
+    bounce_port: Annotated[
+        PortNumber,
+        doc("Port at which bounces are taken; 0: none, under `goutong up` a free one."),
+    ] = 0
+    bounce_bytes_max: Annotated[Positive, doc("Longest bounce that is taken.")] = 10_485_760
+    bounce_connections_max: Annotated[Positive, doc("Connections that bring bounces.")] = 64
+    bounce_idle_ms: Annotated[
+        Positive, doc("A connection that brings bounces is closed when nothing comes for so long.")
+    ] = 60_000
+    bounce_session_ms: Annotated[Positive, doc("It is closed after this in any case.")] = 600_000
+    bounce_answer_ms: Annotated[
+        Positive, doc("A bounce that is not journaled by then is answered 451, to come again.")
+    ] = 10_000
     quality_half_life_s: Annotated[
         Positive, doc("An answer of a provider counts half for its quality after this.")
     ] = 120
@@ -122,3 +138,17 @@ class TemplatesSettings(Section, frozen=True):
     output_bytes_max: Annotated[Positive, doc("Size of one rendered part.")] = 262_144
     source_bytes_max: Annotated[Positive, doc("Size of one part's source.")] = 262_144
     cached_max: Annotated[Positive, doc("Compiled templates kept in memory.")] = 1000
+    partials_max: Annotated[
+        Positive, doc("Partials and layouts that one template may use, those of those included.")
+    ] = 50
+    partials_depth_max: Annotated[Positive, doc("Partials within partials.")] = 8
+    published_bytes_max: Annotated[
+        Positive, doc("Size of a published version with the partials and layouts that it keeps.")
+    ] = 2_097_152
+    schema_bytes_max: Annotated[Positive, doc("Size of a schema of data.")] = 32_768
+    schema_nodes_max: Annotated[
+        Positive, doc("Size of a schema when its references are written out, in JSON values.")
+    ] = 5000
+    schema_work_max: Annotated[
+        Positive, doc("Size of a schema times values and characters of the data that it checks.")
+    ] = 20_000_000

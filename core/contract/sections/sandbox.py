@@ -2,6 +2,8 @@
 
 from typing import Annotated
 
+from msgspec import Meta
+
 from core.contract.sections.kinds import PortNumber, Positive, Section, doc
 
 
@@ -14,6 +16,11 @@ class SandboxSettings(Section, frozen=True):
     ] = 0
     smpp_port: Annotated[PortNumber, doc("Port of the SMSC; 0: a free one.")] = 0
     smtp_port: Annotated[PortNumber, doc("Port of the SMTP server; 0: a free one.")] = 0
+    bounce_to: Annotated[
+        str,
+        Meta(pattern=r"^([A-Za-z0-9._:\[\]-]{1,255}:[0-9]{1,5})?$"),
+        doc("host:port where its mail server sends bounces, by SMTP; empty: nowhere."),
+    ] = ""
     sms_http_port: Annotated[
         PortNumber, doc("Port of the provider in Twilio's form; 0: a free one.")
     ] = 0

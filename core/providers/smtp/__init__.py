@@ -7,12 +7,12 @@ from core.clock import SystemClock
 from core.providers.port import Adapter, AdapterEvents
 from core.providers.smtp.adapter import SmtpAdapter
 from core.providers.smtp.capabilities import CAPABILITIES
+from core.providers.smtp.credentials import SECRETS, check_secrets
 from core.providers.smtp.settings import SmtpSettings as Settings
 
 WIRE = "smtp"
-SECRETS = ("password",)
 
-__all__ = ["CAPABILITIES", "SECRETS", "WIRE", "Settings", "make"]
+__all__ = ["CAPABILITIES", "SECRETS", "WIRE", "Settings", "check_secrets", "make"]
 
 
 def make(
@@ -23,5 +23,4 @@ def make(
     random: Random,
 ) -> Adapter:
     """The adapter of one account; nothing is connected before its `start`."""
-    password = secrets.get("password", "")
-    return SmtpAdapter(account_id, settings, password, events, random, SystemClock())
+    return SmtpAdapter(account_id, settings, secrets, events, random, SystemClock())

@@ -17,19 +17,21 @@ later turn of the event loop.
 
 import asyncio
 import ssl
+from collections.abc import Mapping
 from contextlib import suppress
 from random import Random
 
 from core.clock import Clock
 from core.providers.port import AdapterEvents, Call, Outcome
-from core.providers.smtp.capabilities import CAPABILITIES
-from core.providers.smtp.date import DateHeader
+from core.providers.smtp.capabilities import CAPABILITIES, WITH_BOUNCES
+from core.providers.smtp.composer import Composer
 from core.providers.smtp.lane import Lane
-from core.providers.smtp.mime import UnsendableError, compose
+from core.providers.smtp.mime import Mail, UnsendableError
 from core.providers.smtp.opening import OpenFailedError, open_session, tls_context
 from core.providers.smtp.places import Places
 from core.providers.smtp.session import Session
 from core.providers.smtp.settings import SmtpSettings
+from core.providers.smtp.signing import Signing
 from core.providers.smtp.transaction import Job, data_block
 
 _GOODBYE_S = 0.5
@@ -38,24 +40,23 @@ _GOODBYE_S = 0.5
 class SmtpAdapter:
     """See the module; it implements `core.providers.port.Adapter`."""
 
-    capabilities = CAPABILITIES
-
     def __init__(
         self,
         account_id: str,
         settings: SmtpSettings,
-        password: str,
+        secrets: Mapping[str, str],
         events: AdapterEvents,
         random: Random,
         clock: Clock,
     ) -> None:
         self.account_id = account_id
+        self.capabilities = WITH_BOUNCES if settings.bounce_domain else CAPABILITIES
         self._settings = settings
-        self._password = password
+        self._password = secrets.get("password", "")
         self._events = events
         self._random = random
-        self._origin = settings.origin()
-        self._date = DateHeader(clock)
+        self._composer = Composer(settings, secrets, clock)
+        self._signing = Signing(self._composer.sign, self._offer)
         self._context: ssl.SSLContext | None = None
         self._lanes = [Lane(self) for _ in range(settings.connections)]
         self._places = Places(self._lanes, self, settings, self._end_later)
@@ -75,6 +76,9 @@ class SmtpAdapter:
         """Begin to connect in the background."""
         if self._settings.username and not self._password:
             self._account_fault("the account has a username and no password")
+            return
+        if self._composer.problem:
+            self._account_fault(self._composer.problem)
             return
         try:
             self._context = tls_context(self._settings)
@@ -104,6 +108,7 @@ class SmtpAdapter:
         for session in list(self._sessions):
             session.abort("the account was stopped")
         await self._wait_closed(_GOODBYE_S)
+        self._signing.close()
 
     def capacity(self) -> int:
         """How many mails may be under way now, those that wait for a connection included."""
@@ -123,11 +128,14 @@ class SmtpAdapter:
         """Send one mail, at once or when those before it have gone."""
         self._under_way += 1
         try:
-            mail = compose(call.message, self._origin, self._date.now())
+            mail = self._composer.compose(call.message)
         except UnsendableError as error:
             self._end_later(call, Outcome(error.kind, detail=error.detail))
             return
-        self._places.put(Job(call, mail, data_block(mail)))
+        if self._composer.slow and not self.closing:
+            self._signing.put(call, mail)
+        else:
+            self._offer(call, self._composer.sign(mail))
 
     # --- lane.Pool ---
 
@@ -200,6 +208,9 @@ class SmtpAdapter:
         return session.mails >= self._settings.mails_per_connection
 
     # --- inside ---
+
+    def _offer(self, call: Call, mail: Mail) -> None:
+        self._places.put(Job(call, mail, data_block(mail)))
 
     def _end_later(self, call: Call, outcome: Outcome) -> None:
         asyncio.get_running_loop().call_soon(self._end, call, outcome)

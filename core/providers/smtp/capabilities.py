@@ -1,4 +1,7 @@
-"""What e-mail by SMTP can do. Bounces come as mails of their own, so there are no receipts."""
+"""What e-mail by SMTP can do. Bounces come as mails of their own, to the return path: there are
+receipts only where an account's return paths name the attempt (`bounce_domain`)."""
+
+from msgspec.structs import replace
 
 from core.providers.port import Capabilities
 
@@ -10,3 +13,4 @@ CAPABILITIES = Capabilities(
     receipts=False,
     reference=True,
 )
+WITH_BOUNCES = replace(CAPABILITIES, receipts=True)

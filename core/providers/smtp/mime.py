@@ -20,6 +20,7 @@ import re
 from msgspec import Struct
 
 from core.providers.port import OutcomeKind, OutMessage
+from core.providers.smtp import unsubscribe
 from core.providers.smtp.address import BadAddressError, Mailbox, parse_mailbox, parse_sender
 
 _LINE_MAX = 990
@@ -61,12 +62,16 @@ class Origin(Struct, frozen=True, gc=False):
     sender: Mailbox
     from_header: str
     domain: str
+    unsubscribe_mailto: str = ""
 
 
-def origin(from_address: str, from_name: str, message_id_domain: str) -> Origin:
+def origin(
+    from_address: str, from_name: str, message_id_domain: str, unsubscribe_mailto: str = ""
+) -> Origin:
     """Made once for each account; raises BadAddressError or UnsendableError on bad settings."""
     sender = parse_mailbox(from_address)
-    return Origin(sender, _from_header(sender, from_name), message_id_domain or sender.domain)
+    from_header = _from_header(sender, from_name)
+    return Origin(sender, from_header, message_id_domain or sender.domain, unsubscribe_mailto)
 
 
 def compose(message: OutMessage, account: Origin, date: str) -> Mail:
@@ -86,13 +91,23 @@ def compose(message: OutMessage, account: Origin, date: str) -> Mail:
         subject = f"Subject: {_subject(message.subject)}\r\n" if message.subject else ""
         head = (
             f"From: {from_header}\r\nTo: {to.address}\r\n{subject}Date: {date}\r\n"
-            f"Message-ID: {message_id}\r\nX-GouTong-Ref: {ref}\r\nMIME-Version: 1.0\r\n"
+            f"Message-ID: {message_id}\r\nX-GouTong-Ref: {ref}\r\n"
+            f"{_unsubscribe(message, account)}MIME-Version: 1.0\r\n"
         ).encode()
         data = head + _content(message)
     except UnicodeEncodeError:
         raise UnsendableError("permanent", "the text holds half of a surrogate pair") from None
     utf8 = to.utf8 or sender.utf8 or not account.domain.isascii()
     return Mail(sender.address, to.address, data, message_id, utf8)
+
+
+def _unsubscribe(message: OutMessage, account: Origin) -> str:
+    if not message.unsubscribe_url:
+        return ""
+    try:
+        return unsubscribe.headers(message.unsubscribe_url, account.unsubscribe_mailto)
+    except ValueError as error:
+        raise UnsendableError("permanent", str(error)) from None
 
 
 def _own_sender(text: str) -> tuple[Mailbox, str]:

@@ -2,14 +2,15 @@
 
 Everything is checked when the account is stored: msgspec's limits name the field that is wrong,
 and what stands in each mail is tried with the code that later writes it. The password is no
-setting; it comes sealed, beside these, as the secret `password`.
+setting; it comes sealed, beside these, as the secret `password`, and so do `dkim_key` and
+`bounce_key`.
 """
 
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from core.providers.smtp.address import BadAddressError
+from core.providers.smtp.address import BadAddressError, parse_mailbox
 from core.providers.smtp.mime import Origin, UnsendableError, origin
 
 TlsMode = Literal["off", "starttls", "starttls_required", "implicit"]
@@ -18,6 +19,10 @@ _Millis = Annotated[int, Meta(ge=1, le=3_600_000)]
 # "$" alone would let a last line break through.
 _Host = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9._:%-]+$(?!\n)")]
 _Name = Annotated[str, Meta(max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$(?!\n)")]
+_Label = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+# Of a domain that other servers look up in the DNS.
+_DnsName = Annotated[str, Meta(max_length=253, pattern=rf"^(?:{_Label}(?:\.{_Label})+)?$(?!\n)")]
+_Selector = Annotated[str, Meta(max_length=253, pattern=rf"^(?:{_Label}(?:\.{_Label})*)?$(?!\n)")]
 _DomainName = Annotated[str, Meta(max_length=255, pattern=r"^[A-Za-z0-9._:\[\]-]*$(?!\n)")]
 
 
@@ -32,7 +37,8 @@ class SmtpSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     host: _Host
     from_address: Annotated[str, Meta(min_length=3, max_length=254)]
-    """The envelope's sender and the From of a message that names no sender of its own."""
+    """The From of a message that names no sender of its own, and, without `bounce_domain`, the
+    envelope's sender."""
 
     port: Annotated[int, Meta(ge=1, le=65_535)] = 587
     username: _Name = ""
@@ -50,6 +56,19 @@ class SmtpSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     ehlo_name: _DomainName = ""
     """How this client names itself; empty: the address literal of its end of the connection."""
+
+    dkim_domain: _DnsName = ""
+    """The domain that signs each mail (DKIM), with the secret `dkim_key`; empty: none does."""
+
+    dkim_selector: _Selector = ""
+    """The public key is published at <dkim_selector>._domainkey.<dkim_domain>."""
+
+    bounce_domain: _DnsName = ""
+    """The domain of the return paths, one for each attempt, made with the secret `bounce_key`.
+    Its mail has to reach the core's bounce port; empty: bounces are not told apart."""
+
+    unsubscribe_mailto: Annotated[str, Meta(max_length=254)] = ""
+    """A mailbox that takes wishes to unsubscribe, named beside the one-click link."""
 
     connections: Annotated[int, Meta(ge=1, le=64)] = 4
     queue_ahead: Annotated[int, Meta(ge=0, le=100)] = 3
@@ -94,9 +113,18 @@ class SmtpSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             raise ValueError(f"from_address: {error}") from None
         except UnsendableError as error:
             raise ValueError(f"from_name: {error}") from None
+        try:
+            if self.unsubscribe_mailto and parse_mailbox(self.unsubscribe_mailto).utf8:
+                raise BadAddressError("not a plain ASCII address")
+        except BadAddressError as error:
+            raise ValueError(f"unsubscribe_mailto: {error}") from None
+        if bool(self.dkim_domain) != bool(self.dkim_selector):
+            raise ValueError("dkim_domain and dkim_selector go together: set both or none")
         if self.reconnect_min_ms > self.reconnect_max_ms:
             raise ValueError("reconnect_min_ms is larger than reconnect_max_ms")
 
     def origin(self) -> Origin:
         """What these settings put into each mail."""
-        return origin(self.from_address, self.from_name, self.message_id_domain)
+        return origin(
+            self.from_address, self.from_name, self.message_id_domain, self.unsubscribe_mailto
+        )

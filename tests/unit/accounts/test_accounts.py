@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from core.accounts.model import Fault, Opened, ProviderAccount
@@ -78,6 +79,21 @@ async def test_what_is_wrong_is_pointed_to_without_its_value(
     assert [found.pointer for found in problem.value.errors] == [pointer]
     assert CANARY.encode() not in problem.value.body("trace")
     assert await accounts.list() == []
+
+
+async def test_secrets_are_checked_by_the_wire_also_when_they_stay(accounts: Accounts) -> None:
+    settings = {"host": "h", "from_address": "us@example.com", "bounce_domain": "b.example.com"}
+    mail = smsc(id="mail", wire="smtp", channel="email", settings=settings, secrets={})
+    with pytest.raises(ProblemError) as problem:
+        await accounts.put(mail, None)
+    assert [found.pointer for found in problem.value.errors] == ["/secrets/bounce_key"]
+    key = {"bounce_key": CANARY * 4}
+    await accounts.put(msgspec.structs.replace(mail, secrets=key), None)
+    await accounts.put(msgspec.structs.replace(mail, secrets=None), None)
+    signed = {**settings, "dkim_domain": "example.com", "dkim_selector": "s1"}
+    with pytest.raises(ProblemError) as problem:
+        await accounts.put(msgspec.structs.replace(mail, secrets=None, settings=signed), None)
+    assert [found.pointer for found in problem.value.errors] == ["/secrets/dkim_key"]
 
 
 async def test_a_secret_among_the_settings_is_told_its_place(accounts: Accounts) -> None:

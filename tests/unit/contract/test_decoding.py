@@ -12,7 +12,8 @@ from core.contract.pointers import too_deep
 from core.contract.problems import CODES, ProblemError, decode_json, problem
 from core.contract.providers import ProviderIn
 from core.contract.requests import NotificationRequest
-from core.contract.resources import KeyIn, TemplateIn
+from core.contract.resources import KeyIn
+from core.contract.templates import TemplateIn
 
 GOOD: dict[str, Any] = {"to": {"phone": "+447700900123"}, "content": {"text": "x"}}
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.accounts.check import check_account
-from core.contract.resources import ProviderIn
+from core.contract.providers import ProviderIn
 from core.providers.http_gateway.request import build
 from core.providers.http_gateway.settings import HttpGatewaySettings
 from core.providers.http_gateway.talk import GatewayTalk

@@ -57,6 +57,13 @@ def test_sent_is_final_where_no_receipt_can_come_any_more(
     assert (shown.status, shown.final) == ("sent", final)
 
 
+def test_nothing_is_waited_for_where_the_account_never_reports() -> None:
+    sent = facts(INTENT, ACCEPTED, channel="email")
+    for silent, final in ((lambda _: False, False), (lambda account: account == "smsc", True)):
+        shown = show(sent, "local", Windows({"email": 3600}, silent), NOW + 40)
+        assert (shown.status, shown.final) == ("sent", final)
+
+
 def test_a_second_send_is_marked() -> None:
     again = Intent(ID, 1, 8, ACCEPT, b"h", "smsc", "", 0, NOW, False, NOW, 1, NOW + 15, (ATTEMPT,))
     unknown = Outcome(ID, 1, ATTEMPT, "unknown", "", "", "link lost", NOW + 12)

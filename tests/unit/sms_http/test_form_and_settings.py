@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.accounts.check import check_account
-from core.contract.resources import ProviderIn
+from core.contract.providers import ProviderIn
 from core.providers.port import OutMessage
 from core.providers.sms_http.request import authorization, callback_address, form, messages_url
 from core.providers.sms_http.settings import SmsHttpSettings

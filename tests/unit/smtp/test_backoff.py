@@ -12,7 +12,7 @@ from tests.wire.smtp.harness import Engine
 def test_the_backoff_doubles_with_jitter_up_to_its_bound() -> None:
     limits = {"reconnect_min_ms": 100, "reconnect_max_ms": 1_000}
     settings = Settings(host="127.0.0.1", from_address="a@b.c", **limits)
-    adapter = SmtpAdapter("acc", settings, "", Engine(), Random(3), SystemClock())
+    adapter = SmtpAdapter("acc", settings, {}, Engine(), Random(3), SystemClock())
     for failures, most_s in ((0, 0.1), (1, 0.1), (2, 0.2), (3, 0.4), (4, 0.8), (5, 1.0), (16, 1.0)):
         waits = {adapter.backoff_s(failures, 0) for _ in range(200)}
         assert len(waits) > 100

@@ -206,3 +206,34 @@ def test_a_small_mail_costs_little() -> None:
             data_block(compose(small, PLAIN, DATE))
         best_s = min(best_s, (time.perf_counter() - begin) / 20)
     assert best_s <= 60e-6
+
+
+def test_a_link_to_unsubscribe_stands_in_two_headers() -> None:
+    url = "https://example.com/u/abc?t=1&s=%20"
+    mail = read(compose(message(text="x", unsubscribe_url=url), PLAIN, DATE).data)
+    assert mail["List-Unsubscribe"] == f"<{url}>"
+    assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    both = origin("news@example.com", "", "", "le?ve@example.com")
+    mail = read(compose(message(text="x", unsubscribe_url=url), both, DATE).data)
+    mailbox = "<mailto:le%3Fve@example.com?subject=unsubscribe>"
+    assert mail["List-Unsubscribe"] == f"<{url}>, {mailbox}"
+    plain = read(compose(message(text="x"), both, DATE).data)
+    assert "List-Unsubscribe" not in plain and "List-Unsubscribe-Post" not in plain
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://a/\r\nBcc: x",
+        "https://a/>,<b",
+        "https://a/ b",
+        "javascript:x",
+        "https://ä",
+        "x" * 999,
+    ],
+)
+def test_a_link_that_no_header_may_carry_is_refused(url: str) -> None:
+    with pytest.raises(UnsendableError) as refused:
+        compose(message(text="x", unsubscribe_url=url), PLAIN, DATE)
+    assert refused.value.kind == "permanent"
+    assert url not in refused.value.detail

@@ -2,8 +2,8 @@
 
 import pytest
 
-from core.contract.resources import TemplateBody, TemplateIn
 from core.contract.sections.core import TemplatesSettings
+from core.contract.templates import TemplateBody, TemplateIn
 from core.templates.check import check_template
 from core.templates.language import Language
 from core.templates.locales import chain, normal

@@ -115,7 +115,7 @@ def test_dates_depend_on_the_data_alone(value: object, pattern: str, wanted: str
         ("{% if x %}a", 1, "endif"),
         ("{% if %}a{% endif %}", 1, ""),
         ("\n\n{% include 'x' %}", 3, "no tag `include`"),
-        ("{% render 'x' %}", 1, "no tag `render`"),
+        ("{% render x %}", 1, "in quotes"),
         ("{% liquid echo x %}", 1, "no tag `liquid`"),
         ("{% raw %}{{ x }}", 1, "endraw"),
         ("a\n{{ x | nope }}", 2, "no filter `nope`"),

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from core.contract.problems import ProblemError
-from core.contract.resources import TemplateBody, TemplateIn
 from core.contract.sections.core import TemplatesSettings
+from core.contract.templates import TemplateBody, TemplateIn
 from core.templates.render import Renderer, TemplateNotLoaded
 from core.templates.rendered import single_line
 from core.templates.store import StoredTemplate, TemplateStore
@@ -218,7 +218,7 @@ async def test_the_cache_is_bounded_by_number_and_by_size() -> None:
 
     for renderer in (
         renderer_of(store, cached_max=3),
-        Renderer(store, TemplatesSettings(), cached_bytes_max=3500),
+        Renderer(store, TemplatesSettings(), cached_bytes_max=4000),
     ):
         assert await reads(renderer, "n0", "n1", "n2", "n0") == 3
         assert await reads(renderer, "n3") == 1

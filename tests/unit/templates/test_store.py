@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from core.contract.resources import TemplateBody, TemplateIn
+from core.contract.templates import TemplateBody, TemplateIn
 from core.templates.store import TemplateStore
 from sync.store.entities import StaleVersion
 from sync.store.entities_memory import MemoryEntities

@@ -65,6 +65,7 @@ class Door:
         self.suppressions: Suppressions
         self.endpoints: Endpoints
         self.journaled: list[Message] = []
+        self.prices: dict[tuple[str, str], list[tuple[str, float]]] = {}
         self.logged: list[str] = []
         self._log_stream = log
         self.seen: list[str] = []
@@ -168,8 +169,10 @@ async def door(tmp_path: Path) -> AsyncIterator[Door]:
     app = web.Application(
         middlewares=[guard(SECRET, log, frozenset({"/livez"}))], client_max_size=200_000
     )
-    for part in (keys, templates, providers):
+    for part in (keys, providers):
         app.add_routes(part.routes(deps))
+    prices: dict[tuple[str, str], list[tuple[str, float]]] = {}
+    app.add_routes(templates.routes(deps, lambda *wanted: prices.get(wanted, [])))
     app.add_routes(policies.routes(deps, PolicyStore(entities, deps.accounts)))
     telling = _Telling(entities, feed, deps, log)
     app.add_routes(telling.routes())
@@ -192,6 +195,7 @@ async def door(tmp_path: Path) -> AsyncIterator[Door]:
         made.states = states
         made.suppressions, made.endpoints = telling.suppressions, telling.endpoints
         made.journaled = telling.journaled
+        made.prices = prices
         yield made
     await runner.cleanup()
     await feed.stop()

@@ -19,6 +19,7 @@ async def test_a_template_s_life(door: Door) -> None:
         "text": "Code {{ code }}",
         "subject": None,
         "html": None,
+        "layout": None,
     }
     again = await door.call("POST", "/v1/templates", otp())
     assert (again.status, again.body["code"]) == (409, "already_exists")

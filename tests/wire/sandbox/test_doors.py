@@ -16,6 +16,10 @@ GOOD: dict[str, Any] = {
     "reset_after_body": 0.0,
     "hang": 0.0,
     "receipt": {"none": 0.0, "early": 0.0, "twice": 0.0, "delay_ms": 50, "fail": 0.0},
+    "bounce": {
+        **dict.fromkeys(("dsn", "delayed", "complaint", "auto_reply", "malformed", "forged"), 0.0),
+        "delay_ms": 50,
+    },
     "id_notation": "same",
 }
 

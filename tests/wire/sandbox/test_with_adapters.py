@@ -69,7 +69,7 @@ async def smtp(box: Sandbox, events: Events) -> AsyncIterator[Adapter]:
         tls="starttls_required",
         ca_file=str(box.folder / "tls.crt"),
     )
-    adapter = SmtpAdapter("b", settings, "sandbox", events, Random(1), SystemClock())
+    adapter = SmtpAdapter("b", settings, {"password": "sandbox"}, events, Random(1), SystemClock())
     await adapter.start()
     await until(lambda: adapter.state() == "up")
     yield adapter
