@@ -109,7 +109,17 @@ class MailServer:
         at = rfc3339(self._clock.wall_ms())
         effective = outcome != "refused"
         entries = [
-            Entry(at, PROVIDER, WIRE, recipient, mail.text, outcome, effective, mail.ref)
+            Entry(
+                at,
+                PROVIDER,
+                WIRE,
+                recipient,
+                mail.text,
+                outcome,
+                effective,
+                mail.ref,
+                unsubscribe=mail.unsubscribe,
+            )
             for recipient in recipients
         ]
         try:

@@ -20,6 +20,7 @@ from sync.owner.state import Msg
 from sync.records import Message, Outcome, Receipt
 
 EVENT_KIND = "event"
+CLOCKS_APART_MS = 1000  # of the processes that made the endpoint and saw the event, at most
 EXPIRES_MS = 4 * 86_400_000  # past the last retry of the schedule
 _SAID = frozenset(
     {"sent", "delivered", "failed", "expired", "canceled", "suppressed", "skipped", "unknown"}
@@ -48,7 +49,8 @@ def types_of(msg: Msg) -> dict[EventType, int]:
 def events_of(
     msg: Msg, payload: Payload, endpoints: Iterable[Endpoint], home: str, now_ms: int
 ) -> list[Message]:
-    """The events that were not made yet (`msg.told`), one for each endpoint that wants it."""
+    """The events that were not made yet (`msg.told`), one for each endpoint that wants it and was
+    there when it happened."""
     if payload.kind:
         return []
     made: list[Message] = []
@@ -58,6 +60,8 @@ def events_of(
         for kind, at_ms in types.items():
             name = f"{endpoint.id}.{kind}"
             if name in told or (endpoint.events and kind not in endpoint.events):
+                continue
+            if at_ms + CLOCKS_APART_MS < endpoint.created_ms:
                 continue
             told.append(name)
             made.append(_event(msg, payload, endpoint.id, kind, at_ms, home, now_ms))
