@@ -15,8 +15,9 @@ from typing import Any
 
 from aiohttp import web
 
-from core.accept.acceptor import Acceptor, Bounds, sweep_forever
+from core.accept.acceptor import sweep_forever
 from core.accept.keys import Keys
+from core.accept.made import acceptor_of
 from core.accounts.service import Accounts
 from core.api import keys as keys_api
 from core.api import messages as messages_api
@@ -30,7 +31,6 @@ from core.api.internal_auth import guard
 from core.api.link import LinkServer
 from core.api.messages import MessageDeps
 from core.api.peers import Peers
-from core.api.receipts import ReceiptDeps
 from core.api.wire import ConfigDeps
 from core.arguments import Arguments
 from core.asking import Asking
@@ -84,7 +84,6 @@ class Core:
         self._make_engine()
         self._make_config()
         self._make_doors()
-        self._make_receipts_door()
         self._wire()
 
     # Making
@@ -186,23 +185,13 @@ class Core:
 
     def _make_doors(self) -> None:
         settings, core, limits = self.settings, self.settings.core, self.settings.limits
-        bounds = Bounds(
-            limits.recipients_max,
-            settings.protocol.horizon_days * 86_400,
-            limits.json_depth_max,
-            limits.accepts_waiting_max,
-            settings.protocol.accept_timeout_ms / 1000,
-            settings.protocol.expires_in_s(),
-        )
         keys = Keys(self.store, core.answered_keys_max)
-        self.acceptor = Acceptor(
-            self.engine.logs,
+        self.acceptor = acceptor_of(
+            settings,
+            self.engine,
             keys,
             self.renderer,
-            settings.region.name,
-            bounds,
             self.clock,
-            self.engine.hlc,
             self.log,
             self.condition.refusal,
             self.process.spawn,
@@ -261,17 +250,8 @@ class Core:
             self.log,
         )
         self.web.add_routes(self.asking.routes(self.telling.endpoint_store))
-
-    def _make_receipts_door(self) -> None:
-        receipts = ReceiptDeps(
-            self.engine.accounts,
-            self.engine.receipts.received,
-            lambda account, status: self.metrics.callbacks.of(account, str(status)).add(),
-            self.clock.boot,
-            self.settings.core.callback_wait_ms / 1000,
-            self.log,
-        )
-        self.web.add_routes(receipts_api.routes(receipts))
+        door = receipts_api.deps_of(self.engine, self.metrics, self.settings, self.clock, self.log)
+        self.web.add_routes(receipts_api.routes(door))
 
     def _wire(self) -> None:
         told = Told(

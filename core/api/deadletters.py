@@ -19,7 +19,7 @@ from core.contract.lists import DEAD_STATUSES, ReplayIn, ReplayOut
 from core.contract.pointers import FieldProblem
 from core.contract.problems import invalid
 from core.contract.recipients import CHANNELS
-from core.contract.timestamps import rfc3339
+from core.contract.times import rfc3339
 from core.replay.jobs import Job
 from core.replay.replays import Replays
 

@@ -22,7 +22,7 @@ from core.contract.keys import ADMIN, KEYS, Scope, grants
 from core.contract.pointers import FieldProblem
 from core.contract.problems import problem
 from core.contract.resources import KeyIn, KeyOut, KeyPage
-from core.contract.timestamps import rfc3339
+from core.contract.times import rfc3339
 from core.tenants.keys import KIND, KeyRecord
 
 _CHANGES_MAX = 1000

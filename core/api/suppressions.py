@@ -23,7 +23,7 @@ from core.contract.suppressions import (
     SuppressionPage,
     SuppressionSearch,
 )
-from core.contract.timestamps import rfc3339
+from core.contract.times import rfc3339
 from core.suppress.rules import entry_of
 from core.suppress.service import Suppressions
 from core.suppress.store import StoredSuppression, name_of

@@ -21,7 +21,7 @@ from core.contract.pointers import FieldProblem
 from core.contract.problems import invalid, problem
 from core.contract.recipients import AddressError, normal_url
 from core.contract.sections.core import LimitsSettings
-from core.contract.timestamps import rfc3339
+from core.contract.times import rfc3339
 from core.contract.webhooks import (
     EndpointIn,
     EndpointOut,

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from core.contract.requests import ChannelName, Durability, MessageClass
 from core.contract.resources import AttemptOut, EventOut, MessageOut, NextOut
-from core.contract.timestamps import rfc3339
+from core.contract.times import rfc3339
 from core.engine.chain import later_ids
 from core.engine.payload import Payload, decode_payload
 from sync.lattice import RANK, AttemptFacts, gather, join

@@ -12,7 +12,7 @@ from random import Random
 
 from core.clock import Clock
 from core.contract.log import Log
-from core.contract.timestamps import rfc3339
+from core.contract.times import rfc3339
 from core.sandbox.behaviour import RefuseAs, draw_after, draw_latency_ms
 from core.sandbox.callbacks import Callback, CallbackDesk
 from core.sandbox.gate import Gate

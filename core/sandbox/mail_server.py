@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from core.clock import Clock
 from core.contract.log import Log
-from core.contract.timestamps import rfc3339
+from core.contract.times import rfc3339
 from core.sandbox.behaviour import (
     After,
     Behaviour,

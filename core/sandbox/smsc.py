@@ -11,7 +11,7 @@ from random import Random
 
 from core.clock import Clock
 from core.contract.log import Log
-from core.contract.timestamps import rfc3339
+from core.contract.times import rfc3339
 from core.providers.smpp.codec import Pdu, submit_sm_resp
 from core.providers.smpp.fields import PduError
 from core.sandbox.behaviour import (

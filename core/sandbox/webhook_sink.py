@@ -14,7 +14,7 @@ from typing import Literal
 
 from core.clock import Clock
 from core.contract.log import Log
-from core.contract.timestamps import rfc3339
+from core.contract.times import rfc3339
 from core.sandbox.behaviour import (
     Millis,
     RefuseAs,

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from core.contract.ids import mint_derived
-from core.contract.timestamps import rfc3339
+from core.contract.times import rfc3339
 from core.contract.webhooks import EventType
 from core.engine.payload import Payload, encode_payload
 from core.webhooks.store import Endpoint

@@ -83,6 +83,16 @@ def test_a_suppressed_address_is_not_sent_to(region: Region) -> None:
     message = region.ended(message_id, "suppressed")
     assert (message["reason"], message["final"], message["attempts"]) == ("manual", True, [])
     assert region.sent(message_id) == []
+    chain = {
+        "to": {"phone": "+447700930001", "email": "ada0@example.com"},
+        "channel": ["sms", "email"],
+        "content": {"subject": "Hello", "text": "by the other way"},
+    }
+    told = region.notify(chain)
+    assert told.status == 202, told.body
+    first = region.ended(told.json()["messages"][0]["id"], "suppressed")
+    [step] = first["next"]
+    region.ended(step["id"], "sent", "delivered")
     call(region, "DELETE", f"/v1/suppressions/{made['id']}", None, 204)
     region.ended(region.sms("+447700930001", "wanted"), "delivered")
 
@@ -123,6 +133,12 @@ def test_an_address_that_is_gone_is_not_tried_again(region: Region) -> None:
         region.ended(nobody, "failed")
         [cause] = wait_for(lambda: entries_of(region, "+447700930002"))
     assert (cause["reason"], cause["message"]) == ("invalid", nobody)
+    with region.behaving(MAIL, bounce={"complaint": 1}):
+        complained = mail(region, "cross@example.com", "bulk")
+        [cause] = wait_for(lambda: entries_of(region, "cross@example.com"))
+    assert (cause["reason"], cause["message"]) == ("complaint", complained)
+    region.ended(mail(region, "cross@example.com", "transactional"), "suppressed")
+    region.ended(mail(region, "cross@example.com", "alert"), "sent", "delivered")
 
 
 def test_an_endpoint_is_told_signed(

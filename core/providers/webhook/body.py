@@ -7,7 +7,7 @@ timestamp is when the message was accepted. What is `raw` is the whole body alre
 import msgspec
 from msgspec import Struct
 
-from core.contract.timestamps import rfc3339
+from core.contract.times import rfc3339
 from core.providers.port import OutMessage
 
 _encode = msgspec.json.Encoder().encode
