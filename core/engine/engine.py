@@ -10,9 +10,8 @@ from core.contract.log import Log
 from core.contract.settings import Settings
 from core.decide.breaker import BreakerRules
 from core.decide.budget import BudgetRules
-from core.decide.fair import TRANSACTIONAL, weights_of
+from core.decide.fair import weights_of
 from core.decide.retry import Rules
-from core.decide.route import Candidate
 from core.engine.accounts import Account
 from core.engine.behind import Behind
 from core.engine.clockwork import Clockwork
@@ -99,15 +98,6 @@ class Engine:
         """The account that an attempt went to, "" where it is not in memory."""
         msg = self.owner.find(message_id)
         return msg.account_of(attempt) if msg is not None else ""
-
-    def candidates(self, channel: str) -> list[Candidate]:
-        """The channel's accounts as a decision about a usual message sees them now."""
-        now = self._clock.boot()
-        return [
-            account.candidate(TRANSACTIONAL, False, False, now)
-            for account in self.accounts.values()
-            if account.channel == channel
-        ]
 
     def day_rights(self, entities: EntityStore, account_id: str, per_day: int) -> DayRights:
         """The rights of a day of an account that has such a limit."""
