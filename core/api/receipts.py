@@ -8,11 +8,13 @@ reported twice joins to the same.
 
 import asyncio
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 import msgspec
 from aiohttp import web
 from msgspec import Struct
 
+from core.clock import Clock
 from core.contract.internal import (
     INTERNAL_SECRET_HEADER,
     KEY_ID_HEADER,
@@ -22,8 +24,10 @@ from core.contract.internal import (
 )
 from core.contract.log import Log
 from core.contract.problems import problem
-from core.engine.accounts import Account
-from core.providers.port import Callback, CallbackAnswer, ReceiptIn, TakesCallbacks
+from core.contract.settings import Settings
+from core.engine.engine import Engine
+from core.obs.metrics import CoreMetrics
+from core.providers.port import Adapter, Callback, CallbackAnswer, ReceiptIn, TakesCallbacks
 
 _OURS = frozenset(
     name.lower()
@@ -36,16 +40,36 @@ _AGAIN = {"Retry-After": "1"}
 _TOLD_EVERY_S = 10.0
 
 
+class AtWork(Protocol):
+    """An account as this door sees it."""
+
+    adapter: Adapter | None
+
+
 class ReceiptDeps(Struct, frozen=True):
     """What the handlers need. `take` hands a receipt of an account to the engine; `count` is told
     of each callback: account and status."""
 
-    accounts: Mapping[str, Account]
+    accounts: Mapping[str, AtWork]
     take: Callable[[str, ReceiptIn], None]
     count: Callable[[str, int], None]
     now: Callable[[], float]
     wait_s: float
     log: Log
+
+
+def deps_of(
+    engine: Engine, metrics: CoreMetrics, settings: Settings, clock: Clock, log: Log
+) -> ReceiptDeps:
+    """The deps of a core at work."""
+    return ReceiptDeps(
+        engine.accounts,
+        engine.receipts.received,
+        lambda account, status: metrics.callbacks.of(account, str(status)).add(),
+        clock.boot,
+        settings.core.callback_wait_ms / 1000,
+        log,
+    )
 
 
 def routes(deps: ReceiptDeps) -> list[web.RouteDef]:

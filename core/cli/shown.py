@@ -17,7 +17,7 @@ def trace_lines(message: Mapping[str, Any]) -> list[str]:
     asked = ", ".join(
         str(message[name]) for name in ("class", "delivery", "durability") if name in message
     )
-    lines = [head, f"  region {message.get('region', '')}; {asked}"]
+    lines = [head, f"  region {message.get('region', '')}; {asked}", *_chain_lines(message)]
     happened = [
         (event["at"], event["type"], event.get("detail", "")) for event in message["events"]
     ]
@@ -35,6 +35,34 @@ def trace_lines(message: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def _chain_lines(message: Mapping[str, Any]) -> list[str]:
+    """When it is sent, what came before it, what may follow, what its recipient did."""
+    lines = []
+    if message.get("send_at"):
+        lines.append(f"  not before {message['send_at']}")
+    if message.get("resend_of"):
+        lines.append(f"  a new sending of {message['resend_of']}")
+    if message.get("follows"):
+        lines.append(f"  follows {message['follows']}")
+    following = message.get("next") or []
+    if following:
+        steps = ", then ".join(f"{step['channel']} {step['id']}" for step in following)
+        lines.append(f"  unless {message.get('until') or 'sent'}: {steps}")
+    if message.get("engagement"):
+        lines.append(f"  its recipient: {', '.join(message['engagement'])}")
+    return lines
+
+
 def _time(at: str) -> str:
     """The time of day of a timestamp; the date stands in the logs."""
     return at.partition("T")[2].rstrip("Z") or at
+
+
+def brief_text(message: dict[str, Any]) -> str:
+    """One entry of an answer's `messages` for people."""
+    if message["status"] != "rejected":
+        return f"{message['id']}  {message['channel']}  {message['status']}"
+    why = "; ".join(
+        f"{each['pointer']}: {each['detail']} {each['hint']}" for each in message["errors"]
+    )
+    return f"rejected  {why}"

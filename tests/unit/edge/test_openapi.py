@@ -9,7 +9,9 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from core.contract.problems import CODES
 from edge.openapi import document
 from edge.routes import (
+    BATCH,
     BODY_CODES,
+    CALLBACKS,
     COMMON_CODES,
     FORWARDED,
     FORWARDING_CODES,
@@ -17,7 +19,7 @@ from edge.routes import (
     Table,
 )
 
-ROUTES = (NOTIFY, *FORWARDED)
+ROUTES = (NOTIFY, BATCH, *FORWARDED, *CALLBACKS)
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +36,10 @@ def test_each_route_is_there_once(made: dict[str, Any]) -> None:
     for route in ROUTES:
         operation = made["paths"][route.path][route.method.lower()]
         assert str(route.status) in operation["responses"]
-        assert route.scope in operation["description"]
+        if route.scope is None:
+            assert operation["security"] == []
+        else:
+            assert route.scope in operation["description"]
     ids = [one["operationId"] for path in made["paths"].values() for one in path.values()]
     assert len(ids) == len(set(ids))
 
@@ -46,6 +51,14 @@ def test_the_request_is_described_by_the_struct_that_decodes_it(made: dict[str, 
     assert schema["additionalProperties"] is False
     assert {"to", "class", "expires_in"} <= set(schema["properties"])
     assert schema["required"] == ["to"]
+
+
+def test_a_batch_is_lines_or_an_array(made: dict[str, Any]) -> None:
+    operation = made["paths"]["/v1/notifications/batch"]["post"]
+    for where in (operation["requestBody"], operation["responses"]["200"]):
+        line = where["content"]["application/x-ndjson"]["schema"]
+        assert where["content"]["application/json"]["schema"] == {"type": "array", "items": line}
+    assert "Idempotency-Key" in [each["name"] for each in operation["parameters"]]
 
 
 def test_every_code_of_a_route_is_a_code(made: dict[str, Any]) -> None:
@@ -61,6 +74,7 @@ def test_every_code_of_a_route_is_a_code(made: dict[str, Any]) -> None:
     ("path", "methods"),
     [
         ("/v1/notifications", {"POST"}),
+        ("/v1/notifications/batch", {"POST"}),
         ("/v1/messages/local-u000", {"GET"}),
         ("/v1/messages/local-u000/cancel", {"POST"}),
         ("/v1/templates", {"GET", "POST"}),
@@ -71,6 +85,7 @@ def test_every_code_of_a_route_is_a_code(made: dict[str, Any]) -> None:
         ("/v1/templates/", set()),
         ("/v1/templates/a\n", set()),
         ("/v1/keys/abc", {"DELETE"}),
+        ("/v1/receipts/twilio", {"GET", "POST"}),
         ("/internal/keys/abc", set()),
         ("http://x/v1/keys", set()),
         ("", set()),

@@ -26,6 +26,12 @@ def settings(base: dict[str, Any], **changes: Any) -> HttpGatewaySettings:
     return msgspec.convert({**base, **changes}, HttpGatewaySettings)
 
 
+def account(described: dict[str, Any], secrets: dict[str, str]) -> ProviderIn:
+    return ProviderIn(
+        id="gw", wire="http_gateway", channel="sms", settings=described, secrets=secrets
+    )
+
+
 def message(**changes: Any) -> OutMessage:
     given_ = {"ref": "m.1.2", "to": "+447700900123", "text": "hi", "valid_for_ms": 90_500}
     return OutMessage(**{**given_, **changes})  # type: ignore[arg-type]
@@ -163,15 +169,14 @@ def test_a_message_that_fits_into_no_header_is_not_offered() -> None:
 )  # fmt: skip
 def test_each_mistake_is_pointed_to(changes: dict[str, Any], pointers: list[str]) -> None:
     secrets = {"token": "t0ken", "callback_secret": "s"}
-    whole = {**JSON_GATEWAY, **changes}
-    found = check_account(ProviderIn("gw", "http_gateway", "sms", True, whole, secrets), None)
+    found = check_account(account({**JSON_GATEWAY, **changes}, secrets), None)
     assert [each.pointer for each in found] == pointers
     assert all(each.hint for each in found)
 
 
 @pytest.mark.parametrize("described", [JSON_GATEWAY, TEXT_GATEWAY])
 def test_a_secret_that_the_settings_use_has_to_be_there(described: dict[str, Any]) -> None:
-    found = check_account(ProviderIn("gw", "http_gateway", "sms", True, described, {}), None)
+    found = check_account(account(described, {}), None)
     wanted = {"/secrets/callback_secret"}
     wanted.add("/secrets/token" if described is JSON_GATEWAY else "/secrets/password")
     assert {each.pointer for each in found} == wanted

@@ -100,7 +100,9 @@ def test_texts_that_the_api_refuses_are_not_offered() -> None:
 def test_what_is_wrong_is_pointed_to(
     changes: dict[str, Any], secrets: dict[str, str], pointers: list[str]
 ) -> None:
-    given_ = ProviderIn("a", "sms_http", "sms", settings={**GIVEN, **changes}, secrets=secrets)
+    given_ = ProviderIn(
+        id="a", wire="sms_http", channel="sms", settings={**GIVEN, **changes}, secrets=secrets
+    )
     found = check_account(given_, None)
     assert [each.pointer for each in found] == pointers
     assert all(each.hint for each in found)

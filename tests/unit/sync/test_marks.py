@@ -1,7 +1,5 @@
 """How far logs may be forgotten."""
 
-from collections import Counter
-
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -59,19 +57,6 @@ def test_an_accept_row_of_a_closed_log_lies_under_the_mark() -> None:
     assert part(marks, 0, 4, (ACCEPT,)).effect == {EFFECT: 4}
 
 
-@given(st.lists(st.tuples(st.booleans(), st.integers(1, 40)), max_size=400))
-def test_the_lowest_row_is_the_least_of_those_still_held(steps: list[tuple[bool, int]]) -> None:
-    holds, model = Holds(), Counter[int]()
-    for hold, row in steps:
-        if hold:
-            holds.hold(ACCEPT, 0, row)
-            model[row] += 1
-        elif model[row]:
-            holds.release(ACCEPT, 0, row)
-            model[row] -= 1
-        assert holds.lowest(ACCEPT, 0) == min((r for r, n in model.items() if n), default=None)
-
-
 def test_a_great_many_effects_pass_in_parts_and_each_floor_is_true() -> None:
     marks = Marks()
     marks.accept.hold(ACCEPT, 0, 1)
@@ -92,3 +77,17 @@ def test_shards_that_stand_alike_share_a_part() -> None:
         FloorPart(((0, 1), (1, 2)), {ACCEPT: 5}, {}, (), 7),
         other,
     ]
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 30)), max_size=300))
+def test_the_lowest_row_is_right_whatever_is_held_and_let_go(
+    steps: list[tuple[bool, int]],
+) -> None:
+    holds, held = Holds(), []
+    for lets_go, number in steps:
+        if lets_go and held:
+            holds.release("log", 1, held.pop(number % len(held)))
+        else:
+            held.append(number)
+            holds.hold("log", 1, number)
+        assert holds.lowest("log", 1) == min(held, default=None)
