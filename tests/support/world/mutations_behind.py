@@ -42,7 +42,8 @@ def views_beside_the_row(patch: Patch) -> None:
 
     def beside(self: SimBehind, command: WriteByIds, then: Callable[[], None]) -> None:
         self.put(PutById(command.rows), then)
-        by_ids(self, WriteByIds([], command.token), lambda: None)
+        rest = WriteByIds([], command.token)
+        self._core.later(0.5, lambda: by_ids(self, rest, lambda: None))
 
     patch.setattr(SimBehind, "by_ids", beside)
 
