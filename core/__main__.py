@@ -8,7 +8,8 @@ from pathlib import Path
 
 import uvloop
 
-from core.app import Arguments, Core
+from core.app import Core
+from core.arguments import Arguments
 from core.contract.log import open_log
 from core.contract.settings import Settings, SettingsError, load
 from sync.store.port import StoreError

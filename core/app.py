@@ -10,12 +10,11 @@ import os
 import secrets
 import signal
 from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 from random import Random
 from typing import Any
 
 from aiohttp import web
-from msgspec import Struct
 
 from core.accept.acceptor import sweep_forever
 from core.accept.keys import Keys
@@ -34,6 +33,7 @@ from core.api.link import LinkServer
 from core.api.messages import MessageDeps
 from core.api.peers import Peers
 from core.api.wire import ConfigDeps
+from core.arguments import Arguments
 from core.asking import Asking
 from core.bounces.service import Bounces
 from core.clock import SystemClock
@@ -42,10 +42,8 @@ from core.contract.frames import HelloOk
 from core.contract.ids import parse_id
 from core.contract.log import Log
 from core.contract.settings import Settings
-from core.decide.fair import LANES, TRANSACTIONAL
-from core.decide.route import Candidate
+from core.engine.account_facts import AccountFacts
 from core.engine.adapters import Workforce
-from core.engine.day_rights import DayRights
 from core.engine.engine import Engine, protection_of
 from core.engine.signals import Signals
 from core.engine.told import Told
@@ -56,7 +54,8 @@ from core.policies.active import ActivePolicies
 from core.policies.store import PolicyStore
 from core.process import Process
 from core.providers.port import Outcome
-from core.templates.prices import prices_of
+from core.status import status_of
+from core.telling import Telling
 from core.templates.render import Renderer
 from core.templates.store import TemplateStore
 from core.tenants.keys import KeyService
@@ -67,18 +66,6 @@ from sync.store.feed import EntityFeed
 from sync.store.sqlite_journal import SQLiteJournal
 
 STOP_ADAPTERS_MS = 1000
-
-
-class Arguments(Struct, frozen=True):
-    """Where this process lives."""
-
-    data: Path
-    index: int
-    http_port: int
-    link_port: int
-    secret: str
-    vault_key: str
-    bounce_port: int = 0
 
 
 class Core:
@@ -135,6 +122,7 @@ class Core:
             settings.store.disk_check_ms / 1000,
             lambda: self.engine.logs.trouble,
         )
+        self.facts = AccountFacts(self.engine.accounts, self.clock)
         self.accepted = Accepted(settings.core.accepted_places_max)
 
     def _make_config(self) -> None:
@@ -145,6 +133,16 @@ class Core:
         templates = TemplateStore(self.entities)
         self.renderer = Renderer(templates, self.settings.templates)
         service = Accounts(self.entities, vault)
+        self.telling = Telling(
+            self.engine,
+            self.entities,
+            self.feed,
+            vault,
+            self.settings,
+            self.clock,
+            self.process,
+            self.log,
+        )
         self.workforce = Workforce(
             service,
             self.engine.accounts,
@@ -155,7 +153,7 @@ class Core:
             self.process.spawn,
             self.settings.region,
             protection_of(self.settings),
-            self._day_rights,
+            partial(self.engine.day_rights, self.entities),
         )
         service.watch(self.feed, self.workforce.changed, self.workforce.reload_all)
         self.bounces = Bounces(
@@ -179,7 +177,7 @@ class Core:
             templates,
             self.renderer,
             service,
-            self._account_state,
+            self.facts.state,
             self.settings.limits,
         )
 
@@ -208,7 +206,7 @@ class Core:
         protocol = settings.protocol
         windows = Windows(
             {"sms": protocol.receipt_window_sms_s, "email": protocol.receipt_window_email_s},
-            self._is_silent,
+            self.facts.is_silent,
         )
         reader = Reader(
             self.engine.owner,
@@ -226,12 +224,12 @@ class Core:
         self.web = web.Application(middlewares=[middleware], client_max_size=limits.batch_bytes_max)
         self.web.add_routes(operations.routes(self.condition.not_ready, self.status, self.metrics))
         self.web.add_routes(keys_api.routes(self.config))
-        self.web.add_routes(templates_api.routes(self.config, self._prices))
+        self.web.add_routes(templates_api.routes(self.config, self.facts.prices))
         self.web.add_routes(providers_api.routes(self.config))
         self.web.add_routes(policies_api.routes(self.config, self.policies.store))
-        route = route_api.RouteDeps(self._candidates, self.policies.serving, limits)
+        route = route_api.RouteDeps(self.facts.candidates, self.policies.serving, limits)
         self.web.add_routes(route_api.routes(route))
-        self.web.add_routes(messages_api.routes(messages))
+        self.web.add_routes([*messages_api.routes(messages), *self.telling.routes()])
         self._make_asking(reader, keys, windows)
 
     def _make_asking(self, reader: Reader, keys: Keys, windows: Windows) -> None:
@@ -249,7 +247,7 @@ class Core:
             self.process,
             self.log,
         )
-        self.web.add_routes(self.asking.routes())
+        self.web.add_routes(self.asking.routes(self.telling.endpoint_store))
         door = receipts_api.deps_of(self.engine, self.metrics, self.settings, self.clock, self.log)
         self.web.add_routes(receipts_api.routes(door))
 
@@ -258,7 +256,8 @@ class Core:
             self.metrics, self.log, self.engine.owner, self.engine.dispatcher, self.engine.accounts
         )
         told.gauges(self.engine.lease_left_s, lambda: self.condition.free_bytes)
-        self.engine.shell.on_changed = told.changed
+        self.telling.then = told.changed
+        self.engine.shell.on_changed = self.telling.changed
         self.engine.shell.answers.on_answer = told.answered
         self.engine.receipts.on_receipt = told.receipt
         self.engine.logs.on_durable = told.durable
@@ -298,6 +297,7 @@ class Core:
         await self.link.start(host, self.arguments.link_port)
         await web.TCPSite(runner, host, self.arguments.http_port).start()
         await self.policies.load()
+        await self.telling.load()
         await self.workforce.load()
         await self.bounces.start(self.arguments.bounce_port)
         spawn = self.process.spawn
@@ -358,58 +358,13 @@ class Core:
 
     # Answers
 
-    def _account_state(self, account_id: str) -> str:
-        account = self.engine.accounts.get(account_id)
-        return "" if account is None else account.shown
-
-    def _day_rights(self, account_id: str, per_day: int) -> DayRights:
-        return DayRights(
-            account_id,
-            per_day,
-            self.entities,
-            self.clock,
-            self.log,
-            self.process.spawn,
-            self.engine.dispatcher.arm,
-        )
-
-    def _is_silent(self, account_id: str) -> bool:
-        account = self.engine.accounts.get(account_id)
-        return account is not None and account.adapter is not None and not account.has_receipts
-
-    def _candidates(self, channel: str) -> list[Candidate]:
-        accounts = self.engine.accounts.values()
-        now = self.clock.boot()
-        return [
-            each.candidate(TRANSACTIONAL, False, False, now)
-            for each in accounts
-            if each.channel == channel
-        ]
-
-    def _prices(self, channel: str, country: str) -> list[tuple[str, float]]:
-        return prices_of(self._candidates(channel), country)
-
     def status(self) -> dict[str, Any]:
         """How this core is, for people."""
-        return {
-            "role": "core",
-            "region": self.settings.region.name,
-            "index": self.arguments.index,
-            "pid": os.getpid(),
-            "incarnation": self.incarnation,
-            "ready": not self.condition.not_ready(),
-            "reason": self.condition.not_ready(),
-            "lease_left_ms": int(max(0.0, self.engine.lease_left_s()) * 1000),
-            "shards": len(self.engine.owner.shards),
-            "open": self.engine.owner.open_count,
-            "waiting": self.engine.dispatcher.waiting,
-            "calling": self.engine.dispatcher.calling,
-            "signals": self.signals.connected,
-            "disk_free_bytes": self.condition.free_bytes,
-            "waiting_by_class": {
-                name: self.engine.dispatcher.waiting_in(lane) for lane, name in enumerate(LANES)
-            },
-            "pressure": round(self.engine.pressure(), 3),
-            "accounts": {a.id: a.shown for a in self.engine.accounts.values()},
-            "log_rows": self.engine.logs.last_rows(),
-        }
+        return status_of(
+            self.settings.region.name,
+            self.arguments.index,
+            self.incarnation,
+            self.engine,
+            self.condition,
+            self.signals,
+        )

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from aiohttp import web
 
 from core.accept.keys import Keys
-from core.api import deadletters, lists, resend
+from core.api import deadletters, deliveries, lists, resend
 from core.api.deadletters import DeadDeps
+from core.api.deliveries import DeliveryDeps
 from core.api.lists import ListDeps
-from core.api.resend import ResendDeps
+from core.api.resend import ResendDeps, Resender
 from core.clock import Clock
 from core.contract.log import Log
 from core.contract.problems import ProblemError
@@ -29,6 +30,7 @@ from core.views.reader import ViewReader
 from core.views.scan import ReadBounds
 from core.views.truth import Truth
 from core.views.writer import Views, list_open_forever
+from core.webhooks.store import EndpointStore
 from sync.store.entities import EntityStore
 from sync.store.feed import EntityFeed
 
@@ -84,7 +86,7 @@ class Asking:
         )
         feed.watch(REPLAY, self.replays.changed, self.replays.forget_all)
 
-    def routes(self) -> list[web.RouteDef]:
+    def routes(self, endpoints: EndpointStore) -> list[web.RouteDef]:
         """The handlers of lists, dead letters and sending again."""
         settings, protocol = self._settings, self._settings.protocol
         kept_ms = protocol.ttl_days * DAY_MS
@@ -100,7 +102,13 @@ class Asking:
             protocol.horizon_days * 86_400,
         )
         dead = DeadDeps(listed, self.replays, secrets.token_bytes)
-        return [*lists.routes(listed), *deadletters.routes(dead), *resend.routes(again)]
+        told = DeliveryDeps(endpoints, Resender(again), dead)
+        return [
+            *lists.routes(listed),
+            *deadletters.routes(dead),
+            *resend.routes(again),
+            *deliveries.routes(told),
+        ]
 
     def start(self) -> None:
         """List what stays open, and look after replays, until the process ends."""

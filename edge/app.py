@@ -31,6 +31,7 @@ from edge.config import (
     callback_limits,
     dispatch_limits,
     key_limits,
+    link_door_limits,
     link_limits,
     request_limits,
     server_limits,
@@ -47,8 +48,10 @@ from edge.proxy import Proxy, ProxyLimits
 from edge.routes import BATCH, CALLBACKS, FORWARDED, NOTIFY, Table
 from edge.server import GuardedServer
 from edge.sight import Sight
+from edge.telling_routes import TELLING, UNSUBSCRIBE
+from edge.unsubscribe import BODY_BYTES_MAX, UnsubscribeDoor
 
-ROUTES = (NOTIFY, BATCH, *FORWARDED, *CALLBACKS)
+ROUTES = (NOTIFY, BATCH, *FORWARDED, *TELLING, *CALLBACKS, *UNSUBSCRIBE)
 
 
 class Rim(Struct, frozen=True):
@@ -96,6 +99,7 @@ class EdgeApp:
         limits = ProxyLimits(settings.proxy_timeout_ms)
         self._proxy = Proxy(gate, self._bodies, self._http, limits)
         self._callbacks = self._callback_door()
+        self._links = self._unsubscribe_door()
         self._server = GuardedServer(
             self._handle, server_limits(settings), log, random_bits=self._rim.random_bits
         )
@@ -146,6 +150,15 @@ class EdgeApp:
             timeout_ms=settings.body_timeout_ms,
         )
         return CallbackDoor(bodies, self._http, callback_limits(settings), self._rim.now)
+
+    def _unsubscribe_door(self) -> UnsubscribeDoor:
+        settings = self._config.settings
+        bodies = Bodies(
+            bytes_max=BODY_BYTES_MAX,
+            held_bytes_max=settings.callback_bytes_held_max,
+            timeout_ms=settings.body_timeout_ms,
+        )
+        return UnsubscribeDoor(bodies, self._http, link_door_limits(settings))
 
     @property
     def port(self) -> int:
@@ -203,6 +216,8 @@ class EdgeApp:
                 self._counts.accepted(self._rim.now() - began)
             elif route is BATCH:
                 answer = await self._batches.answer(request, trace)
+            elif route in UNSUBSCRIBE:
+                answer = await self._links.forward(request, route, trace)
             elif route is not None and route.scope is None:
                 answer = await self._callbacks.forward(request, route, trace)
             elif route is not None:

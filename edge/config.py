@@ -15,6 +15,7 @@ from edge.keycache import KeyLimits
 from edge.links import LinkLimits
 from edge.notifications import RequestLimits
 from edge.server import ServerLimits
+from edge.unsubscribe import LinkDoorLimits
 
 
 class EdgeConfig(Struct, frozen=True):
@@ -70,6 +71,10 @@ def callback_limits(settings: EdgeSettings) -> CallbackLimits:
         settings.callback_unknown_ms,
         settings.callback_unknown_per_s,
     )
+
+
+def link_door_limits(settings: EdgeSettings) -> LinkDoorLimits:
+    return LinkDoorLimits(settings.proxy_timeout_ms, settings.unsubscribe_calls_max)
 
 
 def server_limits(settings: EdgeSettings) -> ServerLimits:

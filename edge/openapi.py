@@ -88,7 +88,7 @@ def _operation(route: Route, of: dict[Any, Any]) -> dict[str, Any]:
         "operationId": _operation_id(route),
         "summary": route.summary,
         "description": f"Needs the scope `{route.scope}`." if route.scope else "Needs no key.",
-        "tags": [route.path.split("/")[2]],
+        "tags": [_tag(route)],
         "responses": _responses(route, of),
     }
     if route.scope is None:
@@ -125,6 +125,8 @@ def _responses(route: Route, of: dict[Any, Any]) -> dict[str, Any]:
     good["headers"] = {"X-Trace-Id": {"schema": {"type": "string"}}}
     if route.answer is not None:
         good["content"] = _content(route, of[route.answer])
+    elif route.html:
+        good["content"] = {"text/html": {"schema": {"type": "string"}}}
     responses = {str(route.status): good}
     codes = {*(COMMON_CODES if route.scope else PUBLIC_CODES), *route.codes}
     codes |= set(BODY_CODES) if route.body is not None else set()
@@ -154,5 +156,9 @@ def _plain_operation(path: str, summary: str) -> dict[str, Any]:
 
 
 def _operation_id(route: Route) -> str:
-    words = route.path.replace("{", "").replace("}", "").split("/")[2:]
+    words = route.path.replace("{", "").replace("}", "").removeprefix("/v1").split("/")[1:]
     return "_".join([route.method.lower(), *words])
+
+
+def _tag(route: Route) -> str:
+    return route.path.removeprefix("/v1").split("/")[1]

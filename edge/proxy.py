@@ -20,7 +20,10 @@ from edge.routes import Route
 
 TARGET_CHARS_MAX = 4096
 _TO_CORE = ("Content-Type", "Accept", "If-Match", "If-None-Match", "Idempotency-Key")
-_TO_CALLER = ("ETag", "Location", "Retry-After", "Cache-Control", "Last-Modified")
+_TO_CALLER = (
+    *("ETag", "Location", "Retry-After", "Cache-Control", "Last-Modified"),
+    *("Content-Security-Policy", "Referrer-Policy"),
+)
 
 
 class ProxyLimits(Struct, frozen=True):

@@ -45,6 +45,7 @@ from core.contract.templates import (
 _PARAMETER = re.compile(r"\{([a-z_]+)\}")
 # Only what needs no quoting: a path means the same to the edge and to the core behind it.
 _VALUE = r"[A-Za-z0-9][A-Za-z0-9_.~-]{0,127}"
+_VALUES = {"token": r"[A-Za-z0-9_-]{1,1024}"}
 PUBLIC_CODES = ("overloaded", "internal")
 COMMON_CODES = ("unauthenticated", "key_revoked", "forbidden_scope", *PUBLIC_CODES)
 BODY_CODES = (
@@ -61,7 +62,7 @@ FORWARDING_CODES = ("no_core", "core_failed", "core_timeout")
 class Route(Struct, frozen=True):
     """One method of one path. `codes` are the problems that it adds to the common ones; `keyed`
     says that an Idempotency-Key is taken; a route without a scope needs no key. With `items`,
-    `body` and `answer` are those of one item of a stream or array."""
+    `body` and `answer` are those of one item of a stream or array; `html` answers are pages."""
 
     method: str
     path: str
@@ -76,16 +77,29 @@ class Route(Struct, frozen=True):
     items: bool = False
     keyed: bool = False
     optional_body: Any = None
+    html: bool = False
 
     @property
     def parameters(self) -> list[str]:
         return _PARAMETER.findall(self.path)
 
 
-_LIST = ("limit", "cursor")
-_MESSAGES = ("status", "channel", "since", "until", *_LIST, "tenant")
-_MISSING = ("not_found",)
-_EDITED = ("not_found", "stale_version")
+LIST = ("limit", "cursor")
+_MESSAGES = ("status", "channel", "since", "until", *LIST, "tenant")
+MISSING = ("not_found",)
+EDITED = ("not_found", "stale_version")
+RESENT = (
+    "bad_json",
+    "invalid_request",
+    "invalid_idempotency_key",
+    "not_found",
+    "not_yet_visible",
+    "not_ended",
+    "idempotency_running",
+    "idempotency_conflict",
+    "accept_unknown",
+    "storage_full",
+)
 
 NOTIFY = Route(
     "POST",
@@ -132,11 +146,11 @@ def _collection(name: str, scope: Scope, kinds: tuple[Any, Any, Any]) -> list[Ro
     names = "policies" if name == "policy" else f"{name}s"
     path, item = f"/v1/{names}", f"/v1/{names}/{{{'id' if name == 'provider' else 'name'}}}"
     return [
-        Route("GET", path, f"List {names}", scope, page, query=_LIST),
+        Route("GET", path, f"List {names}", scope, page, query=LIST),
         Route("POST", path, f"Create a {name}", scope, one, 201, given, ("already_exists",)),
-        Route("GET", item, f"Read a {name}", scope, one, codes=_MISSING, versioned=True),
-        Route("PUT", item, f"Replace a {name}", scope, one, 200, given, _EDITED, versioned=True),
-        Route("DELETE", item, f"Delete a {name}", scope, None, 204, codes=_EDITED, versioned=True),
+        Route("GET", item, f"Read a {name}", scope, one, codes=MISSING, versioned=True),
+        Route("PUT", item, f"Replace a {name}", scope, one, 200, given, EDITED, versioned=True),
+        Route("DELETE", item, f"Delete a {name}", scope, None, 204, codes=EDITED, versioned=True),
     ]
 
 
@@ -175,18 +189,7 @@ LISTS: tuple[Route, ...] = (
         SEND,
         ResendOut,
         202,
-        codes=(
-            "bad_json",
-            "invalid_request",
-            "invalid_idempotency_key",
-            "not_found",
-            "not_yet_visible",
-            "not_ended",
-            "idempotency_running",
-            "idempotency_conflict",
-            "accept_unknown",
-            "storage_full",
-        ),
+        codes=RESENT,
         keyed=True,
         optional_body=ResendIn,
     ),
@@ -214,7 +217,7 @@ LISTS: tuple[Route, ...] = (
         "How far a replay is",
         READ,
         ReplayOut,
-        codes=_MISSING,
+        codes=MISSING,
         query=("tenant",),
     ),
     Route(
@@ -223,7 +226,7 @@ LISTS: tuple[Route, ...] = (
         "Stop a replay",
         SEND,
         ReplayOut,
-        codes=_MISSING,
+        codes=MISSING,
         query=("tenant",),
     ),
 )
@@ -234,30 +237,28 @@ def _of_template(method: str, rest: str, summary: str, answer: Any, **more: Any)
 
 
 _OF_TEMPLATES: tuple[Route, ...] = (
-    _of_template("GET", "draft", "Read a draft", DraftOut, codes=_MISSING, versioned=True),
-    _of_template(
-        "DELETE", "draft", "Drop a draft", None, status=204, codes=_EDITED, versioned=True
-    ),
+    _of_template("GET", "draft", "Read a draft", DraftOut, codes=MISSING, versioned=True),
+    _of_template("DELETE", "draft", "Drop a draft", None, status=204, codes=EDITED, versioned=True),
     _of_template(
         "POST",
         "publish",
         "Publish the draft, or what is in force with its partials of now",
         TemplateOut,
         optional_body=PublishIn,
-        codes=(*_EDITED, "invalid_request"),
+        codes=(*EDITED, "invalid_request"),
         versioned=True,
     ),
     _of_template(
-        "GET", "versions", "List published versions", VersionPage, codes=_MISSING, query=_LIST
+        "GET", "versions", "List published versions", VersionPage, codes=MISSING, query=LIST
     ),
-    _of_template("GET", "versions/{version}", "Read a version", VersionOut, codes=_MISSING),
+    _of_template("GET", "versions/{version}", "Read a version", VersionOut, codes=MISSING),
     _of_template(
         "POST",
         "rollback",
         "Put an older version in force again",
         TemplateOut,
         body=RollbackIn,
-        codes=_EDITED,
+        codes=EDITED,
         versioned=True,
     ),
     _of_template(
@@ -265,7 +266,7 @@ _OF_TEMPLATES: tuple[Route, ...] = (
         "diff",
         "Compare two versions, or one with the draft",
         DiffOut,
-        codes=_MISSING,
+        codes=MISSING,
         query=("from", "to"),
     ),
     _of_template(
@@ -274,7 +275,7 @@ _OF_TEMPLATES: tuple[Route, ...] = (
         "Render a template without sending",
         PreviewOut,
         body=PreviewIn,
-        codes=_MISSING,
+        codes=MISSING,
     ),
 )
 FORWARDED: tuple[Route, ...] = (
@@ -308,9 +309,9 @@ FORWARDED: tuple[Route, ...] = (
         RouteAnswer,
         body=RouteAsk,
     ),
-    Route("GET", "/v1/keys", "List API keys", KEYS, KeyPage, query=_LIST),
+    Route("GET", "/v1/keys", "List API keys", KEYS, KeyPage, query=LIST),
     Route("POST", "/v1/keys", "Make an API key; it is shown once", KEYS, KeyOut, 201, KeyIn),
-    Route("DELETE", "/v1/keys/{id}", "Revoke an API key", KEYS, None, 204, codes=_MISSING),
+    Route("DELETE", "/v1/keys/{id}", "Revoke an API key", KEYS, None, 204, codes=MISSING),
 )
 
 CALLBACKS: tuple[Route, ...] = tuple(
@@ -337,7 +338,7 @@ class Table:
             by_path.setdefault(route.path, {})[route.method] = route
         for path, methods in by_path.items():
             if _PARAMETER.search(path):
-                pattern = _PARAMETER.sub(_VALUE, path)
+                pattern = _PARAMETER.sub(lambda found: _VALUES.get(found[1], _VALUE), path)
                 self._patterns.append((re.compile(pattern), methods))
             else:
                 self._fixed[path] = methods

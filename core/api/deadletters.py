@@ -19,7 +19,7 @@ from core.contract.lists import DEAD_STATUSES, ReplayIn, ReplayOut
 from core.contract.pointers import FieldProblem
 from core.contract.problems import invalid
 from core.contract.recipients import CHANNELS
-from core.messages.view import rfc3339
+from core.contract.times import rfc3339
 from core.replay.jobs import Job
 from core.replay.replays import Replays
 
@@ -65,14 +65,14 @@ class _DeadLetters:
         ids = None if given.ids is None else list(dict.fromkeys(given.ids))
         stored = await self._deps.replays.jobs.create(job, ids)
         self._deps.replays.start(stored)
-        return answer(_shown(job), 202)
+        return answer(shown_replay(job), 202)
 
     async def show(self, request: web.Request) -> web.Response:
         caller = caller_of(request, READ)
         stored = await self._deps.replays.jobs.get(self._name(request, caller))
         if stored is None:
             raise missing("replay", request.match_info["id"])
-        return answer(_shown(stored.job))
+        return answer(shown_replay(stored.job))
 
     async def cancel(self, request: web.Request) -> web.Response:
         caller = caller_of(request, SEND)
@@ -82,7 +82,7 @@ class _DeadLetters:
         if stored is None:
             raise missing("replay", request.match_info["id"])
         self._deps.replays.changed(name)
-        return answer(_shown(stored.job))
+        return answer(shown_replay(stored.job))
 
     def _job(self, given: ReplayIn, caller: Caller) -> Job:
         errors: list[FieldProblem] = []
@@ -112,7 +112,7 @@ class _DeadLetters:
             kept_ms=lists.kept_ms,
         )
         return Job(
-            self._mint(),
+            mint_replay(self._deps),
             asked.tenant,
             given.ids is not None,
             sorted(asked.channels),
@@ -128,16 +128,19 @@ class _DeadLetters:
             any_tenant=caller.is_admin,
         )
 
-    def _mint(self) -> str:
-        return "rpl_" + "".join(ALPHABET[b & 31] for b in self._deps.random_bytes(_ID_BYTES))
-
     def _name(self, request: web.Request, caller: Caller) -> str:
         query = Query(request, ("tenant",))
         query.check()
         return f"{query.tenant(caller)}/{request.match_info['id'][:100]}"
 
 
-def _shown(job: Job) -> ReplayOut:
+def mint_replay(deps: DeadDeps) -> str:
+    """The id of a new replay."""
+    return "rpl_" + "".join(ALPHABET[b & 31] for b in deps.random_bytes(_ID_BYTES))
+
+
+def shown_replay(job: Job) -> ReplayOut:
+    """The replay as callers see it."""
     return ReplayOut(
         job.id,
         job.state,

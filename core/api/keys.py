@@ -4,8 +4,6 @@ A caller with the scope `keys` sees and makes keys of its own tenant, with no sc
 itself; keys of other tenants, and keys with the scope `admin`, are for holders of `admin`.
 """
 
-from datetime import UTC, datetime
-
 import msgspec
 from aiohttp import web
 
@@ -24,6 +22,7 @@ from core.contract.keys import ADMIN, KEYS, Scope, grants
 from core.contract.pointers import FieldProblem
 from core.contract.problems import problem
 from core.contract.resources import KeyIn, KeyOut, KeyPage
+from core.contract.times import rfc3339
 from core.tenants.keys import KIND, KeyRecord
 
 _CHANGES_MAX = 1000
@@ -105,11 +104,10 @@ def _check_may_grant(caller: Caller, given: KeyIn) -> None:
 
 
 def _shown(record: KeyRecord) -> KeyOut:
-    created = datetime.fromtimestamp(record.created_ms / 1000, UTC)
     return KeyOut(
         record.id,
         record.tenant,
         record.scopes,
-        created.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        rfc3339(record.created_ms),
         record.revoked,
     )

@@ -35,7 +35,8 @@ from core.contract.recipients import (
 from core.contract.requests import MessageClass
 from core.contract.resources import Status
 from core.contract.sections.core import LimitsSettings
-from core.messages.view import Windows, is_final, rfc3339
+from core.contract.times import rfc3339
+from core.messages.view import Windows, is_final
 from core.views.reader import Asked, Page, ViewReader
 from core.views.scan import Listed
 from core.views.segments import (

@@ -15,7 +15,7 @@ from msgspec import Struct
 from core.accept.keys import Keys
 from core.api.internal_auth import Caller, caller_of
 from core.api.messages import find_message
-from core.api.wire import read_body
+from core.api.wire import missing, read_body
 from core.clock import Clock
 from core.contract.idempotency import checked_key
 from core.contract.ids import (
@@ -31,7 +31,7 @@ from core.contract.lists import ResendIn, ResendOut
 from core.contract.pointers import FieldProblem
 from core.contract.problems import invalid, problem
 from core.contract.sections.core import LimitsSettings
-from core.engine.payload import decode_payload
+from core.engine.payload import Payload, decode_payload
 from core.messages.reader import Reader
 from core.messages.view import Facts
 from core.replay.again import Again, has_ended, state_now
@@ -54,16 +54,30 @@ class ResendDeps(Struct, frozen=True):
 
 def routes(deps: ResendDeps) -> list[web.RouteDef]:
     """The route of sending again."""
-    return [web.post("/v1/messages/{id}/resend", _Resend(deps).resend)]
+    resender = Resender(deps)
+
+    async def resend(request: web.Request) -> web.Response:
+        caller = caller_of(request, SEND)
+        return await resender.answer(request, caller, request.match_info["id"])
+
+    return [web.post("/v1/messages/{id}/resend", resend)]
 
 
-class _Resend:
+class Resender:
+    """Answers requests to send one message again."""
+
     def __init__(self, deps: ResendDeps) -> None:
         self._deps = deps
 
-    async def resend(self, request: web.Request) -> web.Response:
-        deps, caller = self._deps, caller_of(request, SEND)
-        message_id = request.match_info["id"]
+    async def answer(
+        self,
+        request: web.Request,
+        caller: Caller,
+        message_id: str,
+        fits: Callable[[Payload], bool] = lambda _: True,
+    ) -> web.Response:
+        """Send it again; 404 as for one that is not there unless it `fits`."""
+        deps = self._deps
         key = checked_key(request.headers.getall("Idempotency-Key", []))
         given = ResendIn()
         if await request.read():
@@ -73,11 +87,17 @@ class _Resend:
             raise invalid([FieldProblem("/expires_in", "beyond the horizon", hint)])
         named = parse_id(message_id)
         if key is None or named is None:
-            return _accepted(await self._send(message_id, caller, given))
-        return await self._once(message_id, named, caller, given, key)
+            return _accepted(await self._send(message_id, caller, given, fits))
+        return await self._once(message_id, named, caller, given, fits, key)
 
     async def _once(
-        self, message_id: str, named: MessageId, caller: Caller, given: ResendIn, key: str
+        self,
+        message_id: str,
+        named: MessageId,
+        caller: Caller,
+        given: ResendIn,
+        fits: Callable[[Payload], bool],
+        key: str,
     ) -> web.Response:
         """The same answer for the same key and call; 409 and 422 as with notifications."""
         keys, tenant = self._deps.keys, caller.tenant
@@ -91,7 +111,7 @@ class _Resend:
                 keys.accepted(tenant, key, hashed, known)
                 return _accepted(known, replayed=True)
             new_id = mint_derived(named.home, named.shard, b"resend", tenant, key, message_id)
-            return _accepted(await self._send(message_id, caller, given, new_id, key, hashed))
+            return _accepted(await self._send(message_id, caller, given, fits, new_id, key, hashed))
         except BaseException as error:
             # A row that may still come to stand keeps its key until that is known.
             if getattr(error, "code", "") != "accept_unknown":
@@ -103,6 +123,7 @@ class _Resend:
         message_id: str,
         caller: Caller,
         given: ResendIn,
+        fits: Callable[[Payload], bool],
         new_id: str = "",
         key: str = "",
         hashed: bytes = b"",
@@ -111,6 +132,9 @@ class _Resend:
         facts = await find_message(
             deps.reader, deps.clock, message_id, caller.tenant, caller.is_admin
         )
+        payload = decode_payload(facts.message.payload)
+        if not fits(payload):
+            raise missing("such message", message_id[:80])
         if not has_ended(facts):
             raise problem("not_ended", NOT_ENDED.format(state_now(facts)))
         new_id = new_id or self._mint(facts)
@@ -124,7 +148,7 @@ class _Resend:
 
         await deps.again.send(
             facts.message,
-            decode_payload(facts.message.payload),
+            payload,
             new_id,
             trace=caller.trace,
             expires_in_s=given.expires_in,

@@ -4,8 +4,6 @@ Adding joins a cause to what is there; taking away (DELETE, with If-Match where 
 be sure of what it saw) lets the contact point be sent to again. Addresses stand in bodies only.
 """
 
-from datetime import UTC, datetime
-
 from aiohttp import web
 from msgspec import Struct
 
@@ -25,6 +23,7 @@ from core.contract.suppressions import (
     SuppressionPage,
     SuppressionSearch,
 )
+from core.contract.times import rfc3339
 from core.suppress.rules import entry_of
 from core.suppress.service import Suppressions
 from core.suppress.store import StoredSuppression, name_of
@@ -68,7 +67,7 @@ class _Handlers:
         given = await read_body(request, SuppressionIn, self._deps.limits)
         address = _address(given.channel, given.address)
         at_ms = self._deps.clock.wall_ms()
-        entry = entry_of("manual", at_ms, only=given.classes, detail=given.detail)
+        entry = entry_of(given.reason, at_ms, only=given.classes, detail=given.detail)
         stored = await self._deps.suppressions.add(caller.tenant, given.channel, address, entry)
         return answer(_shown(stored), 201, stored.version)
 
@@ -109,15 +108,10 @@ def _shown(stored: StoredSuppression) -> SuppressionOut:
     suppression = stored.suppression
     entries = [
         SuppressionEntry(
-            entry.reason, list(entry.classes), _time(entry.at_ms), entry.detail, entry.message
+            entry.reason, list(entry.classes), rfc3339(entry.at_ms), entry.detail, entry.message
         )
         for entry in suppression.entries
     ]
     return SuppressionOut(
         stored.id, suppression.channel, suppression.address, entries, stored.version
     )
-
-
-def _time(at_ms: int) -> str:
-    text = datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")
-    return text.replace("+00:00", "Z")

@@ -9,7 +9,7 @@ from core.contract.templates import (
     VersionBrief,
     VersionOut,
 )
-from core.messages.view import rfc3339
+from core.contract.times import rfc3339
 from core.templates.drafts import StoredDraft
 from core.templates.versions import Moved, Pins, Published, StoredTemplate
 

@@ -7,14 +7,13 @@ events: journaled, signed, repeated by the schedule, listed among the endpoint's
 import asyncio
 import secrets
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 import msgspec
 from aiohttp import web
 from msgspec import Struct
 
 from core.api.internal_auth import caller_of
-from core.api.wire import answer, cut, expected_version, in_force, missing, page_asked, read_body
+from core.api.wire import answer, cut, expected_version, missing, page_asked, read_body
 from core.clock import Clock
 from core.contract.ids import UNKEYED_RANDOM_BYTES, mint_unkeyed, shard_of
 from core.contract.keys import WEBHOOKS
@@ -22,6 +21,7 @@ from core.contract.pointers import FieldProblem
 from core.contract.problems import invalid, problem
 from core.contract.recipients import AddressError, normal_url
 from core.contract.sections.core import LimitsSettings
+from core.contract.times import rfc3339
 from core.contract.webhooks import (
     EndpointIn,
     EndpointOut,
@@ -31,8 +31,8 @@ from core.contract.webhooks import (
 )
 from core.webhooks.events import event_message
 from core.webhooks.store import EndpointStore, StoredEndpoint
+from core.webhooks.table import Endpoints
 from sync.records import Message
-from sync.store.feed import EntityFeed
 
 STANDS_WITHIN_S = 5.0
 
@@ -41,7 +41,7 @@ class EndpointDeps(Struct, frozen=True):
     """What the handlers need. `accept` journals a message and calls back once it stands."""
 
     store: EndpointStore
-    feed: EntityFeed
+    endpoints: Endpoints
     clock: Clock
     region: str
     shards: int
@@ -109,7 +109,7 @@ class _Handlers:
         found = await self._find(request)
         expect = expected_version(request, found.version)
         await self._store.delete(found.endpoint.tenant, found.endpoint.id, expect)
-        await in_force(self._deps)
+        await self._deps.endpoints.refresh(found.endpoint.tenant, found.endpoint.id)
         return web.Response(status=204)
 
     async def test(self, request: web.Request) -> web.Response:
@@ -121,7 +121,7 @@ class _Handlers:
         shard = shard_of(endpoint.tenant, endpoint.id, deps.shards)
         rnd = secrets.token_bytes(UNKEYED_RANDOM_BYTES)
         event_id = mint_unkeyed(deps.region, shard, now_ms // 60_000, rnd)
-        data = {"type": "webhook.test", "timestamp": _time(now_ms), "data": {"id": event_id}}
+        data = {"type": "webhook.test", "timestamp": rfc3339(now_ms), "data": {"id": event_id}}
         body = msgspec.json.encode(data)
         trace = caller_of(request, WEBHOOKS).trace
         message = event_message(endpoint.tenant, endpoint.id, event_id, shard, body, trace, now_ms)
@@ -145,7 +145,7 @@ class _Handlers:
     async def _stored(self, stored: StoredEndpoint | None, status: int = 200) -> web.Response:
         if stored is None:
             raise problem("not_found", "The endpoint was deleted meanwhile.")
-        await in_force(self._deps)
+        await self._deps.endpoints.refresh(stored.endpoint.tenant, stored.endpoint.id)
         return answer(self._shown(stored), status, stored.version)
 
     def _shown(self, stored: StoredEndpoint) -> EndpointOut:
@@ -156,7 +156,7 @@ class _Handlers:
             list(endpoint.events),
             endpoint.enabled,
             endpoint.description,
-            _time(endpoint.created_ms),
+            rfc3339(endpoint.created_ms),
             stored.version,
             sum(not one.until_ms or now_ms < one.until_ms for one in endpoint.secrets),
             endpoint.problem,
@@ -169,8 +169,3 @@ def _url(text: str) -> str:
         return normal_url(text)
     except AddressError as error:
         raise invalid([FieldProblem("/url", error.detail, error.hint)]) from None
-
-
-def _time(at_ms: int) -> str:
-    text = datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")
-    return text.replace("+00:00", "Z")

@@ -59,10 +59,10 @@ def run(given: argparse.Namespace) -> int:
         return _resend(api, given)
     if given.action == "replay":
         replay = api.call("POST", "/v1/deadletters/replay", _asked(given))
-        return _told(_followed(api, replay) if given.wait else replay, given.json)
+        return told_replay(followed_replay(api, replay) if given.wait else replay, given.json)
     if given.action == "show":
-        return _told(api.call("GET", f"{_REPLAYS}/{segment(given.id)}"), given.json)
-    return _told(api.call("POST", f"{_REPLAYS}/{segment(given.id)}/cancel"), given.json)
+        return told_replay(api.call("GET", f"{_REPLAYS}/{segment(given.id)}"), given.json)
+    return told_replay(api.call("POST", f"{_REPLAYS}/{segment(given.id)}/cancel"), given.json)
 
 
 def _resend(api: Api, given: argparse.Namespace) -> int:
@@ -91,14 +91,16 @@ def _asked(given: argparse.Namespace) -> dict[str, Any]:
     return body if given.per_second is None else body | {"per_second": given.per_second}
 
 
-def _followed(api: Api, replay: dict[str, Any]) -> dict[str, Any]:
+def followed_replay(api: Api, replay: dict[str, Any]) -> dict[str, Any]:
+    """The replay once it is done or was stopped."""
     while replay["state"] == "running":
         time.sleep(_EVERY_S)
         replay = api.call("GET", f"{_REPLAYS}/{segment(replay['id'])}")
     return replay
 
 
-def _told(replay: dict[str, Any], as_json: bool) -> int:
+def told_replay(replay: dict[str, Any], as_json: bool) -> int:
+    """Show how far it is."""
     if as_json:
         json_line(replay)
         return OK

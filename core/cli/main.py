@@ -18,6 +18,8 @@ _COMMANDS = {
     "trace": ("core.cli.trace", "show what happened to a message"),
     "messages": ("core.cli.messages", "list messages, or search them by recipient"),
     "deadletters": ("core.cli.deadletters", "list what failed, send it again"),
+    "suppressions": ("core.cli.suppressions", "contact points that are not sent to"),
+    "webhooks": ("core.cli.webhooks", "endpoints that are told what became of messages"),
     "keys": ("core.cli.keys", "list, create and revoke API keys"),
     "providers": ("core.cli.providers", "list and change provider accounts"),
     "policies": ("core.cli.policies", "list and change routing policies"),
@@ -69,7 +71,7 @@ def _guarded(run: Any, as_json: bool) -> int:
 def _help() -> int:
     print("usage: goutong COMMAND [ARGUMENT...]     goutong COMMAND --help says more\n")
     for name, (_, what) in _COMMANDS.items():
-        print(f"  {name:<11} {what}")
+        print(f"  {name:<12} {what}")
     print("\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 the region is not reachable.")
     return OK
 

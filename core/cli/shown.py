@@ -17,7 +17,7 @@ def trace_lines(message: Mapping[str, Any]) -> list[str]:
     asked = ", ".join(
         str(message[name]) for name in ("class", "delivery", "durability") if name in message
     )
-    lines = [head, f"  region {message.get('region', '')}; {asked}"]
+    lines = [head, f"  region {message.get('region', '')}; {asked}", *_chain_lines(message)]
     happened = [
         (event["at"], event["type"], event.get("detail", "")) for event in message["events"]
     ]
@@ -32,6 +32,24 @@ def trace_lines(message: Mapping[str, Any]) -> list[str]:
         if attempt.get("detail"):
             words.append(attempt["detail"])
         lines += [", ".join(words), *decision_lines(attempt.get("explanation"))]
+    return lines
+
+
+def _chain_lines(message: Mapping[str, Any]) -> list[str]:
+    """When it is sent, what came before it, what may follow, what its recipient did."""
+    lines = []
+    if message.get("send_at"):
+        lines.append(f"  not before {message['send_at']}")
+    if message.get("resend_of"):
+        lines.append(f"  a new sending of {message['resend_of']}")
+    if message.get("follows"):
+        lines.append(f"  follows {message['follows']}")
+    following = message.get("next") or []
+    if following:
+        steps = ", then ".join(f"{step['channel']} {step['id']}" for step in following)
+        lines.append(f"  unless {message.get('until') or 'sent'}: {steps}")
+    if message.get("engagement"):
+        lines.append(f"  its recipient: {', '.join(message['engagement'])}")
     return lines
 
 

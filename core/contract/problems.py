@@ -37,6 +37,7 @@ CODES: dict[str, tuple[int, str]] = {
     "idempotency_running": (409, "The same request is still running"),
     "not_enabled": (409, "It is switched off"),
     "already_exists": (409, "It exists already"),
+    "too_many": (409, "There are as many as there may be"),
     "not_ended": (409, "The message has not ended"),
     "stale_version": (412, "It was changed meanwhile"),
     "body_too_large": (413, "The body is too large"),

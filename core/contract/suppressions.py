@@ -20,11 +20,13 @@ AddressText = Annotated[
 
 
 class SuppressionIn(Struct, frozen=True, forbid_unknown_fields=True):
-    """A contact point that is not to be sent to. Without `classes`: for all of them."""
+    """A contact point that is not to be sent to. Without `classes`: for those that the reason
+    stops, which are all but for a complaint (transactional and bulk) and an unsubscribe (bulk)."""
 
     channel: ChannelName
     address: AddressText
     classes: Annotated[list[MessageClass], Meta(max_length=4)] = field(default_factory=list)
+    reason: SuppressionReason = "manual"
     detail: Annotated[str, Meta(max_length=200)] = ""
 
 

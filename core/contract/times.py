@@ -1,4 +1,4 @@
-"""When a message may be sent: `send_at` as an instant.
+"""Points of time: `send_at` as an instant, and instants as callers read them.
 
 A time with an offset is that instant. A local time is read in `time_zone`: one that occurs twice
 (clocks are put back) is the earlier of the two; one that does not occur (clocks are put forward)
@@ -32,6 +32,16 @@ class TimeFault(ValueError):  # noqa: N818 - it is told to a caller, with its pl
     def __init__(self, pointer: str, detail: str, hint: str) -> None:
         super().__init__(f"{pointer}: {detail}")
         self.problem = FieldProblem(pointer, detail, hint)
+
+
+def rfc3339(at_ms: int) -> str:
+    """Milliseconds since 1970 as RFC 3339 in UTC, with its milliseconds."""
+    return f"{_second(at_ms // 1000)}.{at_ms % 1000:03d}Z"
+
+
+@lru_cache(maxsize=16)
+def _second(seconds_since_1970: int) -> str:
+    return datetime.fromtimestamp(seconds_since_1970, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def send_at_ms(send_at: str | None, time_zone: str | None) -> int:

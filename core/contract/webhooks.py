@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+from core.contract.lists import TimeText
 from core.contract.requests import UrlText
 from core.contract.resources import Page, Timestamp
 
@@ -63,8 +64,10 @@ class EndpointTestOut(Struct, frozen=True):
 
 
 class EndpointReplayIn(Struct, frozen=True, forbid_unknown_fields=True):
-    """Sends again what was to be told since then, and failed unless `all` is asked for."""
+    """Sends again what was to be told since then: what failed, expired or is unknown, and what
+    was taken too where `all` is asked for."""
 
-    since: Timestamp
-    until: Timestamp | None = None
+    since: TimeText
+    until: TimeText | None = None
     all: bool = False
+    per_second: Annotated[float, Meta(gt=0, le=1000, description="events a second")] = 10

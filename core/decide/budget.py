@@ -1,8 +1,9 @@
 """How many retries an account takes: a share of the first attempts, and a floor.
 
-So that a provider which begins to fail is not asked twice as often just then. In any stretch of
-`window_s` there are at most `share` retries for each first attempt of it, plus `floor_per_s` for
-each second; what is over it waits. Pure: the time comes in as seconds of one clock.
+So that a provider which begins to fail is not asked twice as often just then. A retry begins only
+while the last `window_s` hold fewer than `share` retries for each first attempt in them, plus
+`floor_per_s` for each second; what is over it waits. Pure: the time comes in as seconds of one
+clock.
 """
 
 from msgspec import Struct

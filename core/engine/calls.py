@@ -73,7 +73,7 @@ class Calls:
         def done(outcome: Outcome) -> None:
             account.answered(outcome, place.held, (self._clock.boot() - begun) * 1000)
             if outcome.kind == "invalid_target":
-                self._hooks.invalid_target(msg.id, payload, account.id, outcome.detail)
+                self._hooks.invalid_target(msg.id, payload, call.message.to, outcome.detail)
             self.on_outcome(msg, attempt, account, outcome)
             self.on_free()
 
@@ -86,21 +86,29 @@ class Calls:
             never(Outcome("not_sent", detail="the account was taken away"))
             return
         out = self._out(msg, payload, attempt, intent)
-        if out is None:
-            never(Outcome("permanent", detail="the endpoint was taken away"))
+        if isinstance(out, Outcome):
+            never(out)
             return
-        account.adapter.submit(Call(out, guard, done))
+        call = Call(out, guard, done)
+        account.adapter.submit(call)
 
-    def _out(self, msg: Msg, payload: Payload, attempt: str, intent: Intent) -> OutMessage | None:
-        """The message as the wire needs it; None where an event has no endpoint any more."""
+    def _out(
+        self, msg: Msg, payload: Payload, attempt: str, intent: Intent
+    ) -> OutMessage | Outcome:
+        """The message as the wire needs it, or why an event cannot be told to its endpoint."""
         assert msg.message is not None
-        to, raw, unsubscribe_url = payload.to, False, ""
+        to, raw, unsubscribe_url, event_id = payload.to, False, "", ""
         signing: tuple[str, ...] = ()
         if payload.channel == "webhook" and payload.kind == EVENT:
             endpoint = self._hooks.endpoint(payload.tenant, payload.to)
-            if endpoint is None or not endpoint.enabled:
-                return None
+            if endpoint is None:
+                return Outcome("permanent", detail="the endpoint was taken away")
+            if not endpoint.enabled:
+                return Outcome("permanent", detail="the endpoint is switched off")
+            if endpoint.problem:
+                return Outcome("not_sent", detail=endpoint.problem)
             to, raw, signing = endpoint.url, True, endpoint.secrets
+            event_id = payload.notification
         elif payload.channel == "email":
             unsubscribe_url = self._hooks.unsubscribe_url(payload, msg.id)
         return OutMessage(
@@ -117,4 +125,5 @@ class Calls:
             raw,
             signing,
             unsubscribe_url,
+            event_id,
         )

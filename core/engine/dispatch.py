@@ -27,6 +27,7 @@ from sync.owner.owner import Owner
 from sync.owner.state import Msg
 from sync.records import Intent
 
+SUPPRESSED = "the contact point is suppressed"
 TURN_MESSAGES = 32
 TURN_DECISIONS = 16
 TICK_S = 0.025  # the clocked work looks for places as often as this
@@ -208,7 +209,7 @@ class Dispatcher:
             why = self.hooks.suppressed(content_of(msg))
             if why:
                 now_ms = self._clock.wall_ms()
-                self._owner.turn_away(msg, "suppressed", "suppressed", why, now_ms)
+                self._owner.turn_away(msg, "suppressed", why, SUPPRESSED, now_ms)
             elif self._intend(msg, account, note):
                 self._calls.hold(msg, account, kind.again, now)
         return served

@@ -13,21 +13,23 @@ from core.engine.payload import Payload
 
 
 class Endpoint(Struct, frozen=True):
-    """A tenant's own webhook endpoint. `secrets` are those in force, newest first."""
+    """A tenant's own webhook endpoint. `secrets` are those in force, newest first. `problem` says
+    why it cannot be called now, though it may be later."""
 
     url: str
     secrets: tuple[str, ...]
     enabled: bool = True
+    problem: str = ""
 
 
 class Hooks(Struct):
     """`policies` are all routing policies, a new sequence whenever one changed.
 
-    `suppressed` says why a message must not be sent, "" where it may: asked in the turn before its
-    intent. `endpoint(tenant, id)` is where an event goes, None where it was taken away.
+    `suppressed` is the reason that a message must not be sent, "" where it may: asked in the turn
+    before its intent. `endpoint(tenant, id)` is where an event goes, None where it was taken away.
     `unsubscribe_url(payload, message_id)` is the signed one-click link of an e-mail, "" for none.
-    `invalid_target(message_id, payload, account_id, detail)` hears that a contact point does not
-    exist.
+    `invalid_target(message_id, payload, to, detail)` hears that a contact point does not exist;
+    `to` is what was called.
     """
 
     policies: Callable[[], Sequence[Policy]] = tuple

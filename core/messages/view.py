@@ -6,13 +6,13 @@ within the channel's window (PROTOCOL.md 8).
 
 import json
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 from typing import Any, cast
 
 from msgspec import Struct
 
 from core.contract.requests import ChannelName, Durability, MessageClass
 from core.contract.resources import AttemptOut, EventOut, MessageOut, NextOut
+from core.contract.times import rfc3339
 from core.engine.chain import later_ids
 from core.engine.payload import Payload, decode_payload
 from sync.lattice import RANK, AttemptFacts, gather, join
@@ -44,12 +44,6 @@ class Facts(Struct):
     canceling: bool
     why: str = ""
     conflicts: int = 0
-
-
-def rfc3339(at_ms: int) -> str:
-    """Milliseconds since 1970 as RFC 3339 in UTC."""
-    text = datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")
-    return text.replace("+00:00", "Z")
 
 
 def is_final(state: State, sent_ms: int, window_s: int, now_ms: int) -> bool:

@@ -63,7 +63,8 @@ class OutMessage(Struct, frozen=True, gc=False):
     `provider_key` is the same for every repeat that the provider is to recognise, "" where its
     wire declares no `Idempotency`. `raw` says that `text` is the whole body as the wire sends it
     (an event for a webhook endpoint); `signing` are secrets that come before the account's own,
-    newest first. `unsubscribe_url` is the signed one-click link, "" where there is none.
+    newest first. `unsubscribe_url` is the signed one-click link, "" where there is none. `event_id`
+    is the id under which an event is told, the same when it is told again as a new message.
     """
 
     ref: str
@@ -79,6 +80,7 @@ class OutMessage(Struct, frozen=True, gc=False):
     raw: bool = False
     signing: tuple[str, ...] = ()
     unsubscribe_url: str = ""
+    event_id: str = ""
 
 
 class Call(Struct, gc=False):

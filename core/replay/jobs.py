@@ -20,8 +20,9 @@ _TRIES_MAX = 10
 
 
 class Job(Struct, frozen=True):
-    """A replay. `place` is how many of its ids were passed, or the place in the view (a cursor,
-    "" at the start). `passed_over` counts by reason what was not sent again."""
+    """A replay. With an `endpoint` it is of what was to be told to that one. `place` is how many of
+    its ids were passed, or the place in the view (a cursor, "" at the start). `passed_over` counts
+    by reason what was not sent again."""
 
     id: str
     tenant: str
@@ -41,6 +42,7 @@ class Job(Struct, frozen=True):
     passed_over: dict[str, int] = {}
     trouble: str = ""
     any_tenant: bool = False
+    endpoint: str = ""
 
 
 class Stored(Struct, frozen=True):

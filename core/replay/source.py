@@ -1,10 +1,12 @@
-"""The messages of a replay, from any place in it: its list of ids, or dead letters of a view."""
+"""The messages of a replay, from any place in it: its list of ids, dead letters of a view, or the
+deliveries of a webhook endpoint.
+"""
 
 from msgspec import Struct
 
 from core.replay.jobs import Job
-from core.views.reader import Asked, ViewReader
-from core.views.segments import read_cursor, write_cursor
+from core.views.reader import Asked, Page, ViewReader
+from core.views.segments import Position, read_cursor, write_cursor
 
 
 class Item(Struct, frozen=True):
@@ -20,6 +22,7 @@ class Source:
     def __init__(self, job: Job, ids: list[str] | None, reader: ViewReader) -> None:
         self._ids = ids
         self._reader = reader
+        self._endpoint = job.endpoint
         self._asked = Asked(
             job.tenant,
             frozenset(job.channels),
@@ -38,7 +41,7 @@ class Source:
         if place == self._ended:
             return None
         start = read_cursor(place) if isinstance(place, str) and place else None
-        page = await self._reader.of_tenant(self._asked, start, limit)
+        page = await self._page(start, limit)
         items = [Item(each.row.id, write_cursor(each.after)) for each in page.rows]
         if page.next is None:
             self._ended = items[-1].after if items else place
@@ -46,3 +49,8 @@ class Source:
         if not items or items[-1].after != write_cursor(page.next):
             items.append(Item("", write_cursor(page.next)))
         return items
+
+    async def _page(self, start: Position | None, limit: int) -> Page:
+        if self._endpoint:
+            return await self._reader.of_recipient(self._asked, self._endpoint, start, limit)
+        return await self._reader.of_tenant(self._asked, start, limit)

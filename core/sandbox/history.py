@@ -26,7 +26,8 @@ class Entry(Struct, frozen=True, gc=False, omit_defaults=True):
 
     Of a call that is answered with an error the effect is missing; of one after which the
     connection was reset or fell silent it is there. What a receipt says later is not told here.
-    `signature` is what a webhook's is worth, left out where nobody asked for that.
+    `signature` is what a webhook's is worth, left out where nobody asked for that; `unsubscribe`
+    is the one-click link of an e-mail that has one.
     """
 
     at: str
@@ -38,6 +39,7 @@ class Entry(Struct, frozen=True, gc=False, omit_defaults=True):
     effective: bool
     ref: str | None
     signature: str = ""
+    unsubscribe: str = ""
 
 
 class _Segment:

@@ -12,6 +12,7 @@ from random import Random
 
 from core.clock import Clock
 from core.contract.log import Log
+from core.contract.times import rfc3339
 from core.sandbox.behaviour import RefuseAs, draw_after, draw_latency_ms
 from core.sandbox.callbacks import Callback, CallbackDesk
 from core.sandbox.gate import Gate
@@ -25,7 +26,6 @@ from core.sandbox.http_behaviour import (
 )
 from core.sandbox.http_peer import Ending, HttpCall, HttpPeer, HttpReply
 from core.sandbox.limits import SandboxLimits
-from core.sandbox.times import rfc3339
 
 SECRET = "sandbox"  # noqa: S105 - everybody's
 

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from core.clock import Clock
 from core.contract.log import Log
+from core.contract.times import rfc3339
 from core.sandbox.behaviour import (
     After,
     Behaviour,
@@ -24,7 +25,6 @@ from core.sandbox.bouncer import Bouncer
 from core.sandbox.history import Entry, History
 from core.sandbox.limits import SandboxLimits
 from core.sandbox.mail_text import MailText, read_mail
-from core.sandbox.times import rfc3339
 
 PROVIDER = "sandbox-smtp"
 WIRE = "smtp"
@@ -109,7 +109,17 @@ class MailServer:
         at = rfc3339(self._clock.wall_ms())
         effective = outcome != "refused"
         entries = [
-            Entry(at, PROVIDER, WIRE, recipient, mail.text, outcome, effective, mail.ref)
+            Entry(
+                at,
+                PROVIDER,
+                WIRE,
+                recipient,
+                mail.text,
+                outcome,
+                effective,
+                mail.ref,
+                unsubscribe=mail.unsubscribe,
+            )
             for recipient in recipients
         ]
         try:

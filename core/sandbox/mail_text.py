@@ -19,6 +19,7 @@ _UNSEEN = frozenset({"script", "style", "head", "title", "template"})
 _BLOCKS = frozenset({"p", "div", "br", "tr", "li", "h1", "h2", "h3", "h4", "h5", "h6", "table"})
 _BLANKS = re.compile(r"[ \t\r\f\v\n]+")
 _EMPTY_LINES = re.compile(r"\n{3,}")
+_LINK = re.compile(r"<(https?://[^>]*)>")
 _FOLD = re.compile(r"\r?\n([ \t])")
 # The newer policies of this parser understand more of a header, and take ten times as long.
 _parser = BytesParser()
@@ -29,18 +30,20 @@ class MailText(Struct, frozen=True):
 
     text: str
     ref: str | None
+    unsubscribe: str = ""
 
 
 def read_mail(data: bytes) -> MailText:
-    """Subject, empty line, text; and the attempt's name from its header."""
+    """Subject, empty line, text; the attempt's name and the one-click link from their headers."""
     try:
         mail = _parser.parsebytes(data)
         subject = _header(mail, "Subject")
         ref = _header(mail, HEADER_REFERENCE)
+        link = _LINK.search(_header(mail, "List-Unsubscribe") or "")
         body = _body(mail)
     except Exception:  # the parser raises many things on broken mails
         return MailText("\n\n" + data.decode("utf-8", "replace"), None)
-    return MailText(f"{subject or ''}\n\n{body}", ref)
+    return MailText(f"{subject or ''}\n\n{body}", ref, link[1] if link else "")
 
 
 def strip_html(html: str) -> str:

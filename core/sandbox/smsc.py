@@ -11,6 +11,7 @@ from random import Random
 
 from core.clock import Clock
 from core.contract.log import Log
+from core.contract.times import rfc3339
 from core.providers.smpp.codec import Pdu, submit_sm_resp
 from core.providers.smpp.fields import PduError
 from core.sandbox.behaviour import (
@@ -31,7 +32,6 @@ from core.sandbox.receipt_pdu import head_of
 from core.sandbox.receipts import ReceiptDesk
 from core.sandbox.smsc_session import SmscSession, Turn
 from core.sandbox.submission import Submission, read_submission
-from core.sandbox.times import rfc3339
 
 PROVIDER = "sandbox-smsc"
 WIRE = "smpp"

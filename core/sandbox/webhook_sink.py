@@ -14,6 +14,7 @@ from typing import Literal
 
 from core.clock import Clock
 from core.contract.log import Log
+from core.contract.times import rfc3339
 from core.sandbox.behaviour import (
     Millis,
     RefuseAs,
@@ -27,7 +28,6 @@ from core.sandbox.http_behaviour import HttpBehaviour
 from core.sandbox.http_double import HttpDouble
 from core.sandbox.http_peer import Drip, Ending, HttpCall, HttpReply
 from core.sandbox.limits import SandboxLimits
-from core.sandbox.times import rfc3339
 
 PROVIDER = "sandbox-webhook"
 WIRE = "webhook"

@@ -95,6 +95,7 @@ def core_parts(
     """The cores of the region."""
     command = settings.supervisor.core_command or [sys.executable, "-m", "core"]
     token = folder.secret(INTERNAL_KEY)
+    edge_url = f"http://{reach(settings.edge.host)}:{ports['edge']}"
     nats_url = settings.nats.url or f"nats://{token}@127.0.0.1:{ports['nats']}"
     parts = []
     for index in range(cores):
@@ -114,6 +115,7 @@ def core_parts(
                 env={
                     **common_env(settings, folder, f"core-{index}"),
                     "GOUTONG_NATS_URL": nats_url,
+                    "GOUTONG_EDGE_PUBLIC_URL": settings.edge.public_url or edge_url,
                 },
             )
         )

@@ -17,7 +17,7 @@ from core.accounts import service as accounts
 from core.accounts.model import Fault, ProviderAccount
 from core.accounts.service import Accounts
 from core.clock import SystemClock
-from core.contract.keys import MINT_RANDOM_BYTES, format_key, mint_key
+from core.contract.keys import MINT_RANDOM_BYTES, Scope, format_key, mint_key
 from core.contract.problems import ProblemError
 from core.contract.providers import ProviderIn
 from core.contract.templates import TemplateBody, TemplateIn
@@ -36,6 +36,7 @@ from sync.store.port import StoreError
 KEYS_FILE = "keys.json"
 TENANT = "default"
 REFERENCE_TLV = 0x1400  # of the sandbox's SMSC
+SCOPES: tuple[Scope, ...] = ("send", "read", "templates", "suppressions", "webhooks")
 ADDRESS = ("host", "port", "base_url", "callback_url")  # what moves with the sandbox
 SMS_HTTP_PRIORITY = 200  # after the SMSC
 
@@ -105,7 +106,7 @@ async def seed(
     entities = SQLiteEntities(folder.path / CONFIG_STORE)
     try:
         now_ms = SystemClock().wall_ms()
-        await ensure_key(entities, keys.api_key, TENANT, ("send", "read", "templates"), now_ms)
+        await ensure_key(entities, keys.api_key, TENANT, SCOPES, now_ms)
         await ensure_key(entities, keys.admin_key, TENANT, ("admin",), now_ms)
         for template in DEMO_TEMPLATES:
             if await entities.get(templates.KIND, template_id(TENANT, template.name)) is None:

@@ -17,6 +17,7 @@ from msgspec import Struct
 from core.contract.requests import ChannelName, MessageClass
 
 PATH = "/u/"
+LINK_PURPOSE = "goutong unsubscribe links 1"
 TOKEN_CHARS_MAX = 1024
 _NONCE_BYTES = 12
 _BOUND_TO = b"goutong unsubscribe 1"

@@ -1,9 +1,12 @@
 """What leads to a suppression: a hard bounce, a complaint, an invalid target, a link, a hand.
 
-What a message tells is taken down beside its own way; should the process end before, the next owner
-reads the same receipts and takes it down then. What is known already costs a look into the table.
+What a message tells is taken down beside its own way, and tried until the store takes it. Should
+the process end before, the next owner reads the same receipts and takes it down then, unless all
+else of the message was written by then; the next message to the address tells it again.
 """
 
+import asyncio
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import cast
 
@@ -22,6 +25,8 @@ from sync.store.port import StoreError
 
 # Enhanced status codes of a mailbox, or a domain, that is not there and will not be.
 GONE = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1", "5.4.4"})
+HEARD_MAX = 10_000
+AGAIN_S = 1.0
 
 
 class Suppressions:
@@ -42,20 +47,21 @@ class Suppressions:
         self._clock = clock
         self._log = log
         self._spawn = spawn
+        self._heard: OrderedDict[tuple[str, SuppressionReason], None] = OrderedDict()
 
     def why(self, payload: Payload) -> str:
-        """Why the message is not to be sent, for people; "" where it may be."""
+        """The reason that the message is not to be sent; "" where it may be."""
         if payload.kind:
             return ""
         reason = self.table.why(payload.tenant, payload.channel, payload.to, payload.message_class)
-        return "" if reason is None else reason
+        return reason or ""
 
     async def add(
         self, tenant: str, channel: ChannelName, address: str, entry: Entry
     ) -> StoredSuppression:
         """Take a cause down; it is in force here when this returns."""
         stored = await self.store.add(tenant, channel, address, [entry])
-        self.table.now(stored.suppression)
+        await self.table.refresh(tenant, stored.id)
         self._log.info(
             "suppressed",
             tenant=tenant,
@@ -69,7 +75,7 @@ class Suppressions:
     async def remove(self, tenant: str, name: str, expect: int | None) -> bool:
         """Send to it again; in force here when this returns. False if it is not suppressed."""
         done = await self.store.remove(tenant, name, expect)
-        await self.table.reload(f"{tenant}/{name}")
+        await self.table.refresh(tenant, name)
         return done
 
     def link(self, payload: Payload, message_id: str) -> str:
@@ -90,32 +96,40 @@ class Suppressions:
 
     def heard(self, msg: Msg, payload: Payload) -> None:
         """A message changed: its receipts may say that its address is gone, or a complaint."""
-        if payload.kind or not msg.receipts:
+        if payload.kind:
             return
         for _, receipt in msg.receipts:
             if receipt.status == "complained":
-                self._soon(msg.id, payload, "complaint", receipt.detail)
+                self._take_down(msg.id, payload, "complaint", receipt.detail)
             elif receipt.status == "failed" and receipt.code in GONE:
-                self._soon(msg.id, payload, "bounce", f"{receipt.code} {receipt.detail}")
+                self._take_down(msg.id, payload, "bounce", f"{receipt.code} {receipt.detail}")
 
     def invalid(self, message_id: str, payload: Payload, detail: str) -> None:
         """A provider said that there is no such contact point."""
-        if not payload.kind:
-            self._soon(message_id, payload, "invalid", detail)
+        self._take_down(message_id, payload, "invalid", detail)
 
-    def _soon(
+    def _take_down(
         self, message_id: str, payload: Payload, reason: SuppressionReason, detail: str
     ) -> None:
-        known = self.table.why(payload.tenant, payload.channel, payload.to, "bulk")
-        if known != reason:
-            self._spawn(self._add(message_id, payload, reason, detail))
-
-    async def _add(
-        self, message_id: str, payload: Payload, reason: SuppressionReason, detail: str
-    ) -> None:
+        """Once for each message and reason, however often the message changes."""
+        if (message_id, reason) in self._heard:
+            return
+        self._heard[message_id, reason] = None
+        if len(self._heard) > HEARD_MAX:
+            self._heard.popitem(last=False)
         channel = cast("ChannelName", payload.channel)
         entry = entry_of(reason, self._clock.wall_ms(), detail=detail, message=message_id)
-        try:
-            await self.add(payload.tenant, channel, payload.to, entry)
-        except (StoreError, StaleVersion) as error:
-            self._log.error("a suppression is not stored", message=message_id, error=str(error))
+        self._spawn(self._until_stored(payload.tenant, channel, payload.to, entry))
+
+    async def _until_stored(
+        self, tenant: str, channel: ChannelName, address: str, entry: Entry
+    ) -> None:
+        while True:
+            try:
+                await self.add(tenant, channel, address, entry)
+            except (StoreError, StaleVersion) as error:
+                message = entry.message
+                self._log.error("a suppression is not stored", message=message, error=str(error))
+                await asyncio.sleep(AGAIN_S)
+            else:
+                return

@@ -41,7 +41,12 @@ _decode = msgspec.json.Decoder(Suppression).decode
 
 
 def name_of(channel: str, address: str) -> str:
-    """The id of a contact point within its tenant; it tells nobody the address."""
+    """The id of a contact point within its tenant; it tells nobody the address.
+
+    Mailboxes that differ by their case alone are one: next to no server tells them apart, and who
+    asked for nothing more is not to be reached by another spelling.
+    """
+    address = address.lower() if channel == "email" else address
     return f"{channel}.{blake2b(address.encode(), digest_size=_HASH_BYTES).hexdigest()}"
 
 

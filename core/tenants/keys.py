@@ -110,7 +110,7 @@ class KeyService:
 async def ensure_key(
     entities: EntityStore, key_text: str, tenant: str, scopes: Iterable[Scope], now_ms: int
 ) -> None:
-    """Register a key that exists already (of `goutong up`), unless it is registered.
+    """Register a key that exists already (of `goutong up`), or give it the scopes that it lacks.
 
     One that was revoked stays revoked. ValueError if the text is no key, or its id is that of
     another key.
@@ -124,5 +124,10 @@ async def ensure_key(
         await entities.put(KIND, key.id, _encode(record), 0)
     except StaleVersion:
         found = await live(entities, KIND, key.id)
-        if found is None or _decode(found.body).hash != record.hash:
+        known = _decode(found.body) if found else None
+        if found is None or known is None or known.hash != record.hash:
             raise ValueError(f"another key has the id {key.id}") from None
+        scopes = sorted({*known.scopes, *wanted})
+        if scopes != known.scopes and not known.revoked:
+            wider = msgspec.structs.replace(known, scopes=scopes)
+            await entities.put(KIND, key.id, _encode(wider), found.version)

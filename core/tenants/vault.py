@@ -21,6 +21,8 @@ from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 VARIABLE = "GOUTONG_VAULT_KEY"
 _VERSION = "v1"
@@ -41,10 +43,17 @@ class Vault:
             raise ValueError(f"a vault has a key of {_KEY_BYTES} bytes, or a problem")
         self.problem = problem
         self._cipher = AESGCM(key) if key else None
+        self._key = key
         self.key_id = hashlib.sha256(b"goutong vault key\0" + key).hexdigest()[:8] if key else ""
 
     def __repr__(self) -> str:
         return f"Vault(key_id={self.key_id!r}, problem={self.problem!r})"
+
+    def derived(self, purpose: str) -> bytes | None:
+        """A key of 32 bytes that is good for this purpose alone; None without a vault key."""
+        if self._key is None:
+            return None
+        return HKDF(SHA256(), _KEY_BYTES, salt=None, info=purpose.encode()).derive(self._key)
 
     def seal(self, owner: str, field: str, secret: str) -> str:
         """The secret as it may be stored for this field of this owner."""

@@ -6,13 +6,13 @@ asked to be sent, never of events.
 """
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any
 
 import msgspec
 
 from core.contract.ids import mint_derived
+from core.contract.times import rfc3339
 from core.contract.webhooks import EventType
 from core.engine.payload import Payload, encode_payload
 from core.webhooks.store import Endpoint
@@ -20,6 +20,7 @@ from sync.owner.state import Msg
 from sync.records import Message, Outcome, Receipt
 
 EVENT_KIND = "event"
+CLOCKS_APART_MS = 1000  # of the processes that made the endpoint and saw the event, at most
 EXPIRES_MS = 4 * 86_400_000  # past the last retry of the schedule
 _SAID = frozenset(
     {"sent", "delivered", "failed", "expired", "canceled", "suppressed", "skipped", "unknown"}
@@ -48,7 +49,8 @@ def types_of(msg: Msg) -> dict[EventType, int]:
 def events_of(
     msg: Msg, payload: Payload, endpoints: Iterable[Endpoint], home: str, now_ms: int
 ) -> list[Message]:
-    """The events that were not made yet (`msg.told`), one for each endpoint that wants it."""
+    """The events that were not made yet (`msg.told`), one for each endpoint that wants it and was
+    there when it happened."""
     if payload.kind:
         return []
     made: list[Message] = []
@@ -58,6 +60,8 @@ def events_of(
         for kind, at_ms in types.items():
             name = f"{endpoint.id}.{kind}"
             if name in told or (endpoint.events and kind not in endpoint.events):
+                continue
+            if at_ms + CLOCKS_APART_MS < endpoint.created_ms:
                 continue
             told.append(name)
             made.append(_event(msg, payload, endpoint.id, kind, at_ms, home, now_ms))
@@ -74,10 +78,11 @@ def event_message(
     trace: str,
     now_ms: int,
 ) -> Message:
-    """A message that carries `body` to an endpoint."""
+    """A message that carries `body` to an endpoint. Its `notification` is the event's id, which
+    stays when the message is sent again as a new one."""
     payload = Payload(
         tenant,
-        "",
+        event_id,
         "webhook",
         endpoint_id,
         "ZZ",
@@ -121,7 +126,7 @@ def _event(
     }
     before = {"parent": payload.parent, "resend_of": payload.resend_of}
     data |= {name: value for name, value in before.items() if value}
-    body = _json({"type": kind, "timestamp": _rfc3339(at_ms), "data": data})
+    body = _json({"type": kind, "timestamp": rfc3339(at_ms), "data": data})
     event_id = mint_derived(home, msg.shard, b"event", msg.id, endpoint_id, kind)
     return event_message(
         payload.tenant, endpoint_id, event_id, msg.shard, body, payload.trace, now_ms
@@ -143,8 +148,3 @@ def _since(msg: Msg, last_ms: int) -> int:
 
 def _reason(msg: Msg, kind: str) -> str:
     return msg.reason if kind == f"message.{msg.state}" else ""
-
-
-def _rfc3339(at_ms: int) -> str:
-    text = datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")
-    return text.replace("+00:00", "Z")

@@ -64,11 +64,13 @@ class EndpointStore:
         vault: Vault,
         clock: Clock,
         random_bytes: Callable[[int], bytes],
+        endpoints_max: int,
     ) -> None:
         self._entities = entities
         self._vault = vault
         self._clock = clock
         self._random_bytes = random_bytes
+        self._endpoints_max = endpoints_max
 
     async def get(self, tenant: str, endpoint_id: str) -> StoredEndpoint | None:
         """The one of that id."""
@@ -92,7 +94,10 @@ class EndpointStore:
         return _decode(found.body) if found else None
 
     async def create(self, tenant: str, given: EndpointIn, url: str) -> StoredEndpoint:
-        """A new one, with a new secret."""
+        """A new one, with a new secret; ProblemError where the tenant has as many as it may."""
+        if len(await self.page(tenant, "", self._endpoints_max)) >= self._endpoints_max:
+            detail = f"There are {self._endpoints_max} endpoints; delete one first."
+            raise problem("too_many", detail)
         endpoint_id = "ep_" + base64.b32encode(self._random_bytes(10)).decode().lower()
         secret, sealed = self._new_secret(tenant, endpoint_id)
         endpoint = Endpoint(
@@ -139,13 +144,16 @@ class EndpointStore:
         stored = await self._edit(tenant, endpoint_id, edited, expect)
         return stored and msgspec.structs.replace(stored, secret=secret)
 
-    async def switch_off(self, tenant: str, endpoint_id: str, why: str) -> None:
-        """Nothing more is sent there until it is edited."""
+    async def switch_off(self, tenant: str, endpoint_id: str, url: str, why: str) -> bool:
+        """Nothing more is sent there until it is edited. False where it has another URL by now, or
+        is off already."""
 
-        def edited(before: Endpoint) -> Endpoint:
+        def edited(before: Endpoint) -> Endpoint | None:
+            if before.url != url or not before.enabled:
+                return None
             return msgspec.structs.replace(before, enabled=False, problem=why)
 
-        await self._edit(tenant, endpoint_id, edited, None)
+        return await self._edit(tenant, endpoint_id, edited, None) is not None
 
     async def delete(self, tenant: str, endpoint_id: str, expect: int | None) -> bool:
         """Take it away with its secrets. False if there is none."""
@@ -165,9 +173,10 @@ class EndpointStore:
         self,
         tenant: str,
         endpoint_id: str,
-        edited: Callable[[Endpoint], Endpoint],
+        edited: Callable[[Endpoint], Endpoint | None],
         expect: int | None,
     ) -> StoredEndpoint | None:
+        """None where there is none, or nothing to be changed."""
         name = f"{tenant}/{endpoint_id}"
         current = 0
         for _ in range(_TRIES_MAX):
@@ -178,6 +187,8 @@ class EndpointStore:
             if expect is not None and expect != current:
                 break
             wanted = edited(_decode(found.body))
+            if wanted is None:
+                return None
             try:
                 version = await self._entities.put(KIND, name, _encode(wanted), current)
             except StaleVersion:

@@ -1,30 +1,23 @@
 """The endpoints as they are asked for at each change of a message: in memory, by tenant.
 
-Loaded before anything is sent, and kept current by the feed of changes. An endpoint whose secrets
-cannot be opened is there without any, and says so in the log; what is to be told to it waits.
+Loaded before anything is sent, and kept current by the feed of changes. An endpoint that is not
+known here may have been made a moment ago by another process: it is looked for, and what is to be
+told to it waits meanwhile. So does what is to be told to an endpoint whose secrets cannot be
+opened; the log says so.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
-from msgspec import Struct
-
 from core.contract.log import Log
+from core.engine.hooks import Endpoint as Door
 from core.tenants.vault import VaultError
 from core.webhooks.store import KIND, Endpoint, EndpointStore
 from sync.store.feed import EntityFeed
+from sync.store.follow import Follower
 from sync.store.port import StoreError
 
 PAGE = 500
-AGAIN_S = 1.0
-
-
-class Door(Struct, frozen=True):
-    """What a call needs. `secrets` newest first."""
-
-    url: str
-    secrets: tuple[str, ...]
-    enabled: bool
+GONE_MAX = 10_000
 
 
 class Endpoints:
@@ -35,54 +28,78 @@ class Endpoints:
     ) -> None:
         self._store = store
         self._log = log
-        self._spawn = spawn
-        self._by_tenant: dict[str, dict[str, Endpoint]] = {}
+        self._known: dict[str, Endpoint] = {}
+        self._listening: dict[str, tuple[Endpoint, ...]] = {}
+        self._gone: dict[str, None] = {}
+        self._follower = Follower(self._read_all, self._read_one, spawn)
 
     def watch(self, feed: EntityFeed) -> None:
         """Follow what is changed, by whomever."""
-        feed.watch(KIND, self.changed, lambda: self._spawn(self.load()))
+        self._follower.watch(feed, KIND)
 
-    def of(self, tenant: str) -> list[Endpoint]:
+    async def load(self) -> None:
+        """Read all of them; raises StoreError."""
+        await self._follower.load()
+
+    async def refresh(self, tenant: str, endpoint_id: str) -> None:
+        """This process wrote it: see that it is known here."""
+        entity_id = f"{tenant}/{endpoint_id}"
+        try:
+            await self._follower.read(entity_id)
+        except StoreError:
+            self._follower.changed(entity_id)
+
+    @property
+    def any(self) -> bool:
+        """Whether any tenant is to be told of anything."""
+        return bool(self._listening)
+
+    def of(self, tenant: str) -> tuple[Endpoint, ...]:
         """The tenant's endpoints that are switched on."""
-        known = self._by_tenant.get(tenant)
-        return [each for each in known.values() if each.enabled] if known else []
+        return self._listening.get(tenant, ())
 
     def door(self, tenant: str, endpoint_id: str) -> Door | None:
         """Where and how the endpoint is called now; None if it was taken away."""
-        found = self._by_tenant.get(tenant, {}).get(endpoint_id)
+        entity_id = f"{tenant}/{endpoint_id}"
+        found = self._known.get(entity_id)
         if found is None:
-            return None
+            if entity_id in self._gone:
+                return None
+            self._follower.changed(entity_id)
+            return Door("", (), problem="the endpoint is being looked for")
         try:
             secrets = self._store.open(found)
         except VaultError as error:
             self._log.error("an endpoint's secret cannot be opened", error=str(error))
-            return Door(found.url, (), False)
+            return Door(found.url, (), problem=f"its secret cannot be opened: {error}")
         return Door(found.url, secrets, found.enabled)
 
-    async def load(self) -> None:
-        """Read all of them; raises StoreError."""
-        after, found = "", list[Endpoint]()
+    async def _read_all(self) -> None:
+        after, found = "", dict[str, Endpoint]()
         while page := await self._store.every(after, PAGE):
-            found += [endpoint for _, endpoint in page]
+            found.update(page)
             after = page[-1][0]
-        self._by_tenant = {}
-        for endpoint in found:
-            self._by_tenant.setdefault(endpoint.tenant, {})[endpoint.id] = endpoint
+        self._known, self._listening, self._gone = found, {}, {}
+        for tenant in {endpoint.tenant for endpoint in found.values()}:
+            self._gather(tenant)
 
-    def changed(self, entity_id: str) -> None:
-        """One was changed."""
-        self._spawn(self._reload(entity_id))
+    async def _read_one(self, entity_id: str) -> None:
+        found = await self._store.at(entity_id)
+        if found is None:
+            self._known.pop(entity_id, None)
+            if len(self._gone) >= GONE_MAX:
+                self._gone.clear()
+            self._gone[entity_id] = None
+        else:
+            self._known[entity_id] = found
+            self._gone.pop(entity_id, None)
+        self._gather(entity_id.partition("/")[0])
 
-    async def _reload(self, entity_id: str) -> None:
-        tenant, _, endpoint_id = entity_id.partition("/")
-        while True:
-            try:
-                found = await self._store.at(entity_id)
-            except StoreError:
-                await asyncio.sleep(AGAIN_S)
-                continue
-            if found is None:
-                self._by_tenant.get(tenant, {}).pop(endpoint_id, None)
-            else:
-                self._by_tenant.setdefault(tenant, {})[endpoint_id] = found
-            return
+    def _gather(self, tenant: str) -> None:
+        start = f"{tenant}/"
+        mine = (one for name, one in self._known.items() if name.startswith(start) and one.enabled)
+        listening = tuple(sorted(mine, key=lambda one: one.id))
+        if listening:
+            self._listening[tenant] = listening
+        else:
+            self._listening.pop(tenant, None)

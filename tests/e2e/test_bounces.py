@@ -1,5 +1,6 @@
 """E-mails that come back: what the mail server says by mail is shown of the message it is about."""
 
+import itertools
 import json
 import os
 import re
@@ -12,6 +13,7 @@ import pytest
 from tests.support.region import Region, ask, running, wait_for
 
 MAIL = "sandbox-smtp"
+NUMBERS = itertools.count()
 
 pytestmark = pytest.mark.slow
 
@@ -23,9 +25,10 @@ def region(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Region]:
 
 
 def mail(region: Region, **fields: Any) -> str:
+    """To another address each time: one that bounced is not sent to again."""
     told = region.notify(
         {
-            "to": {"email": "ada@example.com"},
+            "to": {"email": f"ada{next(NUMBERS)}@example.com"},
             "content": {"subject": "Hello", "text": "Good morning"},
             **fields,
         }

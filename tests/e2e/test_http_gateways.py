@@ -69,7 +69,7 @@ def test_failures_and_refusals_end_with_their_reason(region: Region) -> None:
     with region.behaving(SMS_HTTP, receipt={"fail": 1}):
         region.ended(region.sms("+447700900123", "undelivered"), "failed")
     with region.behaving(SMS_HTTP, error_in_200=1, refuse={"as": "invalid_target"}):
-        message = region.ended(region.sms("+447700900123", "nobody"), "failed")
+        message = region.ended(region.sms("+447700900124", "nobody"), "failed")
     assert message["attempts"][0]["code"] == "21211"
 
 

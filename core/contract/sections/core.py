@@ -144,6 +144,9 @@ class LimitsSettings(Section, frozen=True):
     shed_transactional_at: Annotated[Share, doc("The same for class transactional.")] = 0.95
     shed_urgent_at: Annotated[Share, doc("The same for the classes otp and alert.")] = 1.0
     list_rows_max: Annotated[Positive, doc("Entries of one page of a list.")] = 200
+    webhooks_max: Annotated[
+        Positive, doc("Webhook endpoints of one tenant; each is told of each message.")
+    ] = 20
 
 
 class RetrySettings(Section, frozen=True):

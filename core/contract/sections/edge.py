@@ -10,6 +10,13 @@ class EdgeSettings(Section, frozen=True):
 
     host: Annotated[str, doc("Address to listen on.")] = "127.0.0.1"
     port: Annotated[PortNumber, doc("Port to listen on; 0: any free one.")] = 8080
+    public_url: Annotated[
+        str,
+        doc(
+            'Where recipients reach the edge, for links in messages; "": no links, '
+            "but under `goutong up` its address on this machine."
+        ),
+    ] = ""
     cores: Annotated[
         str,
         doc('This region\'s cores, "host:LINKPORT/HTTPPORT,..."; the argument --cores wins.'),
@@ -100,6 +107,9 @@ class EdgeSettings(Section, frozen=True):
     callback_unknown_per_s: Annotated[
         Positive, doc("Names of accounts never seen that are asked for, a second; more get 503.")
     ] = 20
+    unsubscribe_calls_max: Annotated[
+        Positive, doc("Unsubscribe links being answered by cores at once; more get 503.")
+    ] = 64
     proxy_timeout_ms: Annotated[Positive, doc("A call passed on to a core, whole.")] = 10_000
     proxy_connections_max: Annotated[Positive, doc("Kept connections to the cores' HTTP.")] = 256
     proxy_body_bytes_max: Annotated[Positive, doc("Longest body passed on, either way.")] = (

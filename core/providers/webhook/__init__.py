@@ -1,7 +1,8 @@
 """Webhooks as Standard Webhooks 1.0.0 describe them, to any https or http URL.
 
-* `webhook-id` is the message's id, the same over all retries; `webhook-timestamp` is the attempt's;
-  `webhook-signature` has one signature for each secret (see signing.py).
+* `webhook-id` is the message's id (of an event: the event's), the same over all retries;
+  `webhook-timestamp` is the attempt's; `webhook-signature` has one signature for each secret (see
+  signing.py).
 * Only 2xx is success (see classify.py for the rest); redirects are not followed.
 * Private networks cannot be reached unless the account's settings allow it. Names are looked up by
   us, every address is checked, and the connection goes to the address that was checked.

@@ -119,7 +119,7 @@ class WebhookAdapter:
             return Outcome("permanent", detail=f"port {target.port} is not among the account's")
         if self._resting and (left_ms := self._rests_ms(target)):
             return Outcome("throttled", detail="the endpoint asked to wait", wait_ms=left_ms)
-        message_id = id_of(message.ref)
+        message_id = message.event_id or id_of(message.ref)
         body = body_of(message, message_id)
         if len(body) > self._settings.body_bytes_max:
             limit = self._settings.body_bytes_max

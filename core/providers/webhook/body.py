@@ -4,11 +4,10 @@ A message becomes `{"type": "message", "timestamp": ..., "data": {"id", "text", 
 timestamp is when the message was accepted. What is `raw` is the whole body already.
 """
 
-from datetime import UTC, datetime
-
 import msgspec
 from msgspec import Struct
 
+from core.contract.times import rfc3339
 from core.providers.port import OutMessage
 
 _encode = msgspec.json.Encoder().encode
@@ -36,9 +35,4 @@ def body_of(message: OutMessage, message_id: str) -> bytes:
     if message.raw:
         return message.text.encode()
     data = Data(message_id, message.text, message.subject, message.html)
-    return _encode(Body("message", _rfc3339(message.created_ms), data))
-
-
-def _rfc3339(at_ms: int) -> str:
-    at = datetime.fromtimestamp(at_ms / 1_000, UTC)
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return _encode(Body("message", rfc3339(message.created_ms), data))

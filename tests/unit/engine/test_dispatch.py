@@ -202,10 +202,12 @@ async def test_what_is_suppressed_is_asked_just_before_the_intent() -> None:
     adapter = stage.account("a", window=0)
     msg = stage.offer()
     await stage.settle()
-    stage.dispatcher.hooks.suppressed = lambda payload: f"complained: {payload.country}"
+    stage.dispatcher.hooks.suppressed = lambda payload: f"complaint-{payload.country}"
     adapter.window = 5
     await stage.settle()
-    assert stage.owner.turned == [(msg.id, "suppressed", "suppressed", "complained: GB")]
+    assert stage.owner.turned == [
+        (msg.id, "suppressed", "complaint-GB", "the contact point is suppressed")
+    ]
     assert adapter.calls == []
     assert stage.accounts["a"].in_flight == 0
 
@@ -318,8 +320,8 @@ async def test_an_email_carries_its_link_and_an_unknown_recipient_is_told() -> N
     heard: list[tuple[str, str, str]] = []
     hooks = stage.dispatcher.hooks
     hooks.unsubscribe_url = lambda payload, message_id: f"https://u/{payload.to}/{message_id}"
-    hooks.invalid_target = lambda _, payload, account, detail: heard.append(
-        (payload.to, account, detail)
+    hooks.invalid_target = lambda message_id, payload, to, detail: heard.append(
+        (message_id, to, detail)
     )
     msg = stage.offer("bulk", channel="email", to="a@example.com", html="<p>")
     await stage.settle()
@@ -327,4 +329,4 @@ async def test_an_email_carries_its_link_and_an_unknown_recipient_is_told() -> N
     assert out.unsubscribe_url == f"https://u/a@example.com/{msg.id}"
     assert out.message_class == "bulk"
     adapter.answer("invalid_target", detail="no such user")
-    assert heard == [("a@example.com", "mail", "no such user")]
+    assert heard == [(msg.id, "a@example.com", "no such user")]

@@ -50,7 +50,7 @@ async def test_keys_are_registered_with_their_scopes(seeded: Seeded) -> None:
     assert len(found) == 2
     service = KeyService(seeded.entities, None, None)  # type: ignore[arg-type]
     for text, scopes in (
-        (keys.api_key, ["read", "send", "templates"]),
+        (keys.api_key, ["read", "send", "suppressions", "templates", "webhooks"]),
         (keys.admin_key, ["admin"]),
     ):
         key = parse_key(text)

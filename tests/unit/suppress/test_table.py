@@ -1,14 +1,15 @@
 """The table that is asked before each intent says what the store says, also while it is loaded."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 
 from core.suppress.rules import REASONS, entry_of
-from core.suppress.store import KIND, SuppressionStore, name_of
+from core.suppress.store import Suppression, SuppressionStore, name_of
 from core.suppress.table import Suppressed
 from sync.store.entities import StaleVersion
 from sync.store.entities_memory import MemoryEntities
 from sync.store.feed import EntityFeed
+from sync.store.port import StoreError
 
 ADA = "ada@example.com"
 
@@ -32,7 +33,7 @@ async def test_it_follows_what_others_store() -> None:
     table = Suppressed(store, spawn)
     await store.add("acme", "email", ADA, [entry_of("complaint", 1)])
     await feed.poll()
-    table.watch(feed, KIND)
+    table.watch(feed)
     await table.load()
     assert table.why("acme", "email", ADA, "bulk") == "complaint"
     assert table.why("acme", "email", ADA, "otp") is None
@@ -53,17 +54,43 @@ async def test_what_is_stored_while_it_loads_is_not_forgotten() -> None:
     table = Suppressed(store, spawn)
     every = store.every
 
-    async def slow(after: str, limit: int) -> list[tuple[str, object]]:
+    async def slow(after: str, limit: int) -> list[tuple[str, Suppression]]:
         found = await every(after, limit)
         if not after:
             stored = await store.add("acme", "email", ADA, [entry_of("manual", 1)])
-            table.now(stored.suppression)
-        return found  # type: ignore[return-value]
+            spawn(table.refresh("acme", stored.id))
+        return found
 
-    store.every = slow  # type: ignore[method-assign, assignment]
+    store.every = slow  # type: ignore[method-assign]
     await table.load()
     await spawn.all()
     assert table.why("acme", "email", ADA, "otp") == "manual"
+
+
+async def test_what_another_process_lost_track_of_is_read_again() -> None:
+    entities, spawn = MemoryEntities(), _Spawned()
+    store = SuppressionStore(entities)
+    table = Suppressed(store, spawn)
+    forget: list[Callable[[], None]] = []
+
+    class Feed(EntityFeed):
+        def watch(self, kind: str, changed: object, forgets: Callable[[], None]) -> None:
+            forget.append(forgets)
+
+    table.watch(Feed(entities, lambda error: None))
+    await table.load()
+    await store.add("acme", "email", ADA, [entry_of("bounce", 1)])
+    every, failures = store.every, [StoreError("away")]
+
+    async def failing(after: str, limit: int) -> list[tuple[str, Suppression]]:
+        if failures:
+            raise failures.pop()
+        return await every(after, limit)
+
+    store.every = failing  # type: ignore[method-assign]
+    forget[0]()
+    await spawn.all()
+    assert table.why("acme", "email", ADA, "bulk") == "bounce"
 
 
 async def test_adding_at_once_loses_nothing_and_removing_names_what_it_saw() -> None:

@@ -91,6 +91,22 @@ async def test_registering_a_key_again_changes_nothing(
     assert again is not None and again.revoked
 
 
+async def test_a_registered_key_gets_the_scopes_that_it_lacks(
+    keys: KeyService, entities: MemoryEntities
+) -> None:
+    key = mint_key(secrets.token_bytes(MINT_RANDOM_BYTES))
+    await ensure_key(entities, format_key(key), "default", ["send"], 5)
+    await ensure_key(entities, format_key(key), "default", ["send", "webhooks"], 6)
+    found = await keys.get(key.id)
+    assert found is not None
+    assert (found.scopes, found.created_ms, found.revoked) == (["send", "webhooks"], 5, False)
+    await keys.revoke(key.id)
+    await ensure_key(entities, format_key(key), "default", ["send", "read"], 7)
+    found = await keys.get(key.id)
+    assert found is not None
+    assert (found.scopes, found.revoked) == (["send", "webhooks"], True)
+
+
 async def test_what_is_no_key_is_not_registered(entities: MemoryEntities) -> None:
     rnd = secrets.token_bytes(MINT_RANDOM_BYTES)
     key, twin = mint_key(rnd), mint_key(rnd[:10] + bytes(30))

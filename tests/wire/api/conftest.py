@@ -1,8 +1,9 @@
 """The core's configuration API on a real socket, with everything behind it but the engine."""
 
+import asyncio
 import io
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +14,26 @@ from aiohttp import web
 from msgspec import Struct
 
 from core.accounts.service import Accounts
-from core.api import keys, policies, providers, templates
+from core.api import keys, policies, providers, suppressions, templates, unsubscribe, webhooks
 from core.api.internal_auth import guard
+from core.api.suppressions import SuppressionDeps
+from core.api.webhooks import EndpointDeps
 from core.api.wire import ConfigDeps
 from core.clock import SystemClock
 from core.contract.log import Log
 from core.contract.sections.core import LimitsSettings, TemplatesSettings
 from core.policies.store import PolicyStore
+from core.suppress.links import LINK_PURPOSE, Links
+from core.suppress.service import Suppressions
+from core.suppress.store import SuppressionStore
+from core.suppress.table import Suppressed
 from core.templates.render import Renderer
 from core.templates.store import TemplateStore
 from core.tenants.keys import KeyService
 from core.tenants.vault import Vault
+from core.webhooks.store import EndpointStore
+from core.webhooks.table import Endpoints
+from sync.records import Message
 from sync.store.entities_sqlite import SQLiteEntities
 from sync.store.feed import EntityFeed
 
@@ -52,6 +62,9 @@ class Door:
         self.session = session
         self.deps = deps
         self.states: dict[str, str] = {}
+        self.suppressions: Suppressions
+        self.endpoints: Endpoints
+        self.journaled: list[Message] = []
         self.prices: dict[tuple[str, str], list[tuple[str, float]]] = {}
         self.logged: list[str] = []
         self._log_stream = log
@@ -90,6 +103,48 @@ class Door:
         return str(self._log_stream.getvalue(), "utf-8")
 
 
+class _Telling:
+    """Suppressions and endpoints without an engine: what is to be journaled stands at once."""
+
+    def __init__(
+        self, entities: SQLiteEntities, feed: EntityFeed, deps: ConfigDeps, log: Log
+    ) -> None:
+        self.journaled: list[Message] = []
+        self._deps = deps
+        self._log = log
+        self._tasks: set[asyncio.Future[None]] = set()
+        vault, clock = Vault(bytes(32)), SystemClock()
+        suppressed = SuppressionStore(entities)
+        table = Suppressed(suppressed, self._spawn)
+        table.watch(feed)
+        links = Links("https://notify.example.com", vault.derived(LINK_PURPOSE))
+        self.suppressions = Suppressions(suppressed, table, links, clock, log, self._spawn)
+        self._store = EndpointStore(entities, vault, clock, secrets.token_bytes, 3)
+        self.endpoints = Endpoints(self._store, log, self._spawn)
+        self.endpoints.watch(feed)
+
+    def routes(self) -> list[web.RouteDef]:
+        limits, clock = self._deps.limits, SystemClock()
+        endpoints = EndpointDeps(
+            self._store, self.endpoints, clock, "local", 64, limits, self._accept
+        )
+        return [
+            *suppressions.routes(SuppressionDeps(self.suppressions, clock, limits)),
+            *unsubscribe.routes(self.suppressions, self._log),
+            *webhooks.routes(endpoints),
+        ]
+
+    def _accept(self, message: Message, globally: bool, then: Callable[[], None]) -> None:
+        assert not globally
+        self.journaled.append(message)
+        then()
+
+    def _spawn(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
 @pytest.fixture
 async def door(tmp_path: Path) -> AsyncIterator[Door]:
     entities = SQLiteEntities(tmp_path / "config.db")
@@ -119,6 +174,8 @@ async def door(tmp_path: Path) -> AsyncIterator[Door]:
     prices: dict[tuple[str, str], list[tuple[str, float]]] = {}
     app.add_routes(templates.routes(deps, lambda *wanted: prices.get(wanted, [])))
     app.add_routes(policies.routes(deps, PolicyStore(entities, deps.accounts)))
+    telling = _Telling(entities, feed, deps, log)
+    app.add_routes(telling.routes())
 
     async def livez(request: web.Request) -> web.Response:
         return web.Response(text="ok")
@@ -136,6 +193,8 @@ async def door(tmp_path: Path) -> AsyncIterator[Door]:
     async with aiohttp.ClientSession() as session:
         made = Door(f"http://127.0.0.1:{port}", session, deps, stream)
         made.states = states
+        made.suppressions, made.endpoints = telling.suppressions, telling.endpoints
+        made.journaled = telling.journaled
         made.prices = prices
         yield made
     await runner.cleanup()
