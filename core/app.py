@@ -17,8 +17,9 @@ from typing import Any
 from aiohttp import web
 from msgspec import Struct
 
-from core.accept.acceptor import Acceptor, Bounds, sweep_forever
+from core.accept.acceptor import sweep_forever
 from core.accept.keys import Keys
+from core.accept.made import acceptor_of
 from core.accounts.service import Accounts
 from core.api import keys as keys_api
 from core.api import messages as messages_api
@@ -184,23 +185,13 @@ class Core:
 
     def _make_doors(self) -> None:
         settings, core, limits = self.settings, self.settings.core, self.settings.limits
-        bounds = Bounds(
-            limits.recipients_max,
-            settings.protocol.horizon_days * 86_400,
-            limits.json_depth_max,
-            limits.accepts_waiting_max,
-            settings.protocol.accept_timeout_ms / 1000,
-            settings.protocol.expires_in_s(),
-        )
         keys = Keys(self.store, core.answered_keys_max)
-        self.acceptor = Acceptor(
-            self.engine.logs,
+        self.acceptor = acceptor_of(
+            settings,
+            self.engine,
             keys,
             self.renderer,
-            settings.region.name,
-            bounds,
             self.clock,
-            self.engine.hlc,
             self.log,
             self.condition.refusal,
             self.process.spawn,

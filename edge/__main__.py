@@ -79,6 +79,8 @@ def _config(arguments: argparse.Namespace, settings: Settings) -> EdgeConfig:
         cores=cores,
         secret=secret,
         horizon_s=settings.protocol.horizon_days * _DAY_S,
+        expires_in_s=settings.protocol.expires_in_s(),
+        batch_bytes_max=settings.limits.batch_bytes_max,
         name=f"edge-{os.getpid()}",
         processes_file=arguments.processes,
     )

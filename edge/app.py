@@ -21,11 +21,13 @@ from core.contract.log import Log
 from core.contract.problems import CONTENT_TYPE as PROBLEM_TYPE
 from core.contract.problems import ProblemError, problem
 from edge.answers import JSON_TYPE, Answer, problem_answer
+from edge.batch import Batches
 from edge.bodies import Bodies, must_close
 from edge.callbacks import CallbackDoor
 from edge.caller import caller_address, trace_of
 from edge.config import (
     EdgeConfig,
+    batch_limits,
     callback_limits,
     dispatch_limits,
     key_limits,
@@ -42,11 +44,11 @@ from edge.notifications import Notifications
 from edge.openapi import document
 from edge.operations import LoopLag, Operations
 from edge.proxy import Proxy, ProxyLimits
-from edge.routes import CALLBACKS, FORWARDED, NOTIFY, Table
+from edge.routes import BATCH, CALLBACKS, FORWARDED, NOTIFY, Table
 from edge.server import GuardedServer
 from edge.sight import Sight
 
-ROUTES = (NOTIFY, *FORWARDED, *CALLBACKS)
+ROUTES = (NOTIFY, BATCH, *FORWARDED, *CALLBACKS)
 
 
 class Rim(Struct, frozen=True):
@@ -90,14 +92,7 @@ class EdgeApp:
             held_bytes_max=settings.body_bytes_held_max,
             timeout_ms=settings.body_timeout_ms,
         )
-        self._notifications = Notifications(
-            gate,
-            self._bodies,
-            self._dispatcher,
-            request_limits(config),
-            wall_ms=self._rim.wall_ms,
-            random_bytes=self._rim.random_bytes,
-        )
+        self._make_takers(gate)
         limits = ProxyLimits(settings.proxy_timeout_ms)
         self._proxy = Proxy(gate, self._bodies, self._http, limits)
         self._callbacks = self._callback_door()
@@ -105,7 +100,13 @@ class EdgeApp:
             self._handle, server_limits(settings), log, random_bits=self._rim.random_bits
         )
         sight = Sight(
-            self._counts, self._dispatcher, self._server, self._bodies, self._keys, self._lag
+            self._counts,
+            self._dispatcher,
+            self._server,
+            self._bodies,
+            self._keys,
+            self._lag,
+            self._batches,
         )
         self.facts = sight.facts
         self._operations = Operations(
@@ -118,6 +119,24 @@ class EdgeApp:
         )
         self._listener: asyncio.Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
+
+    def _make_takers(self, gate: Gate) -> None:
+        self._notifications = Notifications(
+            gate,
+            self._bodies,
+            self._dispatcher,
+            request_limits(self._config),
+            wall_ms=self._rim.wall_ms,
+            random_bytes=self._rim.random_bytes,
+        )
+        self._batches = Batches(
+            gate,
+            self._notifications,
+            self._dispatcher,
+            batch_limits(self._config),
+            self._log,
+            lambda: self._operations.draining,
+        )
 
     def _callback_door(self) -> CallbackDoor:
         settings = self._config.settings
@@ -177,10 +196,13 @@ class EdgeApp:
         methods = self._table.methods(path)
         route = methods.get(request.method)
         name = route.path if route is not None else "other"
+        answer: web.StreamResponse
         try:
             if route is NOTIFY:
                 answer = await self._accept(request, trace)
                 self._counts.accepted(self._rim.now() - began)
+            elif route is BATCH:
+                answer = await self._batches.answer(request, trace)
             elif route is not None and route.scope is None:
                 answer = await self._callbacks.forward(request, route, trace)
             elif route is not None:

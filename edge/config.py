@@ -1,13 +1,16 @@
 """What an edge is told, and which part of it each of its parts gets."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from msgspec import Struct
 
+from core.contract.rules import Rules
 from core.contract.sections.edge import EdgeSettings
 from edge.callbacks import CallbackLimits
 from edge.calls import DispatchLimits
 from edge.cores import CoreAddress
+from edge.exchange import BatchLimits
 from edge.keycache import KeyLimits
 from edge.links import LinkLimits
 from edge.notifications import RequestLimits
@@ -21,6 +24,8 @@ class EdgeConfig(Struct, frozen=True):
     cores: list[CoreAddress]
     secret: str
     horizon_s: int
+    expires_in_s: Mapping[str, int]
+    batch_bytes_max: int
     name: str
     processes_file: Path | None = None
 
@@ -78,9 +83,19 @@ def server_limits(settings: EdgeSettings) -> ServerLimits:
 
 def request_limits(config: EdgeConfig) -> RequestLimits:
     settings = config.settings
-    return RequestLimits(
-        settings.json_depth_max,
-        settings.recipients_max,
-        config.horizon_s,
-        settings.no_core_wait_ms,
+    rules = Rules(settings.recipients_max, config.horizon_s, config.expires_in_s)
+    return RequestLimits(settings.json_depth_max, settings.no_core_wait_ms, rules)
+
+
+def batch_limits(config: EdgeConfig) -> BatchLimits:
+    settings = config.settings
+    return BatchLimits(
+        item_bytes_max=settings.body_bytes_max,
+        bytes_max=config.batch_bytes_max,
+        items_max=settings.batch_items_max,
+        in_flight_max=settings.batch_in_flight_max,
+        batches_max=settings.batches_max,
+        answer_bytes_held_max=settings.batch_answer_bytes_held_max,
+        idle_timeout_ms=settings.body_timeout_ms,
+        timeout_ms=settings.batch_timeout_ms,
     )

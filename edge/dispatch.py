@@ -17,8 +17,11 @@ All of it runs in the event loop's thread; time is passed in.
 import asyncio
 from collections.abc import Callable, Sequence
 
+from msgspec.structs import replace
+
 from core.contract.frames import AcceptCall, AcceptReply, Hello, HelloOk
 from core.contract.log import Log
+from core.contract.recipients import Rejected
 from edge.calls import (
     Address,
     DispatchCounts,
@@ -109,11 +112,12 @@ class Dispatcher:
         countries: list[str],
         trace: str,
         body: bytes,
+        rejected: list[Rejected],
     ) -> asyncio.Future[AcceptReply]:
         """Pass a request on. The future also ends with ProblemError; it never hangs."""
         now = self._now()
         self._seq += 1
-        call = AcceptCall(self._seq, tenant, key, ntf, ids, countries, trace, body)
+        call = AcceptCall(self._seq, tenant, key, ntf, ids, countries, trace, body, rejected)
         future: asyncio.Future[AcceptReply] = asyncio.get_running_loop().create_future()
         order = None if key is None else rendezvous(self._cores.names, tenant, key)
         pending = Pending(call, future, order, now + self._limits.deadline_ms / 1000)
@@ -171,6 +175,7 @@ class Dispatcher:
         self._parked.pop(pending.call.seq, None)
         if pending.tries:
             self.counts.repeats += 1
+            pending.call = replace(pending.call, repeat=True)
         pending.link = link
         pending.tries += 1
         pending.tried_at = now

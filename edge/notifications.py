@@ -2,9 +2,11 @@
 
 Checks the caller and the body, finds the recipients' shards and countries, mints the ids, and hands
 the body on as it came. Raises ProblemError for whatever is wrong; a request that was handed on ends
-with the core's own answer, relayed byte for byte.
+with the core's own answer, relayed byte for byte. Of many recipients the wrong ones are left out:
+the core names them in its answer.
 """
 
+import asyncio
 from collections.abc import Callable
 
 from aiohttp import web
@@ -22,30 +24,33 @@ from core.contract.ids import (
 )
 from core.contract.keys import SEND
 from core.contract.pointers import FieldProblem
-from core.contract.problems import decode_json, invalid, problem
+from core.contract.problems import decode_json, problem
 from core.contract.recipients import (
     AddressError,
     Recipient,
-    recipient_pointer,
+    Rejected,
+    nobody,
+    pointer_to,
     recipients_of,
 )
 from core.contract.requests import NotificationRequest
+from core.contract.rules import Rules
 from edge.bodies import Bodies, check_json
 from edge.calls import Placement, no_core
 from edge.country import UNKNOWN, country_of
 from edge.dispatch import Dispatcher
 from edge.gate import Gate
 
-IDEMPOTENCY_KEY_CHARS_MAX = 255
+# The recipients that can be, the country of each one's number, and those that cannot.
+Checked = tuple[list[Recipient], list[str], list[Rejected]]
 
 
 class RequestLimits(Struct, frozen=True):
     """What a notification may be."""
 
     json_depth_max: int
-    recipients_max: int
-    horizon_s: int
     no_core_wait_ms: int
+    rules: Rules
 
 
 class Notifications:
@@ -77,21 +82,37 @@ class Notifications:
         check_json(request)
         with self._bodies.hold(self._bodies.expected(request)):
             body = await self._bodies.read(request)
-            asked = decode_json(body, NotificationRequest, max_depth=self._limits.json_depth_max)
-            recipients = recipients_of(
-                asked,
-                recipients_max=self._limits.recipients_max,
-                horizon_s=self._limits.horizon_s,
-            )
-            countries = _countries(asked, recipients)
+            checked = self.check(body)
             key = idempotency_key(request)
-            placement = self._dispatcher.placement or await self._placement()
-            ids, ntf = self._mint(placement, caller.tenant, key, recipients)
-            return await self._dispatcher.submit(
-                caller.tenant, key, ntf, ids, countries, trace, body
-            )
+            placement = self._dispatcher.placement or await self.placed()
+            return await self.hand_on(placement, caller.tenant, key, trace, body, checked)
 
-    async def _placement(self) -> Placement:
+    def check(self, body: bytes) -> Checked:
+        """Who gets what this body asks for; ProblemError for whatever is wrong with it."""
+        asked = decode_json(body, NotificationRequest, max_depth=self._limits.json_depth_max)
+        found = recipients_of(asked, self._limits.rules, self._wall_ms())
+        checked = _countries(asked, found.good)
+        recipients, _, rejected = checked
+        if not recipients:
+            raise nobody(sorted([*found.wrong, *rejected], key=lambda one: one.index))
+        return checked
+
+    def hand_on(
+        self,
+        placement: Placement,
+        tenant: str,
+        key: str | None,
+        trace: str,
+        body: bytes,
+        checked: Checked,
+    ) -> asyncio.Future[AcceptReply]:
+        """Mint the ids of a checked request and give it to a core; may end as ProblemError."""
+        recipients, countries, rejected = checked
+        ids, ntf = self._mint(placement, tenant, key, recipients)
+        return self._dispatcher.submit(tenant, key, ntf, ids, countries, trace, body, rejected)
+
+    async def placed(self) -> Placement:
+        """What is needed to mint ids; ProblemError `no_core` if no core says it in time."""
         placement = await self._dispatcher.wait_placed(self._limits.no_core_wait_ms)
         if placement is None:
             raise no_core()
@@ -124,18 +145,25 @@ def idempotency_key(request: web.BaseRequest) -> str | None:
     return checked_key(request.headers.getall("Idempotency-Key", []))
 
 
-def _countries(asked: NotificationRequest, recipients: list[Recipient]) -> list[str]:
-    countries = []
-    errors = []
+def _countries(asked: NotificationRequest, recipients: list[Recipient]) -> Checked:
+    countries: list[str] = []
+    rejected: list[Rejected] = []
     for one in recipients:
-        if one.channel != "sms":
+        number = one.address if one.channel == "sms" else _later_number(one)
+        if number is None:
             countries.append(UNKNOWN)
             continue
         try:
-            countries.append(country_of(one.address))
+            countries.append(country_of(number))
         except AddressError as error:
-            pointer = recipient_pointer(asked, one)
-            errors.append(FieldProblem(pointer, error.detail, error.hint))
-    if errors:
-        raise invalid(errors[:100])
-    return countries
+            pointer = pointer_to(asked, one.index, "sms")
+            wrong = FieldProblem(pointer, error.detail, error.hint)
+            rejected.append(Rejected(one.index, [wrong]))
+    if rejected:
+        out = {one.index for one in rejected}
+        recipients = [one for one in recipients if one.index not in out]
+    return recipients, countries, rejected
+
+
+def _later_number(recipient: Recipient) -> str | None:
+    return next((step.address for step in recipient.later if step.channel == "sms"), None)

@@ -7,7 +7,9 @@ import msgspec
 from core.contract.problems import CODES, CONTENT_TYPE
 from core.contract.resources import ProblemOut
 from edge.answers import JSON_TYPE
+from edge.exchange import NDJSON_TYPE
 from edge.routes import (
+    BATCH,
     BODY_CODES,
     COMMON_CODES,
     FORWARDING_CODES,
@@ -67,11 +69,13 @@ def _operation(route: Route, of: dict[Any, Any]) -> dict[str, Any]:
     ]
     parameters += [_query_parameter(name) for name in route.query]
     if route.keyed:
+        text = "The same key with the same body gives the same answer."
+        text += " Each item has a key of its own, of this one and its index." * route.items
         parameters.append(
             {
                 "name": "Idempotency-Key",
                 "in": "header",
-                "description": "The same key with the same body gives the same answer.",
+                "description": text,
                 "schema": {"type": "string", "minLength": 1, "maxLength": 255},
             }
         )
@@ -94,13 +98,19 @@ def _operation(route: Route, of: dict[Any, Any]) -> dict[str, Any]:
     body = _body_of(route)
     if body is not None:
         required = route.body is not None
-        content = {JSON_TYPE: {"schema": of[body]}}
-        operation["requestBody"] = {"required": required, "content": content}
+        operation["requestBody"] = {"required": required, "content": _content(route, of[body])}
     return operation
 
 
 def _body_of(route: Route) -> Any:
     return route.body if route.body is not None else route.optional_body
+
+
+def _content(route: Route, schema: Any) -> dict[str, Any]:
+    if not route.items:
+        return {JSON_TYPE: {"schema": schema}}
+    array = {"type": "array", "items": schema}
+    return {NDJSON_TYPE: {"schema": schema}, JSON_TYPE: {"schema": array}}
 
 
 def _query_parameter(name: str) -> dict[str, Any]:
@@ -114,11 +124,11 @@ def _responses(route: Route, of: dict[Any, Any]) -> dict[str, Any]:
     good: dict[str, Any] = {"description": "Done" if route.status != 202 else "Durable, under way"}
     good["headers"] = {"X-Trace-Id": {"schema": {"type": "string"}}}
     if route.answer is not None:
-        good["content"] = {JSON_TYPE: {"schema": of[route.answer]}}
+        good["content"] = _content(route, of[route.answer])
     responses = {str(route.status): good}
     codes = {*(COMMON_CODES if route.scope else PUBLIC_CODES), *route.codes}
     codes |= set(BODY_CODES) if route.body is not None else set()
-    codes |= set(FORWARDING_CODES) if route is not NOTIFY else set()
+    codes |= set(FORWARDING_CODES) if route not in (NOTIFY, BATCH) else set()
     by_status: dict[int, list[str]] = {}
     for code in CODES:
         if code in codes:

@@ -19,7 +19,7 @@ from core.contract.lists import (
 )
 from core.contract.policies import PolicyIn, PolicyOut, PolicyPage
 from core.contract.providers import ProviderIn, ProviderOut, ProviderPage
-from core.contract.requests import NotificationAnswer, NotificationRequest
+from core.contract.requests import BatchOutcome, NotificationAnswer, NotificationRequest
 from core.contract.resources import (
     CancelOut,
     KeyIn,
@@ -60,7 +60,8 @@ FORWARDING_CODES = ("no_core", "core_failed", "core_timeout")
 
 class Route(Struct, frozen=True):
     """One method of one path. `codes` are the problems that it adds to the common ones; `keyed`
-    says that an Idempotency-Key is taken; a route without a scope needs no key."""
+    says that an Idempotency-Key is taken; a route without a scope needs no key. With `items`,
+    `body` and `answer` are those of one item of a stream or array."""
 
     method: str
     path: str
@@ -72,6 +73,7 @@ class Route(Struct, frozen=True):
     codes: tuple[str, ...] = ()
     query: tuple[str, ...] = ()
     versioned: bool = False
+    items: bool = False
     keyed: bool = False
     optional_body: Any = None
 
@@ -100,11 +102,27 @@ NOTIFY = Route(
         "template_data_invalid",
         "idempotency_running",
         "idempotency_conflict",
+        "rate_limited",
+        "recipient_limited",
         "accept_unknown",
         "storage_full",
         "no_core",
     ),
     keyed=True,
+)
+
+
+BATCH = Route(
+    "POST",
+    "/v1/notifications/batch",
+    "Send many notifications, as lines of NDJSON or an array, each with its own outcome",
+    SEND,
+    BatchOutcome,
+    200,
+    NotificationRequest,
+    codes=("invalid_idempotency_key", "no_core"),
+    keyed=True,
+    items=True,
 )
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
+from edge.batch import Batches
 from edge.bodies import Bodies
 from edge.dispatch import Dispatcher
 from edge.keycache import KeyCache
@@ -23,6 +24,7 @@ class Sight:
         bodies: Bodies,
         keys: KeyCache,
         lag: LoopLag,
+        batches: Batches,
     ) -> None:
         self._counts = counts
         self._dispatcher = dispatcher
@@ -30,6 +32,7 @@ class Sight:
         self._bodies = bodies
         self._keys = keys
         self._lag = lag
+        self._batches = batches
 
     def facts(self) -> dict[str, Any]:
         """What is held right now; part of /status."""
@@ -37,6 +40,7 @@ class Sight:
             "connections": len(self._server.connections),
             "unsent_bytes": self._server.unsent_bytes,
             "outstanding": self._dispatcher.outstanding,
+            "batches": self._batches.running,
             "held_bytes": self._bodies.held_bytes,
             "keys_known": len(self._keys),
             "loop_lag_ms": round(self._lag.seconds * 1000, 1),

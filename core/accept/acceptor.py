@@ -1,73 +1,52 @@
 """The acceptor: one request in, its messages durable in a log, one answer out.
 
-The answer 202 goes out after the rows stand and never before. A request that is wrong is refused
-whole, with nothing written. One that is not durable in `accept_timeout_ms` is answered 503
-`accept_unknown` with its message ids: it may have been accepted. With too little free disk, too
-much waiting, or while stopping, requests are refused at once, so that what was accepted can end.
+The answer 202 goes out after the rows stand and never before. Recipients that are wrong are named
+in it; a request that is wrong as a whole is refused with nothing written. One that is not durable
+in `accept_timeout_ms` is answered 503 `accept_unknown` with its message ids: it may have been
+accepted. With too little free disk, too much waiting, or while stopping, requests are refused at
+once, so that what was accepted can end; `Shedding` says whose first, `Limits` who asks too much.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from core.accept.keys import Keys
+from core.accept.limits import Limits
+from core.accept.plan import Plan, answer_of, plan_of
+from core.accept.records import URGENT, Parts, Recorder, times_of
+from core.accept.shedding import Shedding
+from core.accept.under_way import Reply, UnderWay
 from core.clock import Clock
 from core.contract.frames import AcceptCall, AcceptReply
 from core.contract.ids import body_hash, canonical_request
 from core.contract.log import Log
 from core.contract.problems import ProblemError, decode_json, problem
-from core.contract.recipients import Recipient, recipients_of
-from core.contract.requests import (
-    MessageBrief,
-    NotificationAnswer,
-    NotificationRequest,
-    expires_in_s,
-)
+from core.contract.recipients import channels_of
+from core.contract.requests import ChannelName, NotificationRequest
+from core.contract.rules import Rules
 from core.engine.logs import Logs, Ticket
-from core.engine.payload import Payload, encode_payload
 from core.templates.render import Renderer, TemplateNotLoaded
 from core.templates.rendered import Rendered, single_line
 from sync.hlc import Hlc
-from sync.naming import id_facts
-from sync.records import Message, Place
+from sync.records import Place
 from sync.store.port import PutKey, StoreError
 
-Reply = Callable[[AcceptReply], None]
-URGENT = frozenset({"otp", "alert"})
 SWEEP_S = 0.25
 _encode = msgspec.json.Encoder().encode
 
 
 class Bounds(Struct, frozen=True):
-    """What one core takes in at most."""
+    """What one core takes in at most. `escalate_after_s` is what holds where nothing is said."""
 
-    recipients_max: int
-    horizon_s: int
+    rules: Rules
     depth_max: int
     waiting_max: int
     accept_timeout_s: float
-    expires_in_s: Mapping[str, int]  # by class, where the request says nothing
-
-
-class _Request:
-    """One request under way."""
-
-    __slots__ = ("answer", "call", "channels", "deadline", "hash", "left", "reply", "request")
-
-    def __init__(
-        self, call: AcceptCall, reply: Reply, request: NotificationRequest, hashed: bytes
-    ) -> None:
-        self.call = call
-        self.reply = reply
-        self.request = request
-        self.hash = hashed
-        self.left = 0
-        self.channels: list[str] = []
-        self.deadline = 0.0
-        self.answer = b""
+    escalate_after_s: int
 
 
 class Acceptor:
@@ -80,6 +59,8 @@ class Acceptor:
         renderer: Renderer,
         region: str,
         bounds: Bounds,
+        limits: Limits,
+        shedding: Shedding,
         clock: Clock,
         hlc: Hlc,
         log: Log,
@@ -91,12 +72,14 @@ class Acceptor:
         self._renderer = renderer
         self._region = region
         self._bounds = bounds
+        self._limits = limits
+        self._shedding = shedding
         self._clock = clock
         self._hlc = hlc
         self._log = log
         self._refusal = refusal
         self._spawn = spawn
-        self._waiting: dict[int, _Request] = {}
+        self._waiting: dict[int, UnderWay] = {}
         self._next = 0
         self.on_accepted: Callable[[str, str], None] = lambda *_: None
         self.on_refused: Callable[[str], None] = lambda _: None
@@ -117,8 +100,11 @@ class Acceptor:
                     "overloaded", "too many requests wait here", headers={"Retry-After": "1"}
                 )
             request = decode_json(call.body, NotificationRequest, max_depth=self._bounds.depth_max)
+            refused = self._shedding.refusal(request.class_, len(self._waiting))
+            if refused is not None:
+                raise refused
             hashed = body_hash(canonical_request(request))
-            under_way = _Request(call, reply, request, hashed)
+            under_way = UnderWay(call, reply, request, hashed)
             if call.key is None:
                 self._go_on(under_way)
                 return
@@ -141,7 +127,7 @@ class Acceptor:
 
     # Keys
 
-    async def _look_up(self, request: _Request) -> None:
+    async def _look_up(self, request: UnderWay) -> None:
         call = request.call
         assert call.key is not None
         try:
@@ -162,29 +148,32 @@ class Acceptor:
             replayed = {"Idempotent-Replayed": "true"}
             request.reply(AcceptReply(call.seq, 202, answer, replayed))
 
-    # Rendering
+    # Planning and rendering
 
-    def _go_on(self, request: _Request) -> None:
+    def _go_on(self, request: UnderWay) -> None:
         try:
-            recipients = recipients_of(
-                request.request,
-                recipients_max=self._bounds.recipients_max,
-                horizon_s=self._bounds.horizon_s,
-            )
-            if len(recipients) != len(request.call.ids):
-                detail = "the edge sent another number of ids than there are recipients"
-                raise problem("internal", detail)
-            parts: dict[str, Rendered] = {
-                r.channel: self._render(request, r.channel) for r in _each(recipients)
-            }
+            plan = request.plan
+            if plan is None:
+                plan = request.plan = self._plan(request)
+            parts = {one: self._render(request, one) for one in channels_of(plan.recipients)}
         except TemplateNotLoaded as need:
             self._spawn(self._load(request, need))
         except ProblemError as error:
             self._fail(request, error)
         else:
-            self._journal(request, recipients, parts)
+            self._journal(request, plan, parts)
 
-    async def _load(self, request: _Request, need: TemplateNotLoaded) -> None:
+    def _plan(self, request: UnderWay) -> Plan:
+        call, clock = request.call, self._clock
+        now_s = clock.boot()
+        if not call.repeat:
+            refused = self._limits.tenant_refusal(call.tenant, len(call.ids), now_s)
+            if refused is not None:
+                raise refused
+        rules = self._bounds.rules
+        return plan_of(call, request.request, rules, self._limits, clock.wall_ms(), now_s)
+
+    async def _load(self, request: UnderWay, need: TemplateNotLoaded) -> None:
         try:
             await self._renderer.load(need)
         except ProblemError as error:
@@ -196,7 +185,7 @@ class Acceptor:
         else:
             self._go_on(request)
 
-    def _render(self, request: _Request, channel: str) -> Rendered:
+    def _render(self, request: UnderWay, channel: ChannelName) -> Rendered:
         wanted = request.request
         if wanted.template is not None:
             return self._renderer.render(
@@ -209,23 +198,23 @@ class Acceptor:
 
     # Journaling
 
-    def _journal(
-        self, request: _Request, recipients: list[Recipient], parts: dict[str, Rendered]
-    ) -> None:
+    def _journal(self, request: UnderWay, plan: Plan, parts: Parts) -> None:
         call, wanted = request.call, request.request
         urgent, globally = wanted.class_ in URGENT, wanted.durability == "global"
+        recipients = plan.recipients
         if self._logs.room(urgent, globally) < len(recipients):
             busy = problem("overloaded", "the log is behind", headers={"Retry-After": "1"})
             self._fail(request, busy)
             return
-        briefs = [
-            MessageBrief(mid, r.channel, "accepted", self._region)
-            for mid, r in zip(call.ids, recipients, strict=True)
-        ]
-        request.answer = _encode(NotificationAnswer(call.ntf, briefs))
+        now_us = self._clock.wall_us()
+        now_ms = now_us // 1000
+        bounds = self._bounds
+        expires_s = bounds.rules.expires_in_s
+        times = times_of(wanted, plan.send_at_ms, now_ms, expires_s, bounds.escalate_after_s)
+        status = "scheduled" if times.not_before_ms else "accepted"
+        request.answer = _encode(answer_of(call.ntf, plan, status, self._region))
         request.left = len(recipients)
-        request.channels = [r.channel for r in recipients]
-        request.deadline = self._clock.boot() + self._bounds.accept_timeout_s
+        request.deadline = self._clock.boot() + bounds.accept_timeout_s
         number = self._next = self._next + 1
         self._waiting[number] = request
 
@@ -234,53 +223,17 @@ class Acceptor:
             if place is None:
                 request.left = -1
             if request.left == 0 or place is None:
-                self._done(number, request, place is not None)
+                self._done(number, request, plan, place is not None)
 
-        for index, recipient in enumerate(recipients):
-            message = self._message(request, index, recipient, parts[recipient.channel], urgent)
-            last = index == len(recipients) - 1
-            key_row = self._key_row(request) if last else None
+        data = _encode(wanted.data) if wanted.data else b""
+        recorder = Recorder(call, wanted, request.hash, parts, times, now_ms, data)
+        last = len(recipients) - 1
+        for place in range(len(recipients)):
+            message = recorder.message(plan, place, self._hlc.stamp(now_us))
+            key_row = self._key_row(request) if place == last else None
             self._logs.accept(message, urgent, globally, Ticket(told, key_row))
 
-    def _message(
-        self, request: _Request, index: int, recipient: Recipient, part: Rendered, urgent: bool
-    ) -> Message:
-        call, wanted = request.call, request.request
-        now_us = self._clock.wall_us()
-        payload = Payload(
-            call.tenant,
-            call.ntf,
-            recipient.channel,
-            recipient.address,
-            call.countries[index],
-            wanted.class_,
-            wanted.durability,
-            call.trace,
-            part.text,
-            part.subject,
-            part.html,
-            part.template,
-            part.version,
-            part.locale,
-            call.key or "",
-            _encode(wanted.data) if wanted.data else b"",
-        )
-        facts = id_facts(call.ids[index])
-        if facts is None:
-            raise problem("internal", "the edge minted something that is no id")
-        return Message(
-            call.ids[index],
-            facts.shard,
-            request.hash,
-            self._hlc.stamp(now_us),
-            urgent,
-            wanted.delivery == "at_most_once",
-            now_us // 1000 + expires_in_s(wanted, self._bounds.expires_in_s) * 1000,
-            now_us // 1000,
-            encode_payload(payload),
-        )
-
-    def _key_row(self, request: _Request) -> PutKey | None:
+    def _key_row(self, request: UnderWay) -> PutKey | None:
         call = request.call
         if call.key is None:
             return None
@@ -288,7 +241,7 @@ class Acceptor:
 
     # Answers
 
-    def _done(self, number: int, request: _Request, stands: bool) -> None:
+    def _done(self, number: int, request: UnderWay, plan: Plan, stands: bool) -> None:
         waited_for = self._waiting.pop(number, None) is not None
         call = request.call
         if not stands:
@@ -301,33 +254,29 @@ class Acceptor:
             self._keys.accepted(call.tenant, call.key, request.hash, request.answer)
         if waited_for:
             request.reply(AcceptReply(call.seq, 202, request.answer))
-        for mid, channel in zip(call.ids, request.channels, strict=True):
-            self.on_accepted(channel, request.request.class_)
+        for mid, one in zip(plan.ids, plan.recipients, strict=True):
+            self.on_accepted(one.channel, request.request.class_)
             self._log.info("accepted", message=mid, trace=call.trace, tenant=call.tenant)
 
-    def _unknown(self, request: _Request) -> None:
+    def _unknown(self, request: UnderWay) -> None:
         """Not durable in time, or the log was closed under it: it may have been accepted.
 
         Its key stays taken while its row is under way: another body must not slip in beside it.
         """
-        call = request.call
+        call, plan = request.call, request.plan
         detail = "not known to be durable in time; it may have been accepted"
-        self._refuse(call, request.reply, problem("accept_unknown", detail, message_ids=call.ids))
+        ids = call.ids if plan is None else plan.ids
+        self._refuse(call, request.reply, problem("accept_unknown", detail, message_ids=ids))
 
     def _refuse(self, call: AcceptCall, reply: Reply, error: ProblemError) -> None:
         self.on_refused(error.code)
         reply(AcceptReply(call.seq, error.status, error.body(call.trace), dict(error.headers)))
 
-    def _fail(self, request: _Request, error: ProblemError) -> None:
+    def _fail(self, request: UnderWay, error: ProblemError) -> None:
         call = request.call
         if call.key is not None:
             self._keys.ended(call.tenant, call.key)
         self._refuse(call, request.reply, error)
-
-
-def _each(recipients: list[Recipient]) -> list[Recipient]:
-    """One recipient of each channel: all of a channel get the same text."""
-    return list({r.channel: r for r in recipients}.values())
 
 
 async def sweep_forever(acceptor: Acceptor) -> Any:

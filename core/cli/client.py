@@ -31,6 +31,11 @@ class Api:
         self._key = key
         self._timeout_s = timeout_s
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """What lets a request in."""
+        return {"Authorization": f"Bearer {self._key}"}
+
     def call(
         self,
         method: str,
@@ -39,7 +44,7 @@ class Api:
         headers: Mapping[str, str] | None = None,
     ) -> Any:
         """The answer's JSON; raises CommandError for a refusal or silence."""
-        sent = {"Authorization": f"Bearer {self._key}", **(headers or {})}
+        sent = {**self.headers, **(headers or {})}
         data = None
         if body is not None:
             data = msgspec.json.encode(body)
@@ -50,7 +55,7 @@ class Api:
                 text = answer.read()
         except urllib.error.HTTPError as error:
             with error:
-                raise _refused(error.code, error.read()) from None
+                raise refused(error.code, error.read()) from None
         except (OSError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", error)
             raise CommandError(
@@ -128,7 +133,7 @@ def _running(data: Path) -> Any:
         raise CommandError(f"{data / UP_FILE} cannot be read: {error}") from None
 
 
-def _refused(status: int, body: bytes) -> CommandError:
+def refused(status: int, body: bytes) -> CommandError:
     """A refusal in the API's own words."""
     try:
         problem = msgspec.json.decode(body)

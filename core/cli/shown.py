@@ -38,3 +38,13 @@ def trace_lines(message: Mapping[str, Any]) -> list[str]:
 def _time(at: str) -> str:
     """The time of day of a timestamp; the date stands in the logs."""
     return at.partition("T")[2].rstrip("Z") or at
+
+
+def brief_text(message: dict[str, Any]) -> str:
+    """One entry of an answer's `messages` for people."""
+    if message["status"] != "rejected":
+        return f"{message['id']}  {message['channel']}  {message['status']}"
+    why = "; ".join(
+        f"{each['pointer']}: {each['detail']} {each['hint']}" for each in message["errors"]
+    )
+    return f"rejected  {why}"

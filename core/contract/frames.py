@@ -13,6 +13,8 @@ from struct import Struct as Packing
 import msgspec
 from msgspec import Struct, field
 
+from core.contract.recipients import Rejected
+
 FRAME_BYTES_MAX = 32 * 1024 * 1024
 _LENGTH = Packing(">I")
 
@@ -38,10 +40,12 @@ class HelloOk(Struct, tag=2, array_like=True, frozen=True, gc=False):
 
 
 class AcceptCall(Struct, array_like=True, frozen=True, gc=False):
-    """One request. `ids` and `countries` stand in the order of the request's recipients.
+    """One request. `ids` and `countries` stand in the order of those recipients that are good.
 
     `body` is the caller's JSON as it came, already checked by the edge. `countries` are ISO
-    3166 alpha-2 codes, "ZZ" where the recipient's address does not say.
+    3166 alpha-2 codes of the recipients' phone numbers, "ZZ" where there is none or it does not
+    say. `rejected` are recipients that only the edge can tell to be wrong. `repeat` says that a
+    core may have had this call before: it was counted against limits then.
     """
 
     seq: int
@@ -52,6 +56,8 @@ class AcceptCall(Struct, array_like=True, frozen=True, gc=False):
     countries: list[str]
     trace: str
     body: bytes
+    rejected: list[Rejected] = field(default_factory=list)
+    repeat: bool = False
 
 
 class AcceptBatch(Struct, tag=3, array_like=True, frozen=True, gc=False):

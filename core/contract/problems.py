@@ -42,6 +42,8 @@ CODES: dict[str, tuple[int, str]] = {
     "body_too_large": (413, "The body is too large"),
     "unsupported_media_type": (415, "The content type is not supported"),
     "idempotency_conflict": (422, "The Idempotency-Key was used for another request"),
+    "rate_limited": (429, "The tenant sends too fast"),
+    "recipient_limited": (429, "This recipient gets too much"),
     "internal": (500, "Something went wrong on our side"),
     "core_failed": (502, "A core did not answer properly"),
     "accept_unknown": (503, "It may have been accepted"),

@@ -1,9 +1,9 @@
-"""Who gets a request, by which channel, at which normalised address; and the rules that types
-cannot say.
+"""Who gets a request, by which channels, at which normalised addresses.
 
 `recipients_of` is asked by the edge (to find shards and mint ids) and by the core (which trusts
-nobody), so both see the same addresses in the same order. It raises ProblemError (400) that names
-each wrong recipient; all pure.
+nobody), so both see the same addresses in the same order. Of many recipients the wrong ones are
+set apart, each with its reason, and the others stand. It raises ProblemError (400) where the
+request as a whole is wrong, or every recipient of it. All pure.
 """
 
 import re
@@ -15,8 +15,9 @@ import idna
 from msgspec import Struct
 
 from core.contract.pointers import FieldProblem
-from core.contract.problems import invalid
-from core.contract.requests import ChannelName, Content, NotificationRequest, Target
+from core.contract.problems import ProblemError, invalid
+from core.contract.requests import ChannelName, NotificationRequest, Target
+from core.contract.rules import Rules, content_errors, request_faults
 
 CHANNELS: tuple[ChannelName, ...] = ("sms", "email", "webhook")
 FIELDS: dict[ChannelName, str] = {"sms": "phone", "email": "email", "webhook": "url"}
@@ -29,15 +30,37 @@ _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})+")
 _URL_SAFE = "%/:?#[]@!$&'()*+,;=-._~"
 _URLS_KEPT = 4_096  # a tenant's webhooks go to the same few places again and again
-_LINE_BREAKS = re.compile(r"[\r\n\0]")
+
+
+class Destination(Struct, frozen=True, gc=False):
+    """One channel of a recipient, and its normalised address there."""
+
+    channel: ChannelName
+    address: str
 
 
 class Recipient(Struct, frozen=True, gc=False):
-    """One message to be: `index` is its place in `to`."""
+    """One message to be: `index` is its place in `to`, `later` what follows in a chain."""
 
     index: int
     channel: ChannelName
     address: str
+    later: tuple[Destination, ...] = ()
+
+
+class Rejected(Struct, frozen=True, array_like=True, gc=False):
+    """A recipient that is wrong, and why."""
+
+    index: int
+    errors: list[FieldProblem]
+
+
+class Recipients(Struct, frozen=True, gc=False):
+    """A request's recipients, both lists in the order of `to`. `send_at_ms` is 0 for now."""
+
+    good: list[Recipient]
+    wrong: list[Rejected]
+    send_at_ms: int
 
 
 class AddressError(ValueError):
@@ -120,56 +143,62 @@ _NORMAL: Mapping[str, Callable[[str], str]] = {
 }
 
 
-def recipients_of(
-    request: NotificationRequest, *, recipients_max: int, horizon_s: int
-) -> list[Recipient]:
-    """The recipients in the order of `to`; ProblemError with all that is wrong otherwise."""
-    errors = _request_errors(request, horizon_s)
-    found: list[Recipient] = []
+def recipients_of(request: NotificationRequest, rules: Rules, now_ms: int) -> Recipients:
+    """Who gets the request, and who cannot; ProblemError where nobody can."""
+    errors, send_at_ms = request_faults(request, rules, now_ms)
+    good: list[Recipient] = []
+    wrong: list[Rejected] = []
     to = request.to
     targets = [to] if isinstance(to, Target) else to
     if not targets:
         errors.append(FieldProblem("/to", "no recipients", "Name at least one recipient."))
-    elif len(targets) > recipients_max:
-        hint = f"Send at most {recipients_max} recipients in one request."
+    elif len(targets) > rules.recipients_max:
+        hint = f"Send at most {rules.recipients_max} recipients in one request."
         errors.append(FieldProblem("/to", f"{len(targets)} recipients", hint))
         raise invalid(errors)
     for index, target in enumerate(targets):
         answer = _recipient(request, index, target)
-        if isinstance(answer, Recipient):
-            found.append(answer)
+        if type(answer) is Recipient:
+            good.append(answer)
         else:
-            errors.append(answer)
-            if len(errors) >= ERRORS_SHOWN_MAX:
-                break
+            wrong.append(Rejected(index, [answer]))  # type: ignore[list-item]  # not a Recipient
     if not errors and request.content is not None:
-        for channel in {one.channel for one in found}:
-            errors += _content_errors(request.content, channel)
-    if errors:
-        raise invalid(errors)
-    return found
+        for channel in channels_of(good):
+            errors += content_errors(request.content, channel)
+    if errors or not good:
+        raise nobody(wrong, errors)
+    return Recipients(good, wrong, send_at_ms)
 
 
-def _request_errors(request: NotificationRequest, horizon_s: int) -> list[FieldProblem]:
-    errors = []
-    if request.template is None and request.content is None:
-        hint = "Name a `template`, or give `content` with the ready text."
-        errors.append(FieldProblem("", "neither template nor content", hint))
-    elif request.template is not None and request.content is not None:
-        hint = "Leave out one of `template` and `content`."
-        errors.append(FieldProblem("/content", "both template and content", hint))
-    # What is not asked for follows from the class, and the settings keep that within the horizon.
-    if request.expires_in is not None and request.expires_in > horizon_s:
-        hint = f"Use at most {horizon_s} seconds."
-        errors.append(FieldProblem("/expires_in", "beyond the horizon", hint))
-    return errors
+def nobody(wrong: list[Rejected], errors: list[FieldProblem] | None = None) -> ProblemError:
+    """The refusal of a whole request: its own errors, then those of its recipients."""
+    told = list(errors or [])
+    for one in wrong:
+        told += one.errors
+        if len(told) >= ERRORS_SHOWN_MAX:
+            break
+    return invalid(told)
+
+
+def channels_of(recipients: list[Recipient]) -> list[ChannelName]:
+    """Every channel that one of them may be reached by, each once."""
+    if len(recipients) == 1 and not recipients[0].later:
+        return [recipients[0].channel]
+    found = {one.channel: None for one in recipients}
+    for one in recipients:
+        for later in one.later:
+            found[later.channel] = None
+    return list(found)
 
 
 def _recipient(
     request: NotificationRequest, index: int, target: Target
 ) -> Recipient | FieldProblem:
     given = {"sms": target.phone, "email": target.email, "webhook": target.url}
-    channel = request.channel or next((name for name in CHANNELS if given[name] is not None), None)
+    wanted = request.channel
+    if isinstance(wanted, list):
+        return _chain(request, index, given, wanted)
+    channel = wanted or next((name for name in CHANNELS if given[name] is not None), None)
     if channel is None:
         pointer = _pointer(request, index)
         hint = "Give `phone`, `email` or `url`."
@@ -186,28 +215,35 @@ def _recipient(
     return Recipient(index, channel, normal)
 
 
-def recipient_pointer(request: NotificationRequest, recipient: Recipient) -> str:
-    """Where the recipient's address stands in the request."""
-    return f"{_pointer(request, recipient.index)}/{FIELDS[recipient.channel]}"
+def _chain(
+    request: NotificationRequest,
+    index: int,
+    given: dict[str, str | None],
+    channels: list[ChannelName],
+) -> Recipient | FieldProblem:
+    """The channels of the list for which there is an address; one that is wrong is an error."""
+    found: list[Destination] = []
+    for channel in channels:
+        address = given[channel]
+        if address is None:
+            continue
+        try:
+            found.append(Destination(channel, _NORMAL[channel](address)))
+        except AddressError as error:
+            pointer = f"{_pointer(request, index)}/{FIELDS[channel]}"
+            return FieldProblem(pointer, error.detail, error.hint)
+    if not found:
+        fields = " or ".join(f"`{FIELDS[channel]}`" for channel in channels)
+        detail = "no address for any channel of the list"
+        return FieldProblem(_pointer(request, index), detail, f"Give {fields}.")
+    first, *later = found
+    return Recipient(index, first.channel, first.address, tuple(later))
+
+
+def pointer_to(request: NotificationRequest, index: int, channel: ChannelName) -> str:
+    """Where a recipient's address of this channel stands in the request."""
+    return f"{_pointer(request, index)}/{FIELDS[channel]}"
 
 
 def _pointer(request: NotificationRequest, index: int) -> str:
     return "/to" if isinstance(request.to, Target) else f"/to/{index}"
-
-
-def _content_errors(content: Content, channel: ChannelName) -> list[FieldProblem]:
-    errors = []
-    if channel != "email":
-        if not content.text:
-            hint = f"The channel {channel} needs `text`."
-            errors.append(FieldProblem("/content/text", "missing or empty", hint))
-        return errors
-    if not content.subject:
-        errors.append(FieldProblem("/content/subject", "missing or empty", "Add a subject."))
-    elif _LINE_BREAKS.search(content.subject):
-        hint = "Write the subject in one line."
-        errors.append(FieldProblem("/content/subject", "line break in a subject", hint))
-    if not content.text and not content.html:
-        hint = "An e-mail needs `text` or `html`, or both."
-        errors.append(FieldProblem("/content", "neither text nor html", hint))
-    return errors

@@ -1,18 +1,22 @@
 """What callers send to POST /v1/notifications and what they get back.
 
 The structs refuse unknown fields and wrong types while decoding; what they cannot say (exactly
-one of template and content, an address for the channel) is checked by `core.contract.recipients`.
+one of template and content, an address for the channel) is checked by `core.contract.rules` and
+`core.contract.recipients`.
 """
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct, field
+from msgspec import UNSET, Meta, Struct, UnsetType, field
+
+from core.contract.pointers import FieldProblem
 
 ChannelName = Literal["sms", "email", "webhook"]
 MessageClass = Literal["otp", "alert", "transactional", "bulk"]
 Delivery = Literal["at_least_once", "at_most_once"]
 Durability = Literal["local", "global"]
+Until = Literal["sent", "delivered", "seen"]
 
 TemplateName = Annotated[
     str,
@@ -51,6 +55,28 @@ UrlText = Annotated[
 ]
 
 
+Channels = Annotated[
+    list[ChannelName],
+    Meta(
+        min_length=1,
+        max_length=6,
+        description="channels in order of fallback, each once",
+        examples=[["sms", "email"]],
+    ),
+]
+TimeText = Annotated[
+    str,
+    Meta(
+        max_length=40,
+        description="RFC 3339 with an offset, or a local time without one beside `time_zone`",
+        examples=["2026-01-31T09:00:00+01:00", "2026-01-31T09:00:00"],
+    ),
+]
+ZoneName = Annotated[
+    str, Meta(max_length=64, description="an IANA time zone", examples=["Europe/Berlin"])
+]
+
+
 class Target(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """One recipient, by one or several addresses."""
 
@@ -73,12 +99,16 @@ class NotificationRequest(
 ):
     """One content for one or many recipients.
 
-    `channel` left out means: sms where the target has a phone, else email. `expires_in` is in
-    seconds; left out, it follows from `class`.
+    `channel` left out means: the first of sms, email and webhook for which the target has an
+    address. As a list it is a chain of fallback: the next channel is used where the one before did
+    not come as far as `until` says ("sent" if left out), at its end and at the latest after
+    `escalate_after` seconds; a target that lacks an address for a channel of the list skips it.
+    Nothing is sent before `send_at`. `expires_in` is in seconds from then; left out, it follows
+    from `class`.
     """
 
     to: Target | list[Target]
-    channel: ChannelName | None = None
+    channel: ChannelName | Channels | None = None
     template: TemplateName | None = None
     content: Content | None = None
     locale: Locale | None = None
@@ -87,22 +117,44 @@ class NotificationRequest(
     delivery: Delivery = "at_least_once"
     durability: Durability = "local"
     expires_in: Annotated[int, Meta(ge=1, le=31_536_000, description="seconds")] | None = None
+    until: Until | None = None
+    escalate_after: Annotated[int, Meta(ge=1, le=2_592_000, description="seconds")] | None = None
+    send_at: TimeText | None = None
+    time_zone: ZoneName | None = None
 
 
-class MessageBrief(Struct, frozen=True, gc=False):
-    """One accepted message; more of it at GET /v1/messages/{id}."""
+class MessageBrief(Struct, frozen=True, gc=False, kw_only=True):
+    """What came of the recipient at `index` of `to` (0 where `to` is one).
 
-    id: str
-    channel: ChannelName
+    Accepted ones have `id`, `channel` and `region`; more of them at GET /v1/messages/{id}. One
+    with the status "rejected" has `code` and `errors` in their place, and `retry_after` (seconds)
+    where waiting helps.
+    """
+
+    id: str | UnsetType = UNSET
+    channel: ChannelName | UnsetType = UNSET
     status: str
-    region: str
+    region: str | UnsetType = UNSET
+    index: int
+    code: str | UnsetType = UNSET
+    errors: list[FieldProblem] | UnsetType = UNSET
+    retry_after: int | UnsetType = UNSET
 
 
 class NotificationAnswer(Struct, frozen=True, gc=False):
-    """The answer 202: durable, in the order of the recipients."""
+    """The answer 202: what was accepted is durable. In the order of the recipients, one each."""
 
     id: str
     messages: list[MessageBrief]
+
+
+class BatchOutcome(Struct, frozen=True):
+    """What came of one item of a batch: the status and body that it would have got alone. The last
+    one may be no item's: then it says why the batch ended at this index."""
+
+    index: int
+    status: int
+    body: dict[str, Any]
 
 
 def expires_in_s(request: NotificationRequest, by_class_s: Mapping[str, int]) -> int:

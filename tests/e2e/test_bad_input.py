@@ -52,12 +52,24 @@ BODIES: list[tuple[str, Any, str, str | None, str]] = [
     ("national", {**GOOD, "to": {"phone": "07700900123"}}, "invalid_request", "/to/phone", "plus"),
     ("letters", {**GOOD, "to": {"phone": "+44call-me"}}, "invalid_request", "/to/phone", "plus"),
     ("no-such", {**GOOD, "to": {"phone": "+99912345678"}}, "invalid_request", "/to/phone", ""),
+    ("list", {**GOOD, "to": [{"phone": "+1"}]}, "invalid_request", "/to/0/phone", "plus"),
+    ("alone", {**GOOD, "until": "delivered"}, "invalid_request", "/until", "list"),
+    ("twice", {**GOOD, "channel": ["sms", "sms"]}, "invalid_request", "/channel/1", "once"),
+    ("no-time", {**GOOD, "send_at": "soon"}, "invalid_request", "/send_at", "2026-01-31T09"),
+    ("far", {**GOOD, "send_at": "2999-01-01T00:00:00Z"}, "invalid_request", "/send_at", "2592000"),
     (
-        "one-of-three",
-        {**GOOD, "to": [PHONE, {"phone": "+1"}, PHONE]},
+        "no-zone",
+        {**GOOD, "send_at": "2026-01-31T09:00:00", "time_zone": "Europe/Berlni"},
         "invalid_request",
-        "/to/1/phone",
-        "plus",
+        "/time_zone",
+        "Europe/Berlin",
+    ),
+    (
+        "later-channel",
+        {**GOOD, "to": {**PHONE, "email": "a@example.com"}, "channel": ["sms", "email"]},
+        "invalid_request",
+        "/content/subject",
+        "subject",
     ),
     (
         "email",
@@ -106,10 +118,26 @@ def test_body_is_refused_with_place_and_hint(
 
 
 def test_each_wrong_recipient_is_named(region: Region) -> None:
-    to = [PHONE, {"phone": "1"}, {"email": "x@example.com"}, {"phone": "+44-"}]
+    to = [{"phone": "1"}, {"email": "x@example.com"}, {"phone": "+44-"}]
     said = refused(region.notify({**GOOD, "to": to, "channel": "sms"}), 400, "invalid_request")
     pointers = [error["pointer"] for error in said["errors"]]
-    assert pointers == ["/to/1/phone", "/to/2/phone", "/to/3/phone"]
+    assert pointers == ["/to/0/phone", "/to/1/phone", "/to/2/phone"]
+
+
+def test_wrong_recipients_do_not_keep_the_others_from_theirs(region: Region) -> None:
+    to = [PHONE, {"phone": "1"}, PHONE, {"phone": "+99900000000"}]
+    asked = {**GOOD, "content": {"text": "to the good ones"}, "to": to}
+    told = region.notify(asked, idempotency_key="some-wrong")
+    assert told.status == 202
+    messages = told.json()["messages"]
+    assert [one["index"] for one in messages] == [0, 1, 2, 3]
+    assert [one["status"] for one in messages] == ["accepted", "rejected"] * 2
+    wrong = [one["errors"][0]["pointer"] for one in messages if "errors" in one]
+    assert wrong == ["/to/1/phone", "/to/3/phone"]
+    for one in messages:
+        if "id" in one:
+            region.ended(one["id"], "delivered")
+    assert region.notify(asked, idempotency_key="some-wrong").body == told.body
 
 
 def test_nothing_refused_is_accepted_or_sent(region: Region) -> None:

@@ -34,7 +34,10 @@ Reply = Callable[[AcceptCall], AcceptReply | None]
 
 def accepted(call: AcceptCall) -> AcceptReply:
     """The answer of a core that took everything in."""
-    briefs = [MessageBrief(each, "sms", "accepted", "local") for each in call.ids]
+    briefs = [
+        MessageBrief(id=each, channel="sms", status="accepted", region="local", index=index)
+        for index, each in enumerate(call.ids)
+    ]
     return AcceptReply(call.seq, 202, msgspec.json.encode(NotificationAnswer(call.ntf, briefs)))
 
 

@@ -59,6 +59,10 @@ class ProtocolSettings(Section, frozen=True):
     receipt_window_sms_s: Annotated[
         NotNegative, doc("How long a receipt of a text message is waited for; 0: none is.")
     ] = 259_200
+    escalate_after_s: Annotated[
+        Positive,
+        doc("`escalate_after` where `until` is delivered or seen and a request does not say."),
+    ] = 300
     receipt_window_email_s: Annotated[
         NotNegative,
         doc("How long a bounce is waited for, where the account takes bounces; 0: none is."),

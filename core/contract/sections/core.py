@@ -2,7 +2,15 @@
 
 from typing import Annotated
 
-from core.contract.sections.kinds import NotNegative, PortNumber, Positive, Section, Share, doc
+from core.contract.sections.kinds import (
+    NotNegative,
+    PortNumber,
+    Positive,
+    Quantity,
+    Section,
+    Share,
+    doc,
+)
 
 
 class CoreSettings(Section, frozen=True):
@@ -116,6 +124,25 @@ class LimitsSettings(Section, frozen=True):
     accepts_waiting_max: Annotated[
         Positive, doc("Requests waiting for their row; more get 503 overloaded.")
     ] = 20_000
+    tenant_per_second: Annotated[
+        Quantity, doc("Messages of one tenant, by each core; more get 429. 0: no limit.")
+    ] = 0.0
+    tenant_burst: Annotated[
+        Positive, doc("Messages of one tenant that may come at once; no request may have more.")
+    ] = 10_000
+    recipient_per_hour: Annotated[
+        Quantity, doc("Messages of one tenant to one address, by each core. 0: no limit.")
+    ] = 0.0
+    recipient_burst: Annotated[Positive, doc("Messages to one address that may come at once.")] = 5
+    recipients_remembered_max: Annotated[
+        Positive,
+        doc("Addresses whose use is remembered; those not used for longest are forgotten."),
+    ] = 100_000
+    shed_bulk_at: Annotated[
+        Share, doc("From this load on (1: all that may wait does), class bulk gets 503.")
+    ] = 0.8
+    shed_transactional_at: Annotated[Share, doc("The same for class transactional.")] = 0.95
+    shed_urgent_at: Annotated[Share, doc("The same for the classes otp and alert.")] = 1.0
     list_rows_max: Annotated[Positive, doc("Entries of one page of a list.")] = 200
 
 

@@ -47,6 +47,19 @@ class EdgeSettings(Section, frozen=True):
     )
     json_depth_max: Annotated[Positive, doc("Deepest nesting of a body.")] = 32
     recipients_max: Annotated[Positive, doc("Recipients of one notification.")] = 10_000
+    batch_items_max: Annotated[Positive, doc("Notifications of one batch.")] = 10_000
+    batch_in_flight_max: Annotated[
+        Positive, doc("Notifications of one batch that wait for a core at once.")
+    ] = 64
+    batches_max: Annotated[Positive, doc("Batches under way at once; more get 503 overloaded.")] = (
+        16
+    )
+    batch_answer_bytes_held_max: Annotated[
+        Positive, doc("Outcomes held for a caller that sends without reading; then it has to wait.")
+    ] = 4_194_304
+    batch_timeout_ms: Annotated[
+        Positive, doc("A batch ends after this, wherever it is; its outcomes say how far it came.")
+    ] = 300_000
     header_bytes_max: Annotated[Positive, doc("A request's line and headers, each.")] = 16_384
     header_timeout_ms: Annotated[
         Positive, doc("A connection that has not sent a whole head by then is closed.")

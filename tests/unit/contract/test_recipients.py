@@ -1,6 +1,7 @@
 """Addresses come out in one form, and each wrong one is named."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -9,13 +10,19 @@ from hypothesis import strategies as st
 
 from core.contract.problems import ProblemError, decode_json
 from core.contract.recipients import (
+    CHANNELS,
+    FIELDS,
     AddressError,
+    Destination,
     Recipient,
+    Recipients,
+    channels_of,
     normal_email,
     normal_phone,
     recipients_of,
 )
 from core.contract.requests import NotificationRequest, expires_in_s
+from core.contract.rules import Rules
 
 HORIZON_S = 30 * 86_400
 
@@ -25,8 +32,18 @@ def made(**fields: Any) -> NotificationRequest:
     return decode_json(json.dumps(body).encode(), NotificationRequest, max_depth=32)
 
 
+RULES = Rules(100, HORIZON_S, {"otp": 300, "transactional": 86_400, "alert": 1, "bulk": 2})
+NOW_MS = 1_800_000_000_000
+
+
+def asked(**fields: Any) -> Recipients:
+    return recipients_of(made(**fields), RULES, NOW_MS)
+
+
 def recipients(**fields: Any) -> list[Recipient]:
-    return recipients_of(made(**fields), recipients_max=100, horizon_s=HORIZON_S)
+    found = asked(**fields)
+    assert not found.wrong
+    return found.good
 
 
 def refused(**fields: Any) -> list[tuple[str, str]]:
@@ -104,10 +121,105 @@ def test_the_channel_follows_from_the_address() -> None:
     assert [one.address for one in recipients(to=to[2], channel="email")] == ["c@d.e"]
 
 
-def test_each_wrong_recipient_is_named() -> None:
-    to = [{"phone": "+447700900123"}, {"phone": "123"}, {}, {"email": "x"}]
-    assert [pointer for pointer, _ in refused(to=to)] == ["/to/1/phone", "/to/2", "/to/3/email"]
+def test_wrong_recipients_are_set_apart_and_named() -> None:
+    to = [{"phone": "+447700900123"}, {"phone": "123"}, {}, {"email": "x"}, {"email": "a@b.com"}]
+    found = asked(to=to)
+    assert [one.index for one in found.good] == [0, 4]
+    told = [(one.index, one.errors[0].pointer) for one in found.wrong]
+    assert told == [(1, "/to/1/phone"), (2, "/to/2"), (3, "/to/3/email")]
+    assert all(one.errors[0].hint for one in found.wrong)
+
+
+def test_where_nobody_is_right_the_request_is_refused() -> None:
+    to = [{"phone": "123"}, {}, {"email": "x"}]
+    assert [pointer for pointer, _ in refused(to=to)] == ["/to/0/phone", "/to/1", "/to/2/email"]
     assert [pointer for pointer, _ in refused(to={"phone": "123"})] == ["/to/phone"]
+
+
+def test_what_is_wrong_with_the_whole_refuses_the_good_ones_too() -> None:
+    to = [{"phone": "+447700900123"}, {"phone": "123"}]
+    assert [p for p, _ in refused(to=to, template="otp")] == ["/content", "/to/1/phone"]
+    assert [p for p, _ in refused(to=to, content={"html": "x"})] == ["/content/text", "/to/1/phone"]
+
+
+def test_a_chain_has_the_channels_for_which_there_is_an_address() -> None:
+    to = [
+        {"phone": "+447700900123", "email": "a@b.com"},
+        {"email": "a@B.com"},
+        {"url": "https://x.example", "phone": "+44 7700 900124"},
+        {"url": "https://x.example"},
+    ]
+    found = asked(to=to, channel=["sms", "email"])
+    assert found.good == [
+        Recipient(0, "sms", "+447700900123", (Destination("email", "a@b.com"),)),
+        Recipient(1, "email", "a@b.com"),
+        Recipient(2, "sms", "+447700900124"),
+    ]
+    assert [(one.index, one.errors[0].pointer) for one in found.wrong] == [(3, "/to/3")]
+    assert channels_of(found.good) == ["sms", "email"]
+
+
+def test_a_wrong_address_of_a_chain_is_named_though_another_is_right() -> None:
+    to = {"phone": "123", "email": "a@b.com"}
+    assert refused(to=to, channel=["email", "sms"])[0][0] == "/to/phone"
+    assert recipients(to=to, channel=["email"])
+
+
+def test_a_later_channels_content_is_needed_now() -> None:
+    to = {"phone": "+447700900123", "email": "a@b.com"}
+    content = {"text": "x"}
+    assert refused(to=to, channel=["sms", "email"], content=content)[0][0] == "/content/subject"
+    assert recipients(to=[{"phone": to["phone"]}], channel=["sms", "email"], content=content)
+
+
+def test_each_channel_once() -> None:
+    to = {"phone": "+447700900123"}
+    assert refused(to=to, channel=["sms", "email", "sms"])[0][0] == "/channel/2"
+
+
+@pytest.mark.parametrize("field", [{"until": "delivered"}, {"escalate_after": 60}])
+def test_what_speaks_of_a_next_channel_needs_a_list(field: dict[str, Any]) -> None:
+    to = {"phone": "+447700900123"}
+    for channel in (None, "sms"):
+        ((pointer, hint),) = refused(to=to, channel=channel, **field)
+        assert pointer == "/" + next(iter(field))
+        assert '["sms", "email"]' in hint
+    assert recipients(to=to, channel=["sms"], **field)
+
+
+targets = st.fixed_dictionaries(
+    {},
+    optional={
+        "phone": st.sampled_from(["+447700900123", "123", "+1 202 555 0123"]),
+        "email": st.sampled_from(["a@b.com", "a", "A@B.COM"]),
+        "url": st.sampled_from(["https://x.example/", "ftp://x", "http://y.example/a?b=c"]),
+    },
+)
+wanted = st.none() | st.sampled_from(CHANNELS) | st.lists(
+    st.sampled_from(CHANNELS), min_size=1, max_size=3, unique=True
+)  # fmt: skip
+
+
+@given(st.lists(targets, max_size=8), wanted)
+def test_every_target_is_either_good_or_wrong_in_its_place(to: Any, channel: Any) -> None:
+    request = made(to=to, channel=channel)
+    try:
+        found = recipients_of(request, RULES, NOW_MS)
+    except ProblemError as error:
+        assert error.status == 400
+        assert all(each.pointer.startswith("/to") for each in error.errors)
+        return
+    good, wrong = ([one.index for one in each] for each in (found.good, found.wrong))
+    assert sorted([*good, *wrong]) == list(range(len(to)))
+    assert good == sorted(good)
+    assert wrong == sorted(wrong)
+    for one in found.good:
+        used = [one.channel, *(later.channel for later in one.later)]
+        given_for = {name for name, field in FIELDS.items() if field in to[one.index]}
+        if isinstance(channel, list):
+            assert used == [name for name in channel if name in given_for]
+        else:
+            assert used == [channel or next(name for name in CHANNELS if name in given_for)]
 
 
 def test_a_target_without_the_channels_address() -> None:
@@ -154,3 +266,22 @@ def test_expiry_follows_from_the_class_and_ends_at_the_horizon() -> None:
     assert expires_in_s(made(to=to, expires_in=7), by_class_s) == 7
     assert recipients(to=to, expires_in=HORIZON_S)
     assert refused(to=to, expires_in=HORIZON_S + 1)[0][0] == "/expires_in"
+
+
+def at(seconds: float) -> str:
+    moment = datetime.fromtimestamp(NOW_MS / 1000 + seconds, UTC)
+    return moment.isoformat(timespec="milliseconds")
+
+
+def test_what_is_to_be_sent_later_expires_within_the_horizon_too() -> None:
+    to = {"phone": "+447700900123"}
+    assert asked(to=to).send_at_ms == 0
+    assert asked(to=to, send_at=at(60)).send_at_ms == NOW_MS + 60_000
+    assert asked(to=to, send_at=at(-60)).send_at_ms == 0
+    last_s = HORIZON_S - 300
+    assert asked(to=to, **{"class": "otp"}, send_at=at(last_s)).send_at_ms
+    assert refused(to=to, **{"class": "otp"}, send_at=at(last_s + 1))[0][0] == "/send_at"
+    assert asked(to=to, expires_in=10, send_at=at(HORIZON_S - 10)).send_at_ms
+    assert refused(to=to, expires_in=10, send_at=at(HORIZON_S - 9))[0][0] == "/send_at"
+    assert refused(to=to, send_at="tomorrow")[0][0] == "/send_at"
+    assert refused(to=to, time_zone="UTC")[0][0] == "/time_zone"

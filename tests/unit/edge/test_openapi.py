@@ -9,6 +9,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from core.contract.problems import CODES
 from edge.openapi import document
 from edge.routes import (
+    BATCH,
     BODY_CODES,
     COMMON_CODES,
     FORWARDED,
@@ -17,7 +18,7 @@ from edge.routes import (
     Table,
 )
 
-ROUTES = (NOTIFY, *FORWARDED)
+ROUTES = (NOTIFY, BATCH, *FORWARDED)
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +49,14 @@ def test_the_request_is_described_by_the_struct_that_decodes_it(made: dict[str, 
     assert schema["required"] == ["to"]
 
 
+def test_a_batch_is_lines_or_an_array(made: dict[str, Any]) -> None:
+    operation = made["paths"]["/v1/notifications/batch"]["post"]
+    for where in (operation["requestBody"], operation["responses"]["200"]):
+        line = where["content"]["application/x-ndjson"]["schema"]
+        assert where["content"]["application/json"]["schema"] == {"type": "array", "items": line}
+    assert "Idempotency-Key" in [each["name"] for each in operation["parameters"]]
+
+
 def test_every_code_of_a_route_is_a_code(made: dict[str, Any]) -> None:
     for route in ROUTES:
         for code in (*route.codes, *COMMON_CODES, *BODY_CODES, *FORWARDING_CODES):
@@ -61,6 +70,7 @@ def test_every_code_of_a_route_is_a_code(made: dict[str, Any]) -> None:
     ("path", "methods"),
     [
         ("/v1/notifications", {"POST"}),
+        ("/v1/notifications/batch", {"POST"}),
         ("/v1/messages/local-u000", {"GET"}),
         ("/v1/messages/local-u000/cancel", {"POST"}),
         ("/v1/templates", {"GET", "POST"}),

@@ -163,6 +163,51 @@ def test_send_by_template(region: Region, capsys: Captured) -> None:
     }
 
 
+def test_send_a_chain_at_a_time(region: Region, capsys: Captured) -> None:
+    why = {"pointer": "/to/1/phone", "detail": "no number", "hint": "Use E.164."}
+    briefs = [
+        {"id": "m1", "channel": "sms", "status": "scheduled", "region": "local", "index": 0},
+        {"status": "rejected", "index": 1, "code": "invalid_request", "errors": [why]},
+    ]
+    region.answers["POST", "/v1/notifications"] = (202, {"id": "ntf_1", "messages": briefs})
+    words = ["send", "--to", "+447700900123,ada@example.com,https://x.example/a,b", "--to", "1"]
+    words += ["--channel", "sms,email", "--until", "delivered", "--escalate-after", "60"]
+    words += ["--at", "2026-12-24T08:00:00", "--time-zone", "Europe/Berlin", "--text", "Hi"]
+    assert main(words) == 1
+    captured = capsys.readouterr()
+    assert captured.out.splitlines() == [
+        "m1  sms  scheduled",
+        "rejected  /to/1/phone: no number Use E.164.",
+    ]
+    assert "1 of 2 recipients were rejected." in captured.err
+    first = {"phone": "+447700900123", "email": "ada@example.com", "url": "https://x.example/a,b"}
+    assert region.asked[0][3] == {
+        "to": [first, {"phone": "1"}],
+        "channel": ["sms", "email"],
+        "until": "delivered",
+        "escalate_after": 60,
+        "send_at": "2026-12-24T08:00:00",
+        "time_zone": "Europe/Berlin",
+        "content": {"text": "Hi"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--text", "Hi"], "--to"),
+        (["--to", "+447700900123,+447700900124", "--text", "Hi"], "phone stands twice"),
+        (["--batch", "x", "--to", "+447700900123"], "--to goes into the lines"),
+        (["--batch", "x", "--class", "otp"], "--class goes into the lines"),
+        (["--batch", "no-such-file"], "no-such-file cannot be read"),
+    ],
+)
+def test_send_that_cannot_be(region: Region, capsys: Captured, words: list[str], says: str) -> None:
+    assert main(["send", *words]) in (1, 2)
+    assert says in capsys.readouterr().err
+    assert not region.asked
+
+
 def test_send_and_wait_shows_the_trace(region: Region, capsys: Captured) -> None:
     brief = {"id": MESSAGE["id"], "channel": "sms", "status": "accepted", "region": "local"}
     region.answers["POST", "/v1/notifications"] = (202, {"id": "ntf_1", "messages": [brief]})

@@ -38,7 +38,11 @@ class Running:
 
 @contextlib.asynccontextmanager
 async def edge(
-    *cores: FakeCore, connected: bool = True, processes: Any = None, **settings: Any
+    *cores: FakeCore,
+    connected: bool = True,
+    processes: Any = None,
+    batch_bytes_max: int = 16_777_216,
+    **settings: Any,
 ) -> AsyncIterator[Running]:
     """An edge in front of these cores, stopped at the end. Settings are EdgeSettings' fields."""
     given: dict[str, Any] = {"port": 0, "stop_grace_ms": 3000, **settings}
@@ -47,6 +51,8 @@ async def edge(
         cores=parse_cores(",".join(core.address for core in cores)),
         secret=SECRET,
         horizon_s=30 * 86_400,
+        expires_in_s={"otp": 300, "alert": 3600, "transactional": 86_400, "bulk": 259_200},
+        batch_bytes_max=batch_bytes_max,
         name="edge-under-test",
         processes_file=processes,
     )

@@ -65,6 +65,51 @@ async def test_many_recipients_in_their_order(core: FakeCore, http: Any) -> None
     assert shards == [shard_of("acme", address, 64) for address in addresses]
 
 
+async def test_wrong_recipients_are_left_out_and_the_core_is_told(
+    core: FakeCore, http: Any
+) -> None:
+    key = core.add_key("acme")
+    to = [
+        {"phone": "+99900000000"},
+        {"phone": "+12025550123"},
+        {"phone": "1"},
+        {"email": "a@b.com"},
+    ]
+    body = {"to": to, "content": {"text": "x", "subject": "y"}}
+    headers = bearer(key, **{"Idempotency-Key": "k"})
+    async with edge(core) as running:
+        answer = await http.post(f"{running.url}/v1/notifications", json=body, headers=headers)
+        assert answer.status == 202
+    (call,) = core.calls
+    assert call.countries == ["US", "ZZ"]
+    shards = [shard_of("acme", address, 64) for address in ("+12025550123", "a@b.com")]
+    # A keyed id is made of the recipient's place in the request, whatever the others are.
+    expected = [
+        mint_keyed("local", shard, "acme", "k", index)
+        for index, shard in zip((1, 3), shards, strict=True)
+    ]
+    assert call.ids == expected
+    assert [(one.index, one.errors[0].pointer) for one in call.rejected] == [(0, "/to/0/phone")]
+
+
+async def test_a_chain_lies_in_its_first_addresss_shard(core: FakeCore, http: Any) -> None:
+    key = core.add_key("acme")
+    to = {"phone": "+12025550123", "email": "a@b.com"}
+    content = {"text": "x", "subject": "y"}
+    async with edge(core) as running:
+        body = {"to": to, "channel": ["email", "sms"], "content": content}
+        answer = await http.post(f"{running.url}/v1/notifications", json=body, headers=bearer(key))
+        assert answer.status == 202
+        bad = {**body, "to": {**to, "phone": "+99900000000"}}
+        refused = await http.post(f"{running.url}/v1/notifications", json=bad, headers=bearer(key))
+        assert (await refused.json())["errors"][0]["pointer"] == "/to/phone"
+    (call,) = core.calls
+    said = parse_id(call.ids[0])
+    assert said is not None
+    assert said.shard == shard_of("acme", "a@b.com", 64)
+    assert call.countries == ["US"]
+
+
 async def test_an_idempotency_key_gives_the_same_ids_each_time(core: FakeCore, http: Any) -> None:
     key = core.add_key("acme")
     async with edge(core) as running:

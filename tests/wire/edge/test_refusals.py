@@ -49,9 +49,9 @@ async def refused(
         (b'{"to":{"phone":447700900123},"content":{"text":"x"}}', "invalid_request", "/to/phone"),
         (b'{"to":{"phone":"07700"},"content":{"text":"x"}}', "invalid_request", "/to/phone"),
         (
-            b'{"to":[{"phone":"+447700900123"},{"phone":"+99900000000"}],"content":{"text":"x"}}',
+            b'{"to":[{"phone":"+99900000000"},{"phone":"1"}],"content":{"text":"x"}}',
             "invalid_request",
-            "/to/1/phone",
+            "/to/0/phone",
         ),
         (
             b'{"to":{"phone":"+4407700900123"},"content":{"text":"x"}}',

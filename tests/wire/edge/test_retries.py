@@ -40,6 +40,8 @@ async def test_a_reset_link_repeats_the_call_with_the_same_ids(core: FakeCore) -
     assert {tuple(call.ids) for call in core.calls} == {tuple(core.calls[0].ids)}
     assert {call.ntf for call in core.calls} == {told["id"]}
     assert len({call.body for call in core.calls}) == 1
+    # A core may have counted it already, the second time.
+    assert [call.repeat for call in core.calls] == [False, True, True]
 
 
 async def test_the_same_core_gets_the_repeat_while_it_may_still_come_back(core: FakeCore) -> None:
