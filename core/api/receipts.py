@@ -8,6 +8,7 @@ reported twice joins to the same.
 
 import asyncio
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 import msgspec
 from aiohttp import web
@@ -24,10 +25,9 @@ from core.contract.internal import (
 from core.contract.log import Log
 from core.contract.problems import problem
 from core.contract.settings import Settings
-from core.engine.accounts import Account
 from core.engine.engine import Engine
 from core.obs.metrics import CoreMetrics
-from core.providers.port import Callback, CallbackAnswer, ReceiptIn, TakesCallbacks
+from core.providers.port import Adapter, Callback, CallbackAnswer, ReceiptIn, TakesCallbacks
 
 _OURS = frozenset(
     name.lower()
@@ -40,11 +40,17 @@ _AGAIN = {"Retry-After": "1"}
 _TOLD_EVERY_S = 10.0
 
 
+class AtWork(Protocol):
+    """An account as this door sees it."""
+
+    adapter: Adapter | None
+
+
 class ReceiptDeps(Struct, frozen=True):
     """What the handlers need. `take` hands a receipt of an account to the engine; `count` is told
     of each callback: account and status."""
 
-    accounts: Mapping[str, Account]
+    accounts: Mapping[str, AtWork]
     take: Callable[[str, ReceiptIn], None]
     count: Callable[[str, int], None]
     now: Callable[[], float]

@@ -28,6 +28,8 @@ from sync.owner.state import Msg
 from sync.store.port import PutViews, ViewRow, Write
 
 OPENED_AT_ONCE_MAX = 1_000
+LOOKED_AT_ONCE = 500
+PAUSE_S = 0.02
 
 
 class Views:
@@ -121,9 +123,12 @@ async def list_open_forever(
     """Write views of what stays open, a slice each time, until cancelled."""
     while True:
         await asyncio.sleep(every_s)
-        rows = views.opened(open_msgs())
-        if rows:
-            put(PutViews(rows), lambda: None)
+        msgs = list(open_msgs())
+        for at in range(0, len(msgs), LOOKED_AT_ONCE):
+            rows = views.opened(msgs[at : at + LOOKED_AT_ONCE])
+            if rows:
+                put(PutViews(rows), lambda: None)
+            await asyncio.sleep(PAUSE_S)  # a great many must not hold up what comes meanwhile
 
 
 def status_of(msg: Msg) -> str:

@@ -5,10 +5,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from core.clock import SystemClock
-from core.engine.accounts import Account
 from core.sandbox.app import Sandbox
-from tests.support.http_sms import Bench, at_work
+from tests.support.http_sms import Bench, Worker, at_work
 
 
 @pytest.fixture
@@ -26,8 +24,7 @@ async def called(bench: Bench, account: str, **more: Any) -> int:
 
 async def test_an_account_that_is_not_there_or_takes_no_callbacks(bench: Bench) -> None:
     assert await called(bench, "nobody", data=b"[]") == 404
-    idle = Account("idle", "sms", 1, 1, False, SystemClock(), 60.0)
-    bench.accounts["idle"] = idle
+    idle = bench.accounts["idle"] = Worker()
     assert await called(bench, "idle", data=b"[]") == 503
     plain: Any = object()
     idle.adapter = plain
