@@ -58,9 +58,11 @@ def test_a_policy_that_leaves_no_account_says_why(
 
     def refused() -> bool:
         """The core has the policy of now."""
-        asked = {"to": {"phone": "+447400000003"}, "class": "alert", "content": {"text": "x"}}
+        asked = {"to": {"phone": "+447400000003"}, "class": "alert"}
         told = region.call("POST", "/v1/route", asked)
-        return told.status == 200 and told.json()["when_none"] == when_none
+        assert told.status == 200, told.body
+        [route] = told.json()["routes"]
+        return bool(route["when_none"] == when_none and not route["decision"]["account"])
 
     wait_for(refused)
     message_id = region.sms("+447400000003", "nobody takes me", **{"class": "alert"}, **fields)

@@ -1,4 +1,4 @@
-"""A day's worth of mixed traffic in seconds: `goutong bench day` finds nothing that breaks its word."""
+"""A day of mixed traffic in seconds: `goutong bench day` finds nothing that breaks its word."""
 
 import json
 import subprocess

@@ -141,13 +141,15 @@ async def batch(region: Region, kill_after: int = 0) -> list[dict[str, Any]]:
     body = b"\n".join(line(number) for number in range(LINES))
     url = f"{region.url}/v1/notifications/batch"
     outcomes = []
-    async with aiohttp.ClientSession() as session:
-        async with session.post(url, data=body, headers=headers) as answer:
-            assert answer.status == 200, await answer.text()
-            async for one in answer.content:
-                outcomes.append(json.loads(one))
-                if len(outcomes) == kill_after:
-                    kill_core(region)
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(url, data=body, headers=headers) as answer,
+    ):
+        assert answer.status == 200, await answer.text()
+        async for one in answer.content:
+            outcomes.append(json.loads(one))
+            if len(outcomes) == kill_after:
+                kill_core(region)
     return outcomes
 
 
