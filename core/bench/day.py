@@ -35,7 +35,7 @@ SETTLE_S = 150.0
 AGREE_S = 45.0
 SEED = 20_260_131
 MOVED = 0.9
-CAME_BACK = 0.8
+CAME_BACK = 0.5
 SHOWN_MAX = 5
 # A retry that would wait for minutes has to come round within a day of minutes.
 SHORT_RETRIES = {"GOUTONG_RETRY_LONGEST_MS": "5000"}

@@ -23,8 +23,10 @@ _CALLS: dict[str, Any] = {
 }
 _RECEIPTS = {"none": 0.03, "early": 0.1, "twice": 0.1, "fail": 0.03, "delay_ms": 50}
 _CALLBACKS = {"out_of_order": 0.1, "unknown_status": 0.05, "read": 0.1, "wrong_signature": 0.02}
+# What befalls one call of an SMPP connection befalls all that are under way on it.
+_SHARED_FATE = {"reset_after_body": 0.0005, "hang": 0.0005}
 HABITS: dict[str, dict[str, Any]] = {
-    SMSC: {**_CALLS, "receipt": _RECEIPTS, "id_notation": "zeros"},
+    SMSC: {**_CALLS, **_SHARED_FATE, "receipt": _RECEIPTS, "id_notation": "zeros"},
     SMS_HTTP: {**_CALLS, "receipt": {**_RECEIPTS, **_CALLBACKS}, "error_in_200": 0.01},
     MAIL: {
         **_CALLS,

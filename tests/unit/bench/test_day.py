@@ -47,6 +47,12 @@ def test_the_curve_has_the_mean_one_and_is_never_below_zero() -> None:
         (shown("canceled"), 1, "sent although it is canceled"),
         (shown("delivered"), 0, "never sent although it is delivered"),
         (shown("failed", reason=""), 0, "failed without a reason"),
+        (shown("sent", attempts=[{"code": "partial:0x0000000b"}]), 0, ""),
+        (
+            shown("delivered", attempts=[{"code": "partial:0x0000000b"}]),
+            0,
+            "never sent although it is delivered",
+        ),
     ],
 )
 def test_a_message_is_held_against_what_reached_its_recipient(
