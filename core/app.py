@@ -10,6 +10,7 @@ import os
 import secrets
 import signal
 from collections.abc import Callable
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -43,7 +44,6 @@ from core.contract.log import Log
 from core.contract.settings import Settings
 from core.engine.account_facts import AccountFacts
 from core.engine.adapters import Workforce
-from core.engine.day_rights import DayRights
 from core.engine.engine import Engine, protection_of
 from core.engine.signals import Signals
 from core.engine.told import Told
@@ -143,8 +143,6 @@ class Core:
             self.process,
             self.log,
         )
-        arm = self.engine.dispatcher.arm
-        for_rights = (self.entities, self.clock, self.log, self.process.spawn, arm)
         self.workforce = Workforce(
             service,
             self.engine.accounts,
@@ -155,7 +153,7 @@ class Core:
             self.process.spawn,
             self.settings.region,
             protection_of(self.settings),
-            lambda account_id, per_day: DayRights(account_id, per_day, *for_rights),
+            partial(self.engine.day_rights, self.entities),
         )
         service.watch(self.feed, self.workforce.changed, self.workforce.reload_all)
         self.bounces = Bounces(

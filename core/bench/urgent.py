@@ -134,9 +134,11 @@ def urgent(plan: Plan) -> Report:
 
 
 def arrivals(side: Side) -> list[Figure]:
-    """What an otp took from its request to the SMSC."""
+    """What an otp took from its request to its 202, and to the SMSC."""
     seen = [sample.seen for sample in side.samples]
     return [
+        figure(f"{side.name}: accept p50", "ms", [s.accept_p50_ms for s in seen]),
+        figure(f"{side.name}: accept p99", "ms", [s.accept_p99_ms for s in seen]),
         figure(f"{side.name}: p50", "ms", [s.arrived_p50_ms for s in seen]),
         figure(f"{side.name}: p99", "ms", [s.arrived_p99_ms for s in seen]),
     ]

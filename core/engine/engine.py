@@ -15,6 +15,7 @@ from core.decide.retry import Rules
 from core.engine.accounts import Account
 from core.engine.behind import Behind
 from core.engine.clockwork import Clockwork
+from core.engine.day_rights import DayRights
 from core.engine.dispatch import Dispatcher, TurnRules
 from core.engine.logs import Logs
 from core.engine.ownership import Ownership
@@ -27,6 +28,7 @@ from sync.hlc import Hlc
 from sync.lease import Holder, Watch
 from sync.owner.owner import Owner
 from sync.owner.state import Limits
+from sync.store.entities import EntityStore
 from sync.store.port import JournalStore
 
 
@@ -49,6 +51,7 @@ class Engine:
         self._settings = settings
         self._clock = clock
         self._log = log
+        self._spawn = process.spawn
         self.owner = Owner(home, incarnation, limits_of(settings))
         self.logs = self._make_logs(incarnation)
         self.accounts: dict[str, Account] = {}
@@ -95,6 +98,11 @@ class Engine:
         """The account that an attempt went to, "" where it is not in memory."""
         msg = self.owner.find(message_id)
         return msg.account_of(attempt) if msg is not None else ""
+
+    def day_rights(self, entities: EntityStore, account_id: str, per_day: int) -> DayRights:
+        """The rights of a day of an account that has such a limit."""
+        arm = self.dispatcher.arm
+        return DayRights(account_id, per_day, entities, self._clock, self._log, self._spawn, arm)
 
     def _make_dispatcher(self, random: Random) -> Dispatcher:
         dispatch = self._settings.dispatch

@@ -6,23 +6,38 @@ nothing needs their records any more, and then only once the accept row that the
 the accept mark of the same floor.
 """
 
+from heapq import heappop, heappush
+
 from sync.records import FloorPart, Place
 
 Key = tuple[str, int]
+SLACK = 64
 
 
 class Holds:
-    """Counts of who needs a row, by (log, shard)."""
+    """Counts of who needs a row, by (log, shard).
+
+    Beside the counts each has a heap of its rows, from which those that nobody needs any more are
+    taken when they come to its top: however many are held, the lowest is at hand.
+    """
 
     def __init__(self) -> None:
         self._rows: dict[Key, dict[int, int]] = {}
+        self._heaps: dict[Key, list[int]] = {}
 
     def hold(self, log: str, shard: int, row: int) -> None:
         """One more needs the row."""
         rows = self._rows.get((log, shard))
         if rows is None:
             rows = self._rows[(log, shard)] = {}
-        rows[row] = rows.get(row, 0) + 1
+            self._heaps[(log, shard)] = []
+        count = rows.get(row, 0)
+        rows[row] = count + 1
+        if not count:
+            heap = self._heaps[(log, shard)]
+            heappush(heap, row)
+            if len(heap) > 2 * len(rows) + SLACK:
+                self._heaps[(log, shard)] = sorted(rows)
 
     def release(self, log: str, shard: int, row: int) -> None:
         """One less needs the row."""
@@ -36,12 +51,18 @@ class Holds:
     def lowest(self, log: str, shard: int) -> int | None:
         """The lowest row held, None if none is."""
         rows = self._rows.get((log, shard))
-        return min(rows) if rows else None
+        if not rows:
+            return None
+        heap = self._heaps[(log, shard)]
+        while heap[0] not in rows:
+            heappop(heap)
+        return heap[0]
 
     def forget(self, shard: int) -> None:
         """The shard is no longer ours."""
         for key in [k for k in self._rows if k[1] == shard]:
             del self._rows[key]
+            del self._heaps[key]
 
 
 class Marks:
@@ -51,11 +72,15 @@ class Marks:
         self.accept = Holds()
         self.effect = Holds()
         self.due = Holds()
-        self._after: dict[int, list[tuple[Place | None, Place]]] = {}
+        self._after: dict[int, dict[str, list[tuple[int, str, int]]]] = {}
 
     def effect_done(self, shard: int, accept: Place | None, effect: Place) -> None:
         """Nothing needs the effect record; it waits for the accept mark to pass `accept`."""
-        self._after.setdefault(shard, []).append((accept, effect))
+        if accept is None:
+            self.effect.release(effect.log, shard, effect.row)
+            return
+        waiting = self._after.setdefault(shard, {}).setdefault(accept.log, [])
+        heappush(waiting, (accept.row, effect.log, effect.row))
 
     def forget(self, shard: int) -> None:
         """The shard is no longer ours."""
@@ -81,16 +106,11 @@ class Marks:
         return FloorPart(((shard, epoch),), accept, effect, closed, due)
 
     def _pass_effects(self, shard: int, accept: dict[str, int], closed: tuple[str, ...]) -> None:
-        waiting = self._after.get(shard)
-        if not waiting:
-            return
-        still: list[tuple[Place | None, Place]] = []
-        for place, effect in waiting:
-            if place is None or place.log in closed or place.row <= accept.get(place.log, -1):
-                self.effect.release(effect.log, shard, effect.row)
-            else:
-                still.append((place, effect))
-        self._after[shard] = still
+        for log, waiting in self._after.get(shard, {}).items():
+            mark = accept.get(log, -1)
+            while waiting and (waiting[0][0] <= mark or log in closed):
+                _, effect_log, row = heappop(waiting)
+                self.effect.release(effect_log, shard, row)
 
     @staticmethod
     def _mark(holds: Holds, log: str, shard: int, read_to: int) -> int:

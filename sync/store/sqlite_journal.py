@@ -1,9 +1,10 @@
 """The journal's store on SQLite: one file, WAL, a commit is on the disk when it is answered.
 
 One committer thread takes everything submitted since its last commit into one transaction: all
-logs and views of the process together. Commits start at least `interval_ms` apart, so that a busy
-process commits many records at once, while the first write after a pause does not wait. Reads run
-in a thread of their own on a second connection.
+logs and views of the process together. Commits start at least `interval_ms` apart, and there is as
+much time between two as the first one took, so that a busy process commits many records at once
+and what is urgent often finds nobody before it; rows of urgent logs and the first write after a
+pause do not wait. Reads run in a thread of their own on a second connection.
 
 When the disk is full or another process holds the file too long, the transaction is rolled back
 and each of its writes is answered `full` or `unknown`; whoever submitted repeats. Rows older than
@@ -27,6 +28,7 @@ from sync.store.port import (
     ByIdRow,
     Done,
     OpenRow,
+    PutRow,
     Registered,
     ShardRow,
     StoreError,
@@ -65,8 +67,9 @@ class SQLiteJournal:
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="journal-read")
         self._waiting: list[tuple[Write, Done]] = []
         self._busy = False
-        self._armed = False
-        self._started_at = 0.0
+        self._armed: asyncio.Handle | None = None
+        self._urgent = False
+        self._started_at = self._took_s = 0.0
         self._commits = 0
         self.on_commit: Callable[[int, float], None] | None = None
         self._queue: queue.SimpleQueue[list[tuple[Write, Done]] | None] = queue.SimpleQueue()
@@ -78,21 +81,27 @@ class SQLiteJournal:
     def submit(self, write: Write, done: Done) -> None:
         """Put a write into the next transaction."""
         self._waiting.append((write, done))
-        if not self._busy and not self._armed:
+        urgent = type(write) is PutRow and ".urgent" in write.log
+        self._urgent = self._urgent or urgent
+        if not self._busy and (urgent or self._armed is None):
             self._arm()
 
     def _arm(self) -> None:
-        self._armed = True
-        wait = self._started_at + self._interval_s - self._loop.time()
-        if wait > 0:
-            self._loop.call_later(wait, self._begin)
+        """Begin when it is time; at once for what is urgent."""
+        if self._armed is not None:
+            self._armed.cancel()
+        pause_s = max(self._interval_s, 2 * self._took_s)
+        wait_s = self._started_at + pause_s - self._loop.time()
+        if wait_s > 0 and not self._urgent:
+            self._armed = self._loop.call_later(wait_s, self._begin)
         else:
-            self._loop.call_soon(self._begin)
+            self._armed = self._loop.call_soon(self._begin)
 
     def _begin(self) -> None:
-        self._armed = False
+        self._armed = None
         if self._busy or not self._waiting:
             return
+        self._urgent = False
         batch, self._waiting = self._waiting, []
         self._busy = True
         self._started_at = self._loop.time()
@@ -100,9 +109,10 @@ class SQLiteJournal:
 
     def _finish(self, batch: list[tuple[Write, Done]], answers: list[Answer]) -> None:
         self._busy = False
+        self._took_s = self._loop.time() - self._started_at
         if self.on_commit is not None:
-            self.on_commit(len(batch), self._loop.time() - self._started_at)
-        if self._waiting and not self._armed:
+            self.on_commit(len(batch), self._took_s)
+        if self._waiting and self._armed is None:
             self._arm()
         for (_, done), answer in zip(batch, answers, strict=True):
             done(answer)

@@ -1,5 +1,8 @@
 """How far logs may be forgotten."""
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from sync.owner.marks import Holds, Marks, merge_parts
 from sync.records import FloorPart, Place
 
@@ -62,3 +65,17 @@ def test_shards_that_stand_alike_share_a_part() -> None:
         FloorPart(((0, 1), (1, 2)), {ACCEPT: 5}, {}, (), 7),
         other,
     ]
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 30)), max_size=300))
+def test_the_lowest_row_is_right_whatever_is_held_and_let_go(
+    steps: list[tuple[bool, int]],
+) -> None:
+    holds, held = Holds(), []
+    for lets_go, number in steps:
+        if lets_go and held:
+            holds.release("log", 1, held.pop(number % len(held)))
+        else:
+            held.append(number)
+            holds.hold("log", 1, number)
+        assert holds.lowest("log", 1) == min(held, default=None)
