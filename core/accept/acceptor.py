@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from core.accept.keys import Keys
 from core.accept.limits import Limits
-from core.accept.plan import Plan, answer_of, plan_of
+from core.accept.plan import Plan, answer_of, limited, plan_of
 from core.accept.records import URGENT, Parts, Recorder, times_of
 from core.accept.shedding import Shedding
 from core.accept.under_way import Reply, UnderWay
@@ -164,14 +164,17 @@ class Acceptor:
             self._journal(request, plan, parts)
 
     def _plan(self, request: UnderWay) -> Plan:
-        call, clock = request.call, self._clock
-        now_s = clock.boot()
-        if not call.repeat:
-            refused = self._limits.tenant_refusal(call.tenant, len(call.ids), now_s)
+        call, wanted, limits = request.call, request.request, self._limits
+        counted = limits.on and not call.repeat
+        # Clocks are read only for what needs them: most requests need neither.
+        now_s = self._clock.boot() if counted else 0.0
+        now_ms = 0 if wanted.send_at is None else self._clock.wall_ms()
+        if counted:
+            refused = limits.tenant_refusal(call.tenant, len(call.ids), now_s)
             if refused is not None:
                 raise refused
-        rules = self._bounds.rules
-        return plan_of(call, request.request, rules, self._limits, clock.wall_ms(), now_s)
+        plan = plan_of(call, wanted, self._bounds.rules, now_ms)
+        return limited(call.tenant, wanted, plan, limits, now_s) if counted else plan
 
     async def _load(self, request: UnderWay, need: TemplateNotLoaded) -> None:
         try:

@@ -59,13 +59,13 @@ class _Used:
 
 
 class Limits:
-    """See the module. `by_recipient` says whether recipients are limited at all."""
+    """See the module. `on` says whether anything is limited at all."""
 
     def __init__(self, limits: RateLimits) -> None:
         tenant, recipient = limits.tenant, limits.recipient
         self._tenants = None if tenant is None else _Used(tenant, _TENANTS_MAX)
         self._recipients = None if recipient is None else _Used(recipient, limits.recipients_max)
-        self.by_recipient = recipient is not None
+        self.on = tenant is not None or recipient is not None
 
     def tenant_refusal(self, tenant: str, messages: int, now_s: float) -> ProblemError | None:
         """Count so many messages of the tenant, or say why they are too many."""

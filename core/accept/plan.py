@@ -1,8 +1,8 @@
 """What a request comes to: which recipients are taken, which are rejected, and the answer for both.
 
 The edge and the core find the same wrong recipients in the same order; the edge adds those that
-only it can tell. What is left gets the ids that the edge minted, and then counts against the
-recipients' limit. Raises ProblemError where nobody is left.
+only it can tell. What is left gets the ids that the edge minted, and may then be counted against
+the recipients' limit. Raises ProblemError where nobody is left.
 """
 
 from typing import cast
@@ -30,15 +30,8 @@ class Plan(Struct, frozen=True, gc=False):
     send_at_ms: int
 
 
-def plan_of(
-    call: AcceptCall,
-    request: NotificationRequest,
-    rules: Rules,
-    limits: Limits,
-    now_ms: int,
-    now_s: float,
-) -> Plan:
-    """Who gets the request. `now_s` is the clock of the limits."""
+def plan_of(call: AcceptCall, request: NotificationRequest, rules: Rules, now_ms: int) -> Plan:
+    """Who gets the request. `now_ms` counts only where it says when it is to be sent."""
     asked = recipients_of(request, rules, now_ms)
     recipients, wrong = asked.good, asked.wrong
     if call.rejected:
@@ -48,15 +41,13 @@ def plan_of(
     if len(recipients) != len(call.ids) or len(recipients) != len(call.countries):
         raise problem("internal", "the edge sent another number of ids than there are recipients")
     rejected = [_wrong(one) for one in wrong] if wrong else []
-    plan = Plan(recipients, call.ids, call.countries, rejected, asked.send_at_ms)
-    if not limits.by_recipient or call.repeat:
-        return plan
-    return _limited(call.tenant, request, plan, limits, now_s)
+    return Plan(recipients, call.ids, call.countries, rejected, asked.send_at_ms)
 
 
-def _limited(
+def limited(
     tenant: str, request: NotificationRequest, plan: Plan, limits: Limits, now_s: float
 ) -> Plan:
+    """The plan without those recipients that are over their limit; counts the others."""
     kept: list[tuple[Recipient, str, str]] = []
     rejected = list(plan.rejected)
     waits: list[int] = []

@@ -17,13 +17,12 @@ from core.clock import Clock
 from core.contract.ids import parse_id
 from core.contract.problems import problem
 from core.contract.resources import CancelOut, MessageOut
-from core.engine.chain import later_ids
-from core.engine.logs import Logs, Ticket
+from core.engine.logs import Logs
 from core.engine.payload import decode_payload
+from core.messages.cancel import cancel_all
 from core.messages.reader import Reader
 from core.messages.view import Facts, Windows, show
 from sync.lattice import RANK
-from sync.records import Cancel, Place
 
 YOUNG_MINUTES = 2
 DECIDE_WAIT_S = 2.0
@@ -64,10 +63,12 @@ def routes(deps: MessageDeps) -> list[web.RouteDef]:
             deps.reader, deps.clock, message_id, caller.tenant, caller.is_admin
         )
         if RANK[facts.state] < RANK["unknown"]:
-            await _journal(deps, facts, caller.trace)
+            await cancel_all(deps.logs, facts.message, deps.clock.wall_ms(), caller.trace)
             facts = await _decided(deps, message_id, facts)
         elif facts.message.until:
-            await _journal(deps, facts, caller.trace)  # nothing more follows from it
+            await cancel_all(
+                deps.logs, facts.message, deps.clock.wall_ms(), caller.trace
+            )  # nothing more follows from it
         shown = _show(deps, facts)
         return answer(CancelOut(message_id, shown.status, shown.final))
 
@@ -95,34 +96,6 @@ async def find_message(
         detail = "It is not visible here yet, or it was never accepted. Ask again in a moment."
         raise problem("not_yet_visible", detail, headers={"Retry-After": "1"})
     raise missing
-
-
-async def _journal(deps: MessageDeps, facts: Facts, trace: str) -> None:
-    message = facts.message
-    told: asyncio.Future[Place | None] = asyncio.get_running_loop().create_future()
-
-    def done(place: Place | None) -> None:
-        if not told.done():
-            told.set_result(place)
-
-    payload = decode_payload(message.payload)
-    chain = later_ids(message.id, message.shard, deps.region, payload)
-    for each in [*chain, message.id]:
-        record = Cancel(each, message.shard, deps.clock.wall_ms(), trace.encode())
-        last = each == message.id
-        if not deps.logs.accept(record, True, False, Ticket(done if last else _unheard)):
-            raise problem("overloaded", "The log is behind.", headers={"Retry-After": "1"})
-    try:
-        place = await asyncio.wait_for(told, 5.0)
-    except TimeoutError:
-        place = None
-    if place is None:
-        detail = "The request to cancel may or may not have been taken down; ask again."
-        raise problem("accept_unknown", detail, message_ids=[message.id])
-
-
-def _unheard(_: Place | None) -> None:
-    """The last one of a chain answers for all: they stand in the same log, in this order."""
 
 
 async def _decided(deps: MessageDeps, message_id: str, facts: Facts) -> Facts:

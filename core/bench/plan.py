@@ -18,7 +18,8 @@ class BenchError(Exception):
 
 
 class Plan(Struct, frozen=True):
-    """What one bench does. `settle_s` is how long after the end CPU still counts."""
+    """What one bench does. `settle_s` is how long after the end CPU still counts; `minutes` and
+    `per_second` (the mean) are of the bench that is a whole day."""
 
     messages: int
     connections: int
@@ -35,4 +36,6 @@ class Plan(Struct, frozen=True):
     peer: bool
     peer_spool: str
     wait_for_minute: bool
+    minutes: float
+    per_second: float
     folder: Path

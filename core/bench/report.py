@@ -8,13 +8,14 @@ from msgspec import Struct
 
 from core.bench.machine import Machine
 from core.bench.measure import LEAN_BUDGET_US, Sample, Side
+from core.bench.mixed.tables import Table, as_lines
 from core.bench.plan import Plan
 from core.bench.proc import Memory
 from core.bench.stats import Bound, Figure, figure, median
 
 
 class Report(Struct, frozen=True):
-    """All that one bench found."""
+    """All that one bench found. `strict`: its bounds are held whether or not that was asked for."""
 
     bench: str
     machine: Machine
@@ -23,6 +24,8 @@ class Report(Struct, frozen=True):
     bounds: list[Bound]
     notes: list[str]
     memory: list[Memory]
+    tables: list[Table] = []
+    strict: bool = False
 
     def failed(self) -> list[Bound]:
         """The bounds that were asked for and missed; wishes are not among them."""
@@ -108,6 +111,8 @@ def as_table(report: Report) -> str:
             f"{m.role:<40}{m.pid:>10}{m.resident_mib:>16.1f}{m.peak_mib:>16.1f}"
             for m in report.memory
         ]
+    for table in report.tables:
+        lines += ["", *as_lines(table)]
     lines.append("")
     for bound in report.bounds:
         sign = ">=" if bound.at_least else "<="

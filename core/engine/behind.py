@@ -49,29 +49,33 @@ class Behind:
         self.accept(child, payload.durability == "global", then)
 
     def by_ids(self, command: WriteByIds, then: Callable[[], None]) -> None:
-        """Write by-id rows: with them the views, and of what ended first what follows from it."""
+        """Write by-id rows: first the events of their messages, then the views."""
         write, token = PutById(command.rows), command.token
-        events: list[Message] = []
         if isinstance(token, list):
             msgs = [msg for msg, *_ in token if msg.message is not None]
-            events += [event for msg in msgs for event in self.events_of(msg)]
         elif token[0] == "parked":
             msgs = [msg for msg in token[1] if msg.message is not None]
         else:
             self.put(write, then)
             return
+        events = [event for msg in msgs for event in self.events_of(msg)]
         views = list(self.views_of(msgs))
 
-        def views_and_rows() -> None:
-            written = _after(1 + len(views), then)
+        def rows() -> None:
+            self.put(write, then)
+
+        def views_then_rows() -> None:
+            if not views:
+                rows()
+                return
+            viewed = _after(len(views), rows)
             for view in views:
-                self.put(view, written)
-            self.put(write, written)
+                self.put(view, viewed)
 
         if not events:
-            views_and_rows()
+            views_then_rows()
             return
-        stands = _after(len(events), views_and_rows)
+        stands = _after(len(events), views_then_rows)
         for event in events:
             self.accept(event, False, stands)
 

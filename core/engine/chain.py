@@ -8,7 +8,7 @@ from hashlib import blake2b
 
 import msgspec
 
-from core.contract.ids import mint_child
+from core.contract.ids import mint_child, parse_id
 from core.engine.payload import Payload, encode_payload
 from sync.records import Message
 
@@ -53,11 +53,13 @@ def child_of(message: Message, payload: Payload, home: str, stamp: int, now_ms: 
     )
 
 
-def later_ids(message_id: str, shard: int, home: str, payload: Payload) -> list[str]:
-    """The ids of the messages that may follow this one, in their order."""
+def later_ids(message_id: str, payload: Payload) -> list[str]:
+    """The ids of the messages that may follow this one, in their order: in its home and shard."""
     found: list[str] = []
-    parent = message_id
+    parent, named = message_id, parse_id(message_id)
+    if named is None:
+        return []
     for number in range(payload.step + 1, payload.step + 1 + len(payload.steps)):
-        parent = mint_child(home, shard, parent, number)
+        parent = mint_child(named.home, named.shard, parent, number)
         found.append(parent)
     return found

@@ -225,7 +225,7 @@ class Shell:
         upto = want.after
         try:
             for bucket in range((upto[0] + 1) // BUCKET_MS, want.until_ms // BUCKET_MS + 1):
-                while self._owner.room > 0:
+                while self._owner.due_room > 0:
                     rows = await self._store.open_due(
                         self._owner.home,
                         want.shards,

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from core.engine.logs import Logs
 from core.engine.shell import Shell
 from core.messages.view import Facts
+from sync.lattice import join
 from sync.owner.owner import Owner
-from sync.owner.state import Msg
+from sync.owner.state import Msg, Phase
 from sync.records import ById, Message, Place, Record, decode_by_id
 from sync.store.port import JournalStore
 
@@ -66,8 +67,15 @@ class Reader:
         """What is known of the message; raises StoreError."""
         msg = self._owner.find(message_id)
         # An end is told only by an owner whose lease is still valid; without it the store speaks.
-        if msg is not None and msg.message is not None and self._lease_left_s() > 0:
-            return from_memory(msg, msg.message)
+        if msg is None or msg.message is None or self._lease_left_s() <= 0:
+            return await self._stored(message_id)
+        memory = from_memory(msg, msg.message)
+        if msg.phase is not Phase.LOOKUP:
+            return memory
+        stored = await self._stored(message_id)  # its owner does not know its history yet
+        return memory if stored is None else _joined(memory, stored)
+
+    async def _stored(self, message_id: str) -> Facts | None:
         row = (await self._store.by_ids([message_id])).get(message_id)
         known = ById(b"", "accepted", False) if row is None else decode_by_id(row.body)
         accept = known.accept or self._accepted.place(message_id)
@@ -84,6 +92,19 @@ class Reader:
         return Facts(
             messages[0], rest, known.state, "", known.noted, conflicts=len(known.conflicts)
         )
+
+
+def _joined(memory: Facts, stored: Facts) -> Facts:
+    """What both say; the body is the one that the by-id row names."""
+    return Facts(
+        stored.message,
+        list(dict((*memory.records, *stored.records)).items()),
+        join(memory.state, stored.state),
+        memory.reason,
+        memory.canceling or stored.canceling,
+        memory.why,
+        max(memory.conflicts, stored.conflicts),
+    )
 
 
 def from_memory(msg: Msg, message: Message) -> Facts:

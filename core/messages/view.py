@@ -85,14 +85,14 @@ def show(facts: Facts, region: str, windows: Windows, now_ms: int) -> MessageOut
         send_at=rfc3339(message.not_before_ms) if message.not_before_ms else None,
         until=message.until or None,
         follows=payload.parent or None,
-        next=_next(message, payload, region),
+        next=_next(message, payload),
         resend_of=payload.resend_of or None,
         engagement=_engagement(facts),
     )
 
 
-def _next(message: Message, payload: Payload, region: str) -> list[NextOut]:
-    ids = later_ids(message.id, message.shard, region, payload)
+def _next(message: Message, payload: Payload) -> list[NextOut]:
+    ids = later_ids(message.id, payload)
     return [
         NextOut(each, cast("ChannelName", step.channel))
         for each, step in zip(ids, payload.steps, strict=True)

@@ -60,6 +60,7 @@ class Run:
         self._log = log.bind(replay=stored.job.id, tenant=stored.job.tenant)
         self._saved_at = clock.boot()
         self._left = False
+        self._looking = asyncio.Lock()
         self.changed = False
 
     @property
@@ -144,14 +145,20 @@ class Run:
         self._stored = Stored(self._stored.version, job)
 
     async def _look(self) -> None:
-        """Now and then write down how far it is; find out when somebody else wrote."""
-        if self.changed:
-            self.changed = False
-            there = await self._forever(lambda: self._jobs.get(name_of(self.job)))
-            if there is None or there.version != self._stored.version:
-                await self._others_word(there)
-        elif self._clock.boot() - self._saved_at >= self._save_s:
-            await self._save()
+        """Now and then write down how far it is; find out when somebody else wrote.
+
+        One at a time: a write of its own whose answer is on the way is nobody else's.
+        """
+        async with self._looking:
+            if self._left:
+                return
+            if self.changed:
+                self.changed = False
+                there = await self._forever(lambda: self._jobs.get(name_of(self.job)))
+                if there is None or there.version != self._stored.version:
+                    await self._others_word(there)
+            elif self._clock.boot() - self._saved_at >= self._save_s:
+                await self._save()
 
     async def _save(self) -> None:
         self._saved_at = self._clock.boot()

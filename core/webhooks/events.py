@@ -92,7 +92,7 @@ def event_message(
         body.decode(),
         kind=EVENT_KIND,
     )
-    digest = blake2b(event_id.encode(), digest_size=16).digest()
+    digest = blake2b(body, digest_size=16).digest()
     return Message(
         event_id,
         shard,

@@ -12,7 +12,7 @@ from heapq import heappush
 from sync.lattice import RANK, gather
 from sync.naming import by_id_partition, id_facts
 from sync.owner.follow import FollowUp, follow_up
-from sync.owner.marks import Marks
+from sync.owner.marks import PASSED_AT_ONCE, Marks
 from sync.owner.state import (
     Changed,
     Command,
@@ -193,9 +193,12 @@ class Book:
             self.out.append(ReadEventsAgain([msg.id]))
 
     def _await_evidence(self, msg: Msg, now_ms: int) -> None:
+        """A timer would keep it in memory until then: only where that is soon is there one."""
         assert msg.message is not None
         if msg.phase is not Phase.AWAITING:
-            self.wait_until(msg, msg.message.escalate_at_ms)
+            msg.due_ms = msg.message.escalate_at_ms
+            if msg.due_ms - now_ms < self.limits.park_after_ms:
+                self.wait_until(msg, msg.due_ms)
             msg.phase = Phase.AWAITING
             msg.offered_ms = now_ms
         self.out.append(Changed(msg))
@@ -287,6 +290,7 @@ class Book:
         effect_read: dict[str, int],
     ) -> list[FloorPart]:
         """The marks of each shard in `read` (shard to (accept log to row read, closed logs))."""
+        most = PASSED_AT_ONCE // max(1, len(self.shards))
         return [
             self.marks.part(
                 shard,
@@ -295,6 +299,7 @@ class Book:
                 effect_read,
                 closed,
                 self.due_read[shard][0] // BUCKET_MS,
+                most,
             )
             for shard, (accept_read, closed) in read.items()
             if shard in self.shards

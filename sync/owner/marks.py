@@ -3,23 +3,20 @@
 Whatever still needs a row of a log holds it, by shard; the mark of (log, shard) is the row before
 the lowest one held, or as far as the log was read. Effect rows are let go in two steps: first when
 nothing needs their records any more, and then only once the accept row that they name lies under
-the accept mark of the same floor.
+the accept mark of the same floor. What a floor costs does not grow with how much waits for one row.
 """
 
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 
 from sync.records import FloorPart, Place
 
 Key = tuple[str, int]
-SLACK = 64
+PASSED_AT_ONCE = 50_000  # effect records let go with one floor; the rest follows with the next
+_HEAP_AT_LEAST = 64
 
 
 class Holds:
-    """Counts of who needs a row, by (log, shard).
-
-    Beside the counts each has a heap of its rows, from which those that nobody needs any more are
-    taken when they come to its top: however many are held, the lowest is at hand.
-    """
+    """Counts of who needs a row, by (log, shard); beside them a heap whose top is the lowest."""
 
     def __init__(self) -> None:
         self._rows: dict[Key, dict[int, int]] = {}
@@ -31,13 +28,10 @@ class Holds:
         if rows is None:
             rows = self._rows[(log, shard)] = {}
             self._heaps[(log, shard)] = []
-        count = rows.get(row, 0)
-        rows[row] = count + 1
-        if not count:
-            heap = self._heaps[(log, shard)]
-            heappush(heap, row)
-            if len(heap) > 2 * len(rows) + SLACK:
-                self._heaps[(log, shard)] = sorted(rows)
+        held = rows.get(row, 0)
+        rows[row] = held + 1
+        if not held:
+            self._push((log, shard), rows, row)
 
     def release(self, log: str, shard: int, row: int) -> None:
         """One less needs the row."""
@@ -58,11 +52,17 @@ class Holds:
             heappop(heap)
         return heap[0]
 
+    def _push(self, key: Key, rows: dict[int, int], row: int) -> None:
+        heap = self._heaps[key]
+        heappush(heap, row)
+        if len(heap) > 2 * len(rows) + _HEAP_AT_LEAST:
+            heap[:] = rows  # rows that nobody holds any more must not pile up
+            heapify(heap)
+
     def forget(self, shard: int) -> None:
         """The shard is no longer ours."""
         for key in [k for k in self._rows if k[1] == shard]:
-            del self._rows[key]
-            del self._heaps[key]
+            del self._rows[key], self._heaps[key]
 
 
 class Marks:
@@ -72,6 +72,7 @@ class Marks:
         self.accept = Holds()
         self.effect = Holds()
         self.due = Holds()
+        # By shard and accept log: a heap of (accept row, effect log, effect row).
         self._after: dict[int, dict[str, list[tuple[int, str, int]]]] = {}
 
     def effect_done(self, shard: int, accept: Place | None, effect: Place) -> None:
@@ -96,21 +97,28 @@ class Marks:
         effect_read: dict[str, int],
         closed: tuple[str, ...],
         bucket_read: int,
+        most: int = PASSED_AT_ONCE,
     ) -> FloorPart:
-        """The marks of one shard now; lets effect rows go that may be forgotten by it."""
+        """The marks of one shard now; lets up to `most` effects go that may be forgotten by it."""
         accept = {log: self._mark(self.accept, log, shard, to) for log, to in accept_read.items()}
-        self._pass_effects(shard, accept, closed)
+        self._pass_effects(shard, accept, closed, most)
         effect = {log: self._mark(self.effect, log, shard, to) for log, to in effect_read.items()}
         lowest = self.due.lowest("due", shard)
         due = bucket_read if lowest is None else min(lowest, bucket_read)
         return FloorPart(((shard, epoch),), accept, effect, closed, due)
 
-    def _pass_effects(self, shard: int, accept: dict[str, int], closed: tuple[str, ...]) -> None:
-        for log, waiting in self._after.get(shard, {}).items():
-            mark = accept.get(log, -1)
-            while waiting and (waiting[0][0] <= mark or log in closed):
-                _, effect_log, row = heappop(waiting)
-                self.effect.release(effect_log, shard, row)
+    def _pass_effects(
+        self, shard: int, accept: dict[str, int], closed: tuple[str, ...], most: int
+    ) -> None:
+        after = self._after.get(shard, {})
+        for log, waiting in list(after.items()):
+            passed, mark = log in closed, accept.get(log, -1)
+            while waiting and most > 0 and (passed or waiting[0][0] <= mark):
+                _, effect_log, effect_row = heappop(waiting)
+                self.effect.release(effect_log, shard, effect_row)
+                most -= 1
+            if not waiting:
+                del after[log]
 
     @staticmethod
     def _mark(holds: Holds, log: str, shard: int, read_to: int) -> int:

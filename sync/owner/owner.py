@@ -18,6 +18,7 @@ from sync.owner.takeover import Loaded
 from sync.records import FloorPart, OpenEntry, Record
 
 LAST_ID = "\x7f"  # behind every id
+AT_ONCE_MAX = 1_000  # messages whose time has come, in one turn
 SHORT_WAIT_MS = 2_000
 
 
@@ -145,8 +146,13 @@ class Owner(Intake):
 
     def _room_for(self, log: str) -> int:
         """Urgent lanes may use a reserve that others may not."""
-        reserve = self.limits.open_messages_max // 10 if ".urgent" in log else 0
-        return self.room + reserve
+        return self.due_room if ".urgent" in log else self.room
+
+    @property
+    def due_room(self) -> int:
+        """How many more may be taken up that are due, or urgent: they have a reserve, so that they
+        need not wait until everything was read that stands in the logs."""
+        return self.room + self.limits.open_messages_max // 10
 
     # The open set
 
@@ -159,7 +165,7 @@ class Owner(Intake):
         until_ms = now_ms + lead_ms
         alike: dict[tuple[int, str], list[int]] = {}
         for group in self.groups:
-            for shard in group.shards if group.live and self.room > 0 else ():
+            for shard in group.shards if group.live and self.due_room > 0 else ():
                 if shard not in self._due_busy and self.due_read[shard][0] < until_ms:
                     alike.setdefault(self.due_read[shard], []).append(shard)
         for shards in alike.values():
@@ -187,12 +193,17 @@ class Owner(Intake):
     # Time
 
     def tick(self, now_ms: int) -> None:
-        """Each fraction of a second: offer again what is due, write down what is to be parked."""
+        """Each fraction of a second: offer again what is due, write down what is to be parked.
+
+        Many that are due at the same moment are taken in parts, so that no turn becomes long.
+        """
         self.write_parked()
-        while self._timers and self._timers[0][0] <= now_ms:
+        for _ in range(AT_ONCE_MAX):
+            if not self._timers or self._timers[0][0] > now_ms:
+                break
             _, _, msg = heappop(self._timers)
             waits = msg.phase is Phase.WAITING or msg.phase is Phase.AWAITING
-            if waits and msg.due_ms <= now_ms and msg.id in self.msgs:
+            if waits and msg.due_ms <= now_ms and self.msgs.get(msg.id) is msg:
                 self.again(msg, now_ms)
 
     def sweep(self, now_ms: int, most: int | None = None) -> bool:
@@ -229,7 +240,9 @@ class Owner(Intake):
         msg.due_ms = msg.message.escalate_at_ms
         lasts = msg.due_ms - now_ms >= self.limits.park_after_ms
         lingered = now_ms - msg.offered_ms >= self.limits.await_in_memory_ms
-        if msg.accept is not None and (short or (lasts and lingered)):
+        if now_ms >= msg.due_ms:
+            self.again(msg, now_ms)
+        elif msg.accept is not None and (short or (lasts and lingered)):
             self.leave_sent(msg)
 
     @staticmethod

@@ -14,6 +14,8 @@ from sync.owner.state import Limits, Msg, Phase, WriteByIds, WriteOpen
 from sync.records import Intent, OpenEntry, encode
 from sync.store.port import OpenRow
 
+LATE_MAX_MS = 10_000  # beyond how far ahead the open set is read while clocks go forward
+
 
 class Parking(Book):
     """The events of parking."""
@@ -26,7 +28,8 @@ class Parking(Book):
 
     def leave_sent(self, msg: Msg) -> None:
         """A message that was sent waits elsewhere for evidence, once its provider ids stand."""
-        self._leaving.append((msg, len(msg.records)))
+        if msg.parking < 0:  # else an entry of it is still being written
+            self._leaving.append((msg, len(msg.records)))
 
     def seal(self) -> None:
         """Also for those that wait elsewhere: their provider ids stand by the next flush."""
@@ -38,16 +41,24 @@ class Parking(Book):
         super().flush()
         leaving, self._sealed_leaving = self._sealed_leaving, []
         for msg, records in leaving:
-            here = msg.phase is Phase.AWAITING and msg.id in self.msgs
-            if here and len(msg.records) == records:
+            here = msg.phase is Phase.AWAITING and self.msgs.get(msg.id) is msg
+            if here and msg.parking < 0 and len(msg.records) == records:
                 self._park(msg)
 
     def _park(self, msg: Msg) -> None:
         assert msg.message is not None
         assert msg.accept is not None
+        due_ms = min(msg.due_ms, msg.message.expires_ms)  # its end must not come late
+        if msg.message.until and msg.message.escalate_at_ms:
+            due_ms = min(due_ms, msg.message.escalate_at_ms)
+        if self.due_asked[msg.shard] - due_ms > LATE_MAX_MS:
+            msg.due_ms = due_ms  # the clock went back: behind what was read it would be late
+            self._stay(msg)
+            return
         msg.phase = Phase.PARKING
         msg.fixed = True
         epoch = self.shards[msg.shard].epoch
+        due_ms = max(due_ms, self.due_asked[msg.shard] + 1)
         places = tuple(p for p, _ in msg.effects)
         unsettled = tuple(
             (place, record)
@@ -55,10 +66,6 @@ class Parking(Book):
             if type(record) is Intent
             and attempt_name(place.log, place.row, place.index) in msg.unsettled
         )
-        due_ms = min(msg.due_ms, msg.message.expires_ms)  # its end must not come late
-        if msg.message.until and msg.message.escalate_at_ms:
-            due_ms = min(due_ms, msg.message.escalate_at_ms)
-        due_ms = max(due_ms, self.due_asked[msg.shard] + 1)
         entry = OpenEntry(msg.message, msg.accept, due_ms, msg.tries, epoch, places, unsettled)
         msg.due_ms, msg.parking = due_ms, due_ms // BUCKET_MS
         self.marks.due.hold("due", msg.shard, msg.parking)
@@ -108,15 +115,22 @@ class Parking(Book):
             self.wait_until(msg, 0)
         elif len(msg.records) != msg.listed:  # a late answer came, which the row does not name
             self.marks.due.release("due", msg.shard, bucket)
-            self.wait_until(msg, msg.due_ms)
+            self._stay(msg)
         else:
             self.let_go(msg)
             if msg.due_ms <= self.due_asked[msg.shard]:
                 msg.bucket = bucket
-                self.wait_until(msg, msg.due_ms)
+                self._stay(msg)
             else:
                 self.marks.due.release("due", msg.shard, bucket)
                 self.drop(msg)
+
+    def _stay(self, msg: Msg) -> None:
+        """It waits in memory for its time; what was sent waits there for evidence."""
+        if RANK[msg.state] >= RANK["sent"]:
+            msg.phase = Phase.AWAITING
+        else:
+            self.wait_until(msg, msg.due_ms)
 
     def _ended_meanwhile(self, msg: Msg) -> bool:
         """Whether it was sent, and is not parked to wait for evidence of more."""

@@ -65,6 +65,8 @@ class Sending(Parking):
         message = msg.message
         if shard is None or shard.giving or msg.phase is not Phase.OFFERED or message is None:
             return False
+        if self.msgs.get(msg.id) is not msg:
+            return False  # its shard was lost, and perhaps taken again, since it was offered
         assert msg.accept is not None
         repeat = msg.repeat
         if msg.unsettled and (msg.cancel or (repeat is not None and self._stale(repeat, now_ms))):
@@ -175,7 +177,7 @@ class Sending(Parking):
 
     def turn_away(self, msg: Msg, state: State, reason: str, detail: str, now_ms: int) -> None:
         """The dispatcher's verdict on a message that it was offered: it may not be sent."""
-        if msg.phase is Phase.OFFERED:
+        if msg.phase is Phase.OFFERED and self.msgs.get(msg.id) is msg:
             msg.phase = Phase.REFUSED
             self.give_up(msg, state, reason, detail, now_ms)
 

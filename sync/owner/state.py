@@ -146,7 +146,7 @@ class Msg:
     def reached(self) -> Reached:
         """How far it came, for its chain."""
         took = any(type(r) is Outcome and r.kind == "accepted" for _, r in self.effects)
-        seen = any(r.status == "seen" for _, r in self.receipts)
+        seen = any(r.status in ("seen", "complained") for _, r in self.receipts)
         return Reached(self.state, took or bool(self.receipts), seen)
 
     def account_of(self, attempt: str) -> str:

@@ -41,7 +41,8 @@ def test_what_is_to_be_sent_later_waits(region: Region) -> None:
     assert brief["status"] == "scheduled"
     expires = datetime.fromisoformat(region.message(brief["id"])["expires_at"])
     assert timedelta(0) <= expires - at - timedelta(days=1) + timedelta(milliseconds=1)
-    assert region.call("POST", f"/v1/messages/{brief['id']}/cancel").status == 202
+    told = region.call("POST", f"/v1/messages/{brief['id']}/cancel")
+    assert told.status in (200, 202)
     region.ended(brief["id"], "canceled")
     assert region.sent(brief["id"]) == []
     past = region.notify({**item(51), "send_at": "2001-01-01T00:00:00", "time_zone": "Asia/Tokyo"})

@@ -7,7 +7,8 @@ A message of one part has the outcome of its part. Of a long one:
 * some of each: refused parts that may pass are repeated, for a bounded number of times and a
   bounded time, on whatever link the account has; if some stay refused the message is `accepted`
   with the accepted parts' ids and code "partial:<status>", because something did reach the
-  recipient and a retry would repeat it;
+  recipient and a retry would repeat it. An empty id stands for a part that was not taken, so
+  that receipts of the others never add up to a delivery;
 * any part without an answer: `unknown`.
 """
 
@@ -71,8 +72,9 @@ def outcome_of(flight: Flight, statuses: StatusTable) -> Outcome:
     """The outcome of a call no part of which is unanswered."""
     if not flight.ids:
         return statuses.gravest(list(flight.refusals.values()))
-    provider_id = ",".join([flight.ids[part] for part in sorted(flight.ids)])
-    missing = [part for part in range(len(flight.bodies)) if part not in flight.ids]
+    parts = range(len(flight.bodies))
+    provider_id = ",".join([flight.ids.get(part, "") for part in parts])
+    missing = [part for part in parts if part not in flight.ids]
     if not missing:
         return Outcome("accepted", provider_id)
     status = next(iter(flight.refusals.values()), 0)

@@ -25,21 +25,23 @@ from sync.records import (
     decode_open,
 )
 from sync.store.port import PutById, PutFloor, PutProviderIds, PutRow, Write
+from tests.support.world.checks_behind import events_told, not_suppressed, viewed
 from tests.support.world.history import FirstByte, History, ViolationError
-from tests.support.world.plan import HOME
+from tests.support.world.plan import HOME, Plan
 from tests.support.world.receipts import _segment
 from tests.support.world.store import SimStore
 
 SKEW_MS = 250
-NO_SEND: frozenset[State] = frozenset({"canceled", "expired"})
+NO_SEND: frozenset[State] = frozenset({"canceled", "expired", "suppressed", "skipped"})
 
 
 class Checks:
     """Looks at one run."""
 
-    def __init__(self, store: SimStore, history: History) -> None:
+    def __init__(self, store: SimStore, history: History, plan: Plan) -> None:
         self._store = store
         self._history = history
+        self._plan = plan
         self._segments: set[str] = set()
         self._last_epoch: dict[int, int] = {}
         self._checked_bytes = 0
@@ -47,6 +49,7 @@ class Checks:
         history.on_told = self.told
         history.on_follow = self.follow
         self._delivered_at: dict[str, float] = {}
+        self._canceled_at: dict[str, float] = {}
         self._ended_at_ms: dict[str, int] = {}
 
     # While it runs
@@ -70,6 +73,8 @@ class Checks:
         for record in self._store.records[write.log][write.row]:
             if type(record) is Receipt and self.state(record.id) == "delivered":
                 self._delivered_at.setdefault(record.id, self._store.now)
+            elif type(record) is Cancel:
+                self._canceled_at.setdefault(record.id, self._store.now)
 
     def follow(self, message: Message, read_from: float) -> None:
         """Something is about to follow the message: no evidence against it was there to read."""
@@ -77,6 +82,10 @@ class Checks:
         if message.until == "delivered" and at is not None and at < (read_from or self._store.now):
             what = f"{message.id} was delivered at {at}, its events were read from {read_from} on"
             raise ViolationError("escalated_on_evidence", what)
+        at = self._canceled_at.get(message.id)
+        if at is not None and at < (read_from or self._store.now):
+            what = f"{message.id} was cancelled at {at}, its events were read from {read_from} on"
+            raise ViolationError("followed_after_cancel", what)
 
     def _after_first_floor(self, write: PutRow) -> None:
         for record in self._store.records[write.log][write.row]:
@@ -101,6 +110,8 @@ class Checks:
             self._bodies(call)
             self._sends(call.id)
             self._not_early(call)
+            effects, start_ms = self._of("effect", call.id), self._plan.start_ms
+            not_suppressed(call, effects, self._history, start_ms, SKEW_MS)
 
     def _not_early(self, call: FirstByte) -> None:
         due = [s.not_before_ms for s in self._history.submitted if s.id == call.id]
@@ -225,12 +236,14 @@ class Checks:
     def final(self) -> None:
         """Faults are over and everything had its time."""
         self.first_bytes()
+        views = viewed(self._store)
         for submitted in self._history.submitted:
             stored = {r.payload for _, r in self._of("accept", submitted.id) if type(r) is Message}
             if submitted.accepted and submitted.body not in stored:
                 raise ViolationError("accepted_lost", f"{submitted.id} {submitted.body!r}")
             if stored:
                 self._ended(submitted.id)
+                self._behind(submitted.id, views.get(submitted.id, set()))
             self._chain(submitted.id)
         for message_id in self._history.told:
             self._told(message_id)
@@ -252,6 +265,16 @@ class Checks:
         for place, record in self._of("accept", message_id):
             if type(record) is Message and known.accept is None:
                 raise ViolationError("lost", f"{message_id}: no pointer to {place}")
+
+    def _behind(self, message_id: str, viewed_as: set[str]) -> None:
+        state, accepts = self.state(message_id), self._of("accept", message_id)
+        if state not in viewed_as:
+            what = f"{message_id} is {state}, the views say {sorted(viewed_as)}"
+            raise ViolationError("view_missing", what)
+        if self._plan.events and message_id not in self._history.events:
+            shard = int(message_id.partition("-")[2][1:4], 16)
+            records = [*self._of("effect", message_id), *accepts]
+            events_told(message_id, state, records, self._store.of_shard("accept", shard))
 
     def _chain(self, message_id: str) -> None:
         """What had to follow the message stands, unless its chain was cancelled or over."""

@@ -59,20 +59,22 @@ class SimDispatcher:
             if msg.phase is not Phase.OFFERED:
                 continue
             account = self._choose(msg)
-            if account:
+            if account and self._core.history.is_suppressed(msg.id, self._core.loop.now):
+                now_ms = self._core.wall_ms()
+                self._core.owner.turn_away(msg, "suppressed", "suppressed", "bounce", now_ms)
+            elif account:
                 self._intend(msg, account)
             else:
                 self._queue.append(msg)
         self.after()
 
     def _choose(self, msg: Msg) -> str:
-        refused = self._refused.get(msg.id, ())
-        fit = [
-            name
-            for name, provider in self._core.providers.items()
-            if self._in_flight[name] < provider.capacity
-            and (name == msg.repeat.account if msg.repeat else name not in refused)
-        ]
+        """One that refused the message is asked again only where no other is left."""
+        providers, refused = self._core.providers, self._refused.get(msg.id, ())
+        names = [name for name in providers if name not in refused] or list(providers)
+        if msg.repeat:
+            names = [msg.repeat.account]
+        fit = [name for name in names if self._in_flight[name] < providers[name].capacity]
         return self._core.chance.choice(fit) if fit else ""
 
     def _intend(self, msg: Msg, account: str) -> None:

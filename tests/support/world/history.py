@@ -51,6 +51,8 @@ class History:
         self.trail: list[tuple[float, str, str]] = []
         self.on_told: Callable[[str, State], None] = lambda *_: None
         self.followed: dict[str, str] = {}  # a message to the one that follows it
+        self.events: set[str] = set()
+        self.suppressed: dict[str, float] = {}
         self.on_follow: Callable[[Message, float], None] = lambda *_: None
 
     def tell(self, at: float, message_id: str, state: State, by: str) -> None:
@@ -64,6 +66,21 @@ class History:
         if message.id not in self.followed:
             self.followed[message.id] = child.id
             self.submitted.append(Submitted(child.id, child.payload, child.at_most_once))
+
+    def made(self, event: Message) -> None:
+        """An owner is about to write an event."""
+        if event.id not in self.events:
+            self.events.add(event.id)
+            self.submitted.append(Submitted(event.id, event.payload, event.at_most_once))
+
+    def suppress(self, message_id: str, at: float) -> None:
+        """From then on the message's recipient is not sent to."""
+        self.suppressed[message_id] = at
+
+    def is_suppressed(self, message_id: str, now: float) -> bool:
+        """Whether the message's recipient is suppressed now."""
+        at = self.suppressed.get(message_id)
+        return at is not None and now >= at
 
     def sends(self, message_id: str) -> list[FirstByte]:
         """The calls of a message that had an effect."""

@@ -364,7 +364,7 @@ FOUND_BY = {
     "last_owner_only": {"floor_early"},
     "effects_not_followed": {"floor_early"},
     "row_under_a_new_number": {"floor_early", "stuck", "segment_missing"},
-    "cancel_during_a_call": {"told_but_sent"},
+    "cancel_during_a_call": {"told_but_sent", "told_went_back"},
     "given_up_cas_not_taken_up": {"stuck"},
     "no_lease_check": {"epoch_order", "unmarked_duplicate", "told_went_back"},
     "no_counter": {"stuck", "lost", "epoch_order", "unmarked_duplicate", "floor_early"},

@@ -39,6 +39,8 @@ class Plan(Struct, frozen=True):
     skew_ms: int
     chains: float
     scheduled: float
+    suppressed: float
+    events: bool
     limits: Limits
 
 
@@ -85,4 +87,6 @@ def plan_of(seed: int) -> Plan:
         limits=limits,
         chains=chance.choice((0.0, 0.2, 0.6)),
         scheduled=chance.choice((0.0, 0.1, 0.4)),
+        suppressed=chance.choice((0.0, 0.3)),
+        events=chance.random() < 0.4,
     )

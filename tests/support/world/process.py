@@ -15,6 +15,7 @@ from tests.support.world.provider import Provider
 from tests.support.world.store import SimStore
 
 if TYPE_CHECKING:
+    from tests.support.world.behind import SimBehind
     from tests.support.world.dispatch import SimDispatcher
     from tests.support.world.logs import SimLogs
     from tests.support.world.ownership import SimOwnership
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 class Core(Process):
     """One incarnation. Its parts are put together in `world.start_core`."""
 
+    behind: "SimBehind"
     logs: "SimLogs"
     dispatcher: "SimDispatcher"
     shell: "SimShell"

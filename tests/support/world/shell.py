@@ -5,10 +5,7 @@ it does not mirror.
 """
 
 from collections.abc import Callable, Generator
-from hashlib import blake2b
 from typing import Any
-
-import msgspec
 
 from core.decide.retry import Rules, after_refusal
 from core.providers.port import Outcome as WireOutcome
@@ -28,9 +25,8 @@ from sync.owner.state import (
     WriteOpen,
 )
 from sync.owner.takeover import Ask, Loaded, ReadFloors, ReadRegistry, ReadRows, sent_of
-from sync.records import Intent, Message, Outcome, Place, Record, decode_open, decode_row
-from sync.store.port import Answer, PutById, PutOpen, StoreError, Write
-from tests.support.world.logs import Ticket
+from sync.records import Intent, Outcome, Place, Record, decode_open, decode_row
+from sync.store.port import PutOpen, StoreError
 from tests.support.world.loop import drive
 from tests.support.world.plan import BUCKET_MS, HOME
 from tests.support.world.process import Core
@@ -38,7 +34,6 @@ from tests.support.world.process import Core
 AGAIN_S = 0.05
 ROWS_AT_ONCE = 3
 OPEN_ENTRIES_AT_ONCE = 2
-CHAIN_STEPS = 3
 RULES = Rules(first_ms=300, longest_ms=3_000, jitter=0.2)
 
 
@@ -64,11 +59,13 @@ class SimShell:
             MakeCall: lambda c: core.dispatcher.call(c.msg, c.attempt, c.intent),
             Changed: self._changed,
             Refused: self._refused,
-            Follow: lambda c: self._follow(c.msg),
+            Follow: lambda c: core.behind.follow(
+                c.msg, self._read_from.get(c.msg.id, 0.0), lambda: self._followed(c.msg)
+            ),
             Lookup: lambda c: core.spawn(self._look_up(c.ids)),
             Revive: lambda c: core.spawn(self._revive(c)),
-            WriteByIds: lambda c: self._put(PutById(c.rows), lambda: self._by_ids_durable(c)),
-            WriteOpen: lambda c: self._put(PutOpen(c.rows), lambda: self._open_durable(c)),
+            WriteByIds: lambda c: core.behind.by_ids(c, lambda: self._by_ids_durable(c)),
+            WriteOpen: lambda c: core.behind.put(PutOpen(c.rows), lambda: self._open_durable(c)),
             ReadEventsAgain: self._read_events_again,
         }
 
@@ -210,7 +207,7 @@ class SimShell:
         upto = want.after
         try:
             for bucket in range((upto[0] + 1) // BUCKET_MS, want.until_ms // BUCKET_MS + 1):
-                while self._owner.room > 0:
+                while self._owner.due_room > 0:
                     rows = await self._core.read(
                         lambda t, upto=upto, bucket=bucket: t.open_due(
                             HOME, want.shards, bucket, upto, want.until_ms, OPEN_ENTRIES_AT_ONCE
@@ -254,15 +251,6 @@ class SimShell:
     def _open_durable(self, command: WriteOpen) -> None:
         self._owner.open_durable(command.token)
         self.drain()
-
-    def _put(self, write: Write, then: Callable[[], None]) -> None:
-        def answered(answer: Answer) -> None:
-            if answer == "ok":
-                then()
-            elif not self._core.logs.revoked:
-                self._core.later(AGAIN_S, lambda: self._put(write, then))
-
-        self._core.submit(write, answered)
 
     # Time
 
@@ -340,47 +328,15 @@ class SimShell:
                 self._core.dispatcher.forget(msg)
             self._owner.later(msg, now_ms + what.wait_ms, now_ms)
 
-    def _follow(self, msg: Msg) -> None:
-        """The next message of a chain, in the accept log of this core."""
-        core = self._core
-        child = child_of(msg, core.wall_ms())
-        assert msg.message is not None
-        core.history.follows(msg.message, child, self._read_from.get(msg.id, 0.0))
-
-        def told(place: Place | None) -> None:
-            if place is not None:
-                self._owner.followed(msg, core.wall_ms())
-                self.drain()
-
-        if not core.logs.accept(child, child.urgent, Ticket(told)):
-            core.later(AGAIN_S, lambda: self._follow(msg))
+    def _followed(self, msg: Msg) -> None:
+        self._owner.followed(msg, self._core.wall_ms())
+        self.drain()
 
     def _changed(self, command: Changed) -> None:
         core, msg = self._core, command.msg
         core.dispatcher.forget(msg)
         if core.lease_left_s() > 0:
             core.history.tell(core.loop.now, msg.id, msg.state, core.incarnation)
-
-
-def child_of(msg: Msg, now_ms: int) -> Message:
-    """The message that follows: it has the parent's wishes while fewer than three came before."""
-    parent = msg.message
-    assert parent is not None
-    name = blake2b(parent.id.encode(), digest_size=9).hexdigest()
-    last = parent.payload.count(b"c") >= CHAIN_STEPS - 1
-    waits_ms = parent.escalate_at_ms - max(parent.accepted_ms, parent.not_before_ms)
-    body = parent.payload + b"c"
-    return msgspec.structs.replace(
-        parent,
-        id=f"{HOME}-k{parent.shard:03x}0{name}",
-        body_hash=parent.body_hash + b"c",
-        stamp=now_ms * 1000,
-        accepted_ms=now_ms,
-        payload=body,
-        not_before_ms=0,
-        until="" if last else parent.until,
-        escalate_at_ms=now_ms + waits_ms if parent.escalate_at_ms and not last else 0,
-    )
 
 
 def _records_at(tables: Any, places: list[Place]) -> list[tuple[Place, Record]]:

@@ -11,12 +11,14 @@ from typing import Any
 
 from msgspec import Struct
 
+from core.contract.ids import body_hash
 from core.providers.port import ReceiptIn
 from sync.lease import Holder, Watch
 from sync.naming import id_facts
 from sync.owner import book, owner, parking
 from sync.owner.owner import Owner
 from sync.records import Cancel, Message, Place
+from tests.support.world.behind import SimBehind, body_of, chain_of
 from tests.support.world.checks import Checks
 from tests.support.world.dispatch import SimDispatcher
 from tests.support.world.history import History, Submitted, ViolationError
@@ -43,6 +45,7 @@ OPEN_LEAD_MS = 500
 RESTART_S = 0.5
 QUIET_WITHIN_S = 60
 LAST_LOOK_S = 9.0
+CHAIN_STEPS = 2
 DIGITS = "0123456789abcdefghijklmnopqrstuv"
 
 
@@ -65,7 +68,7 @@ class World:
         self.loop = Loop()
         self.history = History()
         self.store = SimStore(self.loop, plan, self.chance)
-        self.checks = Checks(self.store, self.history)
+        self.checks = Checks(self.store, self.history, plan)
         self.providers = {
             name: Provider(
                 name, window, 2, self.loop, plan, self.chance, self.history, self.hand_receipt
@@ -98,6 +101,7 @@ class World:
         )
         core.others = lambda: [c for c in self.cores if c is not core and not c.dead]
         core.logs = SimLogs(core)
+        core.behind = SimBehind(core)
         core.dispatcher = SimDispatcher(core)
         core.receipts = SimReceipts(core)
         core.shell = SimShell(core)
@@ -181,21 +185,26 @@ class World:
             until = chance.choice(("sent", "delivered", "delivered", "seen"))
             escalate_s = chance.choice((0.0, 1.5, 4.0)) if until == "sent" else chance.uniform(1, 6)
         wish = Wish(careful, expires_s, ahead_s, until, escalate_s)
-        bodies = [b"A"]
+        a, b = (body_of(text, CHAIN_STEPS if until else 0) for text in "AB")
+        bodies = [a]
         while chance.random() < plan.copies and len(bodies) < 4:
             other = "-k" in message_id and chance.random() < plan.other_body
-            bodies.append(b"B" if other else b"A")
+            bodies.append(b if other else a)
         chance.shuffle(bodies)
         for body in bodies:
             wait = chance.choice((0.0, chance.uniform(0, 0.3), chance.uniform(0, 8)))
             self.loop.after(wait, self._sender(message_id, body, wish))
         while chance.random() < plan.cancels:
             wait = chance.choice((0.0, chance.uniform(0, 0.5), chance.uniform(0, 8)))
-            self.loop.after(wait, lambda: self._cancel(message_id))
+            whole = bool(until) and chance.random() < 0.5
+            self.loop.after(wait, lambda whole=whole: self._cancel(message_id, whole))
+        if chance.random() < plan.suppressed:
+            at = self.loop.now + chance.choice((0.0, chance.uniform(0, 6)))
+            self.history.suppress(message_id, at)
 
     def _mint(self, keyed: bool) -> str:
         shard = self.chance.randrange(SHARDS)
-        tail = "".join(self.chance.choice(DIGITS) for _ in range(19 if keyed else 12))
+        tail = "".join(self.chance.choice(DIGITS) for _ in range(26 if keyed else 16))
         if keyed:
             return f"{HOME}-k{shard:03x}{tail}"
         minute = (self.plan.start_ms + int(self.loop.now * 1000)) // 60_000
@@ -223,7 +232,7 @@ class World:
             record = Message(
                 message_id,
                 shard,
-                body,
+                body_hash(body),
                 now_ms * 1000 + self.chance.randrange(1000),
                 urgent,
                 wish.careful,
@@ -238,14 +247,16 @@ class World:
 
         return lambda: self.in_one_core(hand_in)
 
-    def _cancel(self, message_id: str) -> None:
+    def _cancel(self, message_id: str, whole: bool) -> None:
+        """Of a whole chain what may follow is cancelled first, in the same log."""
         facts = id_facts(message_id)
         assert facts is not None
         shard, urgent = facts.shard, self.chance.random() < 0.5
 
         def hand_in(core: Core) -> None:
-            record = Cancel(message_id, shard, core.wall_ms())
-            core.logs.accept(record, urgent, Ticket(lambda _: None))
+            for each in [*(chain_of(message_id) if whole else ()), message_id]:
+                record = Cancel(each, shard, core.wall_ms())
+                core.logs.accept(record, urgent, Ticket(lambda _: None))
 
         self.in_one_core(hand_in)
 
@@ -344,8 +355,11 @@ class World:
         return ""
 
     def _last_look(self) -> None:
-        """A new core alone, after all others are gone, must find nothing left to do."""
-        calls = len(self.history.bytes)
+        """A new core alone, after all others are gone, must find nothing left to do.
+
+        Only events of receipts that come in now are new.
+        """
+        calls, known = len(self.history.bytes), {s.id for s in self.history.submitted}
         for core in self.living():
             core.died()
         self._over = True
@@ -355,5 +369,5 @@ class World:
             self._go_to(self.loop.now + 6)
             if why := self._unquiet():
                 raise ViolationError("stuck", f"after a restart: {why}")
-        if len(self.history.bytes) > calls:
-            raise ViolationError("sent_after_end", f"{self.history.bytes[calls:]}")
+        if again := [call for call in self.history.bytes[calls:] if call.id in known]:
+            raise ViolationError("sent_after_end", f"{again}")

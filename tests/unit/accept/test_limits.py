@@ -15,7 +15,7 @@ PHONE = "+447700900123"
 
 def test_without_settings_nothing_is_limited() -> None:
     limits = Limits(rate_limits(LimitsSettings()))
-    assert not limits.by_recipient
+    assert not limits.on
     for _ in range(100):
         assert limits.tenant_refusal("acme", 10_000, NOW_S) is None
         assert limits.recipient_wait_s("acme", PHONE, NOW_S) == 0
@@ -44,7 +44,7 @@ def test_more_than_may_ever_come_at_once_is_told_so() -> None:
 def test_a_recipient_has_a_rate_with_each_tenant() -> None:
     settings = LimitsSettings(recipient_per_hour=60.0, recipient_burst=2)
     limits = Limits(rate_limits(settings))
-    assert limits.by_recipient
+    assert limits.on
     waits = [limits.recipient_wait_s("acme", PHONE, NOW_S) for _ in range(3)]
     assert waits == [0, 0, 60]
     assert limits.recipient_wait_s("other", PHONE, NOW_S) == 0

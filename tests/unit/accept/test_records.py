@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.accept.limits import Limits, RateLimits
-from core.accept.plan import Plan, answer_of, plan_of
+from core.accept.plan import Plan, answer_of, limited, plan_of
 from core.accept.records import Recorder, times_of
 from core.contract.frames import AcceptCall
 from core.contract.ids import mint_unkeyed
@@ -38,14 +38,15 @@ def made(to: Any, **fields: Any) -> NotificationRequest:
 
 def call(count: int, **fields: Any) -> AcceptCall:
     ids = [mint_unkeyed("local", 7, 1, bytes([number]) * 16) for number in range(count)]
-    given: dict[str, Any] = {"rejected": [], "repeat": False, **fields}
+    given: dict[str, Any] = {"rejected": [], **fields}
     return AcceptCall(1, "acme", None, "ntf_x", ids, ["GB"] * count, "trace", b"", **given)
 
 
 def planned(
     request: NotificationRequest, count: int, limits: Limits = NO_LIMITS, **fields: Any
 ) -> Plan:
-    return plan_of(call(count, **fields), request, RULES, limits, NOW_MS, 0.0)
+    plan = plan_of(call(count, **fields), request, RULES, NOW_MS)
+    return limited("acme", request, plan, limits, 0.0)
 
 
 def recorded(request: NotificationRequest, count: int) -> list[Message]:
@@ -143,7 +144,7 @@ def test_ten_thousand_recipients_of_which_some_are_wrong() -> None:
     request = made(to)
     ids = [mint_unkeyed("local", 7, 1, number.to_bytes(16, "big")) for number in range(9963)]
     asked = AcceptCall(1, "acme", None, "ntf_x", ids, ["GB"] * 9963, "trace", b"")
-    plan = plan_of(asked, request, RULES, NO_LIMITS, NOW_MS, 0.0)
+    plan = plan_of(asked, request, RULES, NOW_MS)
     answer = answer_of("ntf_x", plan, "accepted", "local")
     assert [one.index for one in answer.messages] == list(range(10_000))
     assert {one.index for one in answer.messages if one.status == "rejected"} == bad
@@ -155,13 +156,13 @@ def test_another_number_of_ids_than_recipients_is_our_own_fault() -> None:
     assert raised.value.code == "internal"
 
 
-def limited() -> Limits:
+def once_a_minute() -> Limits:
     return Limits(RateLimits(recipient=Rate(1 / 60, 1), recipients_max=100))
 
 
 def test_a_recipient_over_its_limit_is_rejected_alone() -> None:
     request = made([{"phone": PHONE}, {"phone": OTHER}, {"phone": PHONE}, {"phone": "1"}])
-    plan = planned(request, 3, limited())
+    plan = planned(request, 3, once_a_minute())
     briefs = answer_of("ntf_x", plan, "accepted", "local").messages
     assert [one.status for one in briefs] == ["accepted", "accepted", "rejected", "rejected"]
     assert [one.code for one in briefs[2:]] == ["recipient_limited", "invalid_request"]
@@ -170,7 +171,7 @@ def test_a_recipient_over_its_limit_is_rejected_alone() -> None:
 
 
 def test_where_all_are_over_their_limit_the_request_waits() -> None:
-    limits = limited()
+    limits = once_a_minute()
     for to in ({"phone": PHONE}, [{"phone": PHONE}]):
         limits.recipient_wait_s("acme", PHONE, 0.0)
         with pytest.raises(ProblemError) as raised:
@@ -179,18 +180,12 @@ def test_where_all_are_over_their_limit_the_request_waits() -> None:
         assert raised.value.headers["Retry-After"] == "60"
 
 
-def test_what_a_core_may_have_had_before_is_not_counted_again() -> None:
-    limits = limited()
-    limits.recipient_wait_s("acme", PHONE, 0.0)
-    assert planned(made({"phone": PHONE}), 1, limits, repeat=True).recipients
-
-
 @given(st.lists(st.sampled_from([PHONE, OTHER, "1", "+1"]), min_size=1, max_size=12))
 def test_every_recipient_has_one_entry_whatever_came_of_it(numbers: list[str]) -> None:
     good = sum(number in (PHONE, OTHER) for number in numbers)
     request = made([{"phone": number} for number in numbers])
     try:
-        plan = planned(request, good, limited())
+        plan = planned(request, good, once_a_minute())
     except ProblemError as error:
         assert error.status == 400
         assert not good

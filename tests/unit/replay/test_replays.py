@@ -233,3 +233,35 @@ async def test_old_jobs_are_taken_away_at_a_start(core: Asking) -> None:
     assert await core.replays.jobs.all_names() == ["acme/rpl_new"]
     assert await core.replays.jobs.ids(old) == []
     await asyncio.sleep(0)
+
+
+async def test_its_own_word_is_not_taken_for_another_s(core: Asking) -> None:
+    """Many wait for the log at once, and the feed tells of a write before its answer is here."""
+    ids = [await core.message("failed") for _ in range(20)]
+    jobs, put, send = core.replays.jobs, core.replays.jobs.put, core.again.send
+    calls = 0
+
+    async def heard_before_the_answer(what: Job, expect: int) -> Any:
+        stored = await put(what, expect)
+        core.replays.changed("acme/rpl_1")
+        for _ in range(200):
+            await asyncio.sleep(0)
+        return stored
+
+    async def refused_for_long(*args: Any, **more: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if calls > 1 and core.refuses:
+            raise core.refuses
+        core.clock.now_s += 1.0  # what is late is caught up: the next ones go together
+        await send(*args, **more)
+
+    jobs.put = heard_before_the_answer  # type: ignore[method-assign]
+    core.again.send = refused_for_long  # type: ignore[method-assign]
+    refuses, core.refuses = problem("overloaded", "The log is behind."), None
+    await started(core, job(by_ids=True, per_second=20.0, place=0), ids)
+    await until(lambda: calls == 1)
+    core.refuses = refuses
+    await until(lambda: calls > 400)
+    core.refuses = None
+    assert (await done(core)).sent == 20

@@ -92,7 +92,7 @@ def test_repeating_ends_in_time() -> None:
     bench.window.begun(len(bench.window.gather()))
     bench.window.answered(3, 0x58, b"")
     detail = "part 2 of 2 not taken"
-    assert bench.told == [("long", Outcome("accepted", "x", "partial:0x00000058", detail))]
+    assert bench.told == [("long", Outcome("accepted", "x,", "partial:0x00000058", detail))]
 
 
 def test_sequence_numbers_start_again_before_the_reserved_one() -> None:

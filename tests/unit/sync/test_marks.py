@@ -57,6 +57,18 @@ def test_an_accept_row_of_a_closed_log_lies_under_the_mark() -> None:
     assert part(marks, 0, 4, (ACCEPT,)).effect == {EFFECT: 4}
 
 
+def test_a_great_many_effects_pass_in_parts_and_each_floor_is_true() -> None:
+    marks = Marks()
+    marks.accept.hold(ACCEPT, 0, 1)
+    for row in range(2, 12):
+        marks.effect.hold(EFFECT, 0, row)
+        marks.effect_done(0, Place(ACCEPT, row, 0), Place(EFFECT, row, 0))
+    assert marks.part(0, 3, {ACCEPT: 20}, {EFFECT: 11}, (), 7, 4).effect == {EFFECT: 1}
+    marks.accept.release(ACCEPT, 0, 1)
+    passed = [marks.part(0, 3, {ACCEPT: 20}, {EFFECT: 11}, (), 7, 4).effect for _ in range(4)]
+    assert passed == [{EFFECT: 5}, {EFFECT: 9}, {EFFECT: 11}, {EFFECT: 11}]
+
+
 def test_shards_that_stand_alike_share_a_part() -> None:
     one = FloorPart(((0, 1),), {ACCEPT: 5}, {}, (), 7)
     two = FloorPart(((1, 2),), {ACCEPT: 5}, {}, (), 7)

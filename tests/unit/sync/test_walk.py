@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.world.history import ViolationError
 from tests.support.world.mutations import FOUND_BY, FOUND_FAST, FOUND_SLOWLY
+from tests.support.world.mutations_behind import BEHIND, BEHIND_BY
 from tests.support.world.walk import first_found, walk
 
 # Seeds that once found a defect; what each found is said in the history of the machines.
@@ -63,6 +64,16 @@ def test_a_rule_taken_away_is_found(rule: str, monkeypatch: pytest.MonkeyPatch) 
     seed, checker = first_found(range(150))
     assert seed >= 0, "no checker noticed that the rule is gone"
     assert checker in FOUND_BY[rule]
+
+
+@pytest.mark.parametrize("rule", BEHIND)
+def test_a_rule_of_what_follows_taken_away_is_found(
+    rule: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    BEHIND[rule](monkeypatch)
+    seed, checker = first_found(range(150))
+    assert seed >= 0, "no checker noticed that the rule is gone"
+    assert checker in BEHIND_BY[rule]
 
 
 @pytest.mark.slow

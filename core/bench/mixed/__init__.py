@@ -1,0 +1,1 @@
+"""What `goutong bench day` is made of: its curve, its traffic, its bad habits, its reckoning."""

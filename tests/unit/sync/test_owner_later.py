@@ -1,0 +1,205 @@
+"""What is to be done later: not kept for nothing, not forgotten, not late, not all in one turn."""
+
+import gc
+
+import msgspec
+
+from sync.owner.book import BUCKET_MS
+from sync.owner.owner import AT_ONCE_MAX, Owner
+from sync.owner.state import Follow, Limits, Msg, Offer, Phase, ReadEventsAgain, WriteOpen
+from sync.owner.takeover import Loaded
+from sync.records import Message, Outcome, Receipt, Record, decode_open
+from tests.unit.sync.test_owner import LOG, MID, NOW, Rig, message, park
+
+
+class ChainRig(Rig):
+    """Its message is the first of a chain: another channel follows unless it is delivered."""
+
+    def __init__(self, escalate_ms: int = NOW + 800_000, until: str = "delivered") -> None:
+        super().__init__()
+        self.first = msgspec.structs.replace(message(), until=until, escalate_at_ms=escalate_ms)
+
+    def read(self, row: int, *records: Record) -> None:
+        first = (self.first, *records[1:]) if type(records[0]) is Message else records
+        super().read(row, *first)
+
+    def awaiting(self) -> Msg:
+        """A provider took it; evidence is waited for."""
+        msg, attempt = self.called()
+        self.answered(msg, attempt, "accepted")
+        self.out()
+        assert msg.phase is Phase.AWAITING
+        return msg
+
+    def leaves(self, msg: Msg, now_ms: int = NOW) -> WriteOpen:
+        """It goes to the open set: the entry is being written."""
+        self.owner.sweep(now_ms + 20_000)
+        self.owner.seal()
+        self.owner.flush()
+        self.owner.tick(now_ms)
+        (entry,) = self.out()
+        assert isinstance(entry, WriteOpen)
+        assert entry.token == [msg]
+        return entry
+
+    def receipt(self, row: int, attempt: str, status: str) -> None:
+        self.read(row, Receipt(MID, 0, attempt, "acc", "p1", status, "", "", NOW))
+
+
+def messages_in_memory() -> int:
+    gc.collect()
+    return sum(isinstance(each, Msg) for each in gc.get_objects())
+
+
+def test_what_waits_for_evidence_elsewhere_is_not_kept_in_memory() -> None:
+    before = messages_in_memory()
+    rig = ChainRig()
+    msg = rig.awaiting()
+    rig.leaves(msg)
+    rig.owner.open_durable([msg])
+    rig.out()
+    rig.owner.parked(msg)
+    del msg
+    assert messages_in_memory() == before
+
+
+def test_a_wait_for_evidence_that_ends_soon_ends_on_time() -> None:
+    rig = ChainRig(NOW + 900)
+    msg = rig.awaiting()
+    rig.owner.tick(NOW + 899)
+    assert rig.out() == []
+    rig.owner.tick(NOW + 900)
+    assert rig.out() == [ReadEventsAgain([MID])]
+    rig.owner.events_read([MID], NOW + 900)
+    assert rig.out() == [Follow(msg)]
+
+
+def test_a_wait_for_evidence_that_could_not_be_parked_ends_all_the_same() -> None:
+    rig = ChainRig(NOW + 30_000)
+    rig.awaiting()
+    rig.owner.sweep(NOW + 29_999)
+    assert rig.out() == []
+    rig.owner.sweep(NOW + 30_000)
+    assert rig.out() == [ReadEventsAgain([MID])]
+
+
+def test_it_is_not_parked_twice_at_once() -> None:
+    rig = ChainRig()
+    msg = rig.awaiting()
+    rig.leaves(msg)
+    attempt = msg.effects[-1][1].attempt  # type: ignore[union-attr]
+    rig.stands(Outcome(MID, 0, attempt, "accepted", "p1,p2", "", "", NOW))
+    rig.out()
+    assert msg.phase is Phase.AWAITING
+    rig.owner.sweep(NOW + 40_000)
+    rig.owner.seal()
+    rig.owner.flush()
+    rig.owner.tick(NOW)
+    assert rig.out() == []
+    rig.owner.open_durable([msg])
+    rig.out()
+    rig.owner.parked(msg)
+    assert rig.owner.msgs[MID] is msg
+    rig.leaves(msg, NOW + 40_000)
+
+
+def test_a_receipt_while_it_is_parked_does_not_keep_it_in_memory_for_good() -> None:
+    rig = ChainRig()
+    msg = rig.awaiting()
+    rig.leaves(msg)
+    rig.owner.open_durable([msg])
+    rig.receipt(2, msg.effects[-1][1].attempt, "accepted")  # type: ignore[union-attr]
+    rig.out()
+    rig.owner.parked(msg)
+    assert rig.owner.msgs[MID] is msg
+    rig.leaves(msg, NOW + 40_000)
+
+
+def test_many_that_are_due_at_once_are_taken_in_parts() -> None:
+    owner = Owner("h", "c1", Limits())
+    owner.begin(Loaded([(0, 2)], {LOG: 0}, {}, (), NOW // BUCKET_MS, {}), NOW)
+    owner.go({0})
+    total = AT_ONCE_MAX + AT_ONCE_MAX // 2
+    many = [
+        msgspec.structs.replace(message(), id=f"h-u0000000{n:012d}", not_before_ms=NOW + 100)
+        for n in range(total)
+    ]
+    owner.row_available(LOG, 1, list(many))
+    owner.ask(NOW)
+    owner.looked_up([each.id for each in many], {}, NOW)
+    owner.out = []
+    owner.tick(NOW + 99)
+    assert owner.out == []
+    owner.tick(NOW + 100)
+    assert [type(command) for command in owner.out] == [Offer] * AT_ONCE_MAX
+    owner.tick(NOW + 125)
+    assert [type(command) for command in owner.out] == [Offer] * total
+
+
+def test_a_full_memory_does_not_hold_up_what_is_due() -> None:
+    owner = Owner("h", "c1", Limits(open_messages_max=10))
+    owner.begin(Loaded([(0, 2)], {LOG: 0}, {}, (), NOW // BUCKET_MS, {}), NOW)
+    owner.go({0})
+    many = [msgspec.structs.replace(message(), id=f"h-u0000000{n:012d}") for n in range(10)]
+    owner.row_available(LOG, 1, list(many))
+    assert owner.room == 0
+    assert owner.wants({LOG: 2}) == []
+    assert owner.due_room > 0
+    assert [want.shards for want in owner.due_wants(NOW, 5_000)] == [[0]]
+
+
+def test_a_clock_that_went_back_makes_nothing_late() -> None:
+    rig = Rig()
+    (want,) = rig.owner.due_wants(NOW + 3_600_000, 5_000)
+    rig.owner.due_done(want, (want.until_ms, "\x7f"))
+    msg = rig.offered()
+    rig.owner.set_aside(msg, NOW)
+    rig.owner.tick(NOW)
+    assert rig.out() == []
+    due_ms = msg.due_ms
+    assert due_ms <= NOW + 2 * rig.owner.limits.set_aside_ms
+    rig.owner.tick(due_ms)
+    assert rig.out() == [Offer(msg)]
+
+
+def test_what_is_due_a_little_below_what_was_read_is_put_behind_it() -> None:
+    rig = Rig()
+    (want,) = rig.owner.due_wants(NOW + 48_000, 5_000)
+    rig.owner.due_done(want, (want.until_ms, "\x7f"))
+    park_due_ms = decode_open(parked_entry(rig).rows[0].body).due_ms
+    assert park_due_ms == NOW + 53_001
+
+
+def parked_entry(rig: Rig) -> WriteOpen:
+    """A retry in fifty seconds is parked."""
+    found: list[WriteOpen] = []
+    tick = rig.owner.tick
+
+    def ticked(now_ms: int) -> None:
+        tick(now_ms)
+        found.extend(c for c in rig.owner.out if isinstance(c, WriteOpen))
+
+    rig.owner.tick = ticked  # type: ignore[method-assign]
+    park(rig)
+    return found[0]
+
+
+def test_a_message_of_an_earlier_ownership_is_not_sent_beside_its_new_self() -> None:
+    rig = Rig()
+    old = rig.offered()
+    rig.owner.lose({0})
+    rig.owner.begin(Loaded([(0, 4)], {LOG: 0}, {}, (), NOW // BUCKET_MS, {}), NOW)
+    rig.owner.go({0})
+    new = rig.offered()
+    assert rig.owner.intend(new, "acc", "key", 0, NOW)
+    rig.out()
+    assert not rig.owner.intend(old, "acc", "key", 0, NOW)
+    rig.owner.turn_away(old, "suppressed", "suppressed", "bounce", NOW)
+    assert rig.out() == []
+
+
+def test_who_complains_has_seen_it() -> None:
+    rig = ChainRig(until="seen")
+    msg = rig.awaiting()
+    rig.receipt(2, msg.effects[-1][1].attempt, "complained")  # type: ignore[union-attr]
+    assert msg.phase is Phase.ENDED
