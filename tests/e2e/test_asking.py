@@ -19,6 +19,7 @@ SMSC = "sandbox-smsc"
 def bad_region(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Region]:
     """A region of its own: its sandbox refuses, and its core is killed."""
     with running(tmp_path_factory.mktemp("asking") / "data") as started:
+        started.switch("sandbox-sms-http", False)  # it would take what the SMSC does not
         yield started
 
 

@@ -17,6 +17,7 @@ Body = dict[str, Any]
 BATCH_ITEMS = 50
 GROUP = 8
 MAILBOXES = 4_000
+HOOKS = 400
 ESCALATE_AFTER_S = 3
 EXPIRES_S = 120
 ZONE = timezone(timedelta(hours=8))
@@ -99,7 +100,7 @@ class Traffic:
         return Ask("e-mail", [{"to": to, "expires_in": EXPIRES_S, **body}])
 
     def _hook(self, _: int) -> Ask:
-        to = {"url": f"{self._hooks}/{self._number % 20}"}
+        to = {"url": f"{self._hooks}/{self._random.randrange(HOOKS)}"}
         content = {"text": f"Invoice {self._number} was paid."}
         return Ask("webhook", [{"to": to, "content": content, "expires_in": EXPIRES_S}])
 

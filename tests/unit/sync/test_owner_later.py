@@ -136,6 +136,27 @@ def test_many_that_are_due_at_once_are_taken_in_parts() -> None:
     assert [type(command) for command in owner.out] == [Offer] * total
 
 
+def test_a_clock_that_jumps_offers_nothing_early_or_twice() -> None:
+    owner = Owner("h", "c1", Limits())
+    owner.begin(Loaded([(0, 2)], {LOG: 0}, {}, (), NOW // BUCKET_MS, {}), NOW)
+    owner.go({0})
+    soon, later = (
+        msgspec.structs.replace(message(), id=f"h-u0000000{n:012d}", not_before_ms=NOW + ahead_ms)
+        for n, ahead_ms in enumerate((100, 5_000))
+    )
+    owner.row_available(LOG, 1, [soon, later])
+    owner.ask(NOW)
+    owner.looked_up([soon.id, later.id], {}, NOW)
+    owner.out = []
+    for now_ms in (NOW + 100, NOW - 3_600_000, NOW + 200, NOW + 4_999):
+        owner.tick(now_ms)
+    assert [type(command) for command in owner.out] == [Offer]
+    owner.tick(NOW + 5_000)
+    owner.tick(NOW - 3_600_000)
+    owner.tick(NOW + 6_000)
+    assert [type(command) for command in owner.out] == [Offer, Offer]
+
+
 def test_a_full_memory_does_not_hold_up_what_is_due() -> None:
     owner = Owner("h", "c1", Limits(open_messages_max=10))
     owner.begin(Loaded([(0, 2)], {LOG: 0}, {}, (), NOW // BUCKET_MS, {}), NOW)
