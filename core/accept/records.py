@@ -39,13 +39,16 @@ def times_of(
     escalate_after_s: int,
 ) -> Times:
     """When the messages may go, expire, and are followed by the next channel. Expiry and
-    escalation count from when they may go; what lies in the past by now goes now."""
+    escalation count from when they may go; what lies in the past by now goes now. Where the caller
+    says nothing, each channel gets its share of the time until they expire."""
     not_before_ms = send_at_ms if send_at_ms > now_ms else 0
     begins_ms = not_before_ms or now_ms
-    expires_ms = begins_ms + expires_in_s(request, expires_by_class_s) * 1000
-    after_s = request.escalate_after
+    lives_s = expires_in_s(request, expires_by_class_s)
+    expires_ms = begins_ms + lives_s * 1000
+    after_s, channel = request.escalate_after, request.channel
     if after_s is None and request.until in ("delivered", "seen"):
-        after_s = escalate_after_s
+        channels = len(channel) if isinstance(channel, list) else 1
+        after_s = min(escalate_after_s, max(1, lives_s // channels))
     return Times(not_before_ms, expires_ms, begins_ms + after_s * 1000 if after_s else 0)
 
 

@@ -77,7 +77,7 @@ class Stage:
         self.plan = plan
         self.lean = stack.enter_context(Lean())
         self.system = stack.enter_context(our.Ours(plan.folder / "ours", plan.cores))
-        self.system.switch_off("sandbox-smsc")
+        self.system.switch_off_sandbox_sms()
         self.listening(True)
         self._next = 0
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.cli.client import Api, add_action, add_where, reach, segment
-from core.cli.files import json_of
+from core.cli.files import edited, json_of
 from core.cli.out import OK, json_line, line, note, table
 
 
@@ -20,7 +20,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     add_action(actions, "list", "every policy (the default)")
     add_action(actions, "get", "one policy, whole").add_argument("name")
     put = add_action(actions, "put", "create or replace a policy")
-    put.add_argument("file", help="JSON with name, match, order, weights...; - reads it here")
+    put.add_argument(
+        "file",
+        help="JSON with name, match, order, weights..., as `get` shows it; - reads it here",
+    )
     add_action(actions, "delete", "take a policy away").add_argument("name")
 
 
@@ -30,8 +33,8 @@ def run(given: argparse.Namespace) -> int:
     if given.action == "get":
         json_line(api.call("GET", f"/v1/policies/{segment(given.name)}"))
     elif given.action == "put":
-        body = json_of(given.file)
-        made = api.call("PUT", f"/v1/policies/{segment(str(body.get('name', '')))}", body)
+        body, seen = edited(json_of(given.file), "missing")
+        made = api.call("PUT", f"/v1/policies/{segment(str(body.get('name', '')))}", body, seen)
         if given.json:
             json_line(made)
         else:

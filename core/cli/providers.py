@@ -4,7 +4,7 @@ import argparse
 from typing import Any
 
 from core.cli.client import Api, add_action, add_where, reach, segment
-from core.cli.files import json_of
+from core.cli.files import edited, json_of
 from core.cli.out import OK, json_line, line, note, table
 
 _WRITTEN = (
@@ -25,7 +25,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     ):
         add_action(actions, name, what).add_argument("id")
     put = add_action(actions, "put", "create or replace an account")
-    put.add_argument("file", help="JSON with id, wire, channel, settings, secrets; - reads it here")
+    put.add_argument(
+        "file",
+        help="JSON with id, wire, channel, settings, ..., as `show` shows it; - reads it here",
+    )
 
 
 def run(given: argparse.Namespace) -> int:
@@ -36,8 +39,10 @@ def run(given: argparse.Namespace) -> int:
     if given.action == "show":
         account = api.call("GET", f"/v1/providers/{segment(given.id)}")
     elif given.action == "put":
-        body = json_of(given.file)
-        account = api.call("PUT", f"/v1/providers/{segment(str(body.get('id', '')))}", body)
+        body, seen = edited(json_of(given.file), "state")
+        if isinstance(body.get("secrets"), list):
+            del body["secrets"]  # names only: those that are there stay
+        account = api.call("PUT", f"/v1/providers/{segment(str(body.get('id', '')))}", body, seen)
     else:
         account = _switch(api, given.id, given.action == "enable")
     if given.json or given.action == "show":

@@ -47,7 +47,7 @@ def request_faults(
         errors.append(FieldProblem("/expires_in", "beyond the horizon", hint))
     channel = request.channel
     if isinstance(channel, list):
-        errors += _repeated(channel)
+        errors += [*_repeated(channel), *_never(request, rules)]
     elif request.until is not None or request.escalate_after is not None:
         errors += _lonely(request)
     if request.send_at is None and request.time_zone is None:
@@ -72,6 +72,15 @@ def _repeated(channels: list[ChannelName]) -> list[FieldProblem]:
         for place, name in enumerate(channels)
         if name in channels[:place]
     ]
+
+
+def _never(request: NotificationRequest, rules: Rules) -> list[FieldProblem]:
+    """What has expired is followed by nothing: a wait that ends later would never end."""
+    lives_s = expires_in_s(request, rules.expires_in_s)
+    if request.escalate_after is None or request.escalate_after < lives_s:
+        return []
+    hint = f"Use less than {lives_s} seconds, or a later `expires_in`."
+    return [FieldProblem("/escalate_after", "not before the message expires", hint)]
 
 
 def _lonely(request: NotificationRequest) -> list[FieldProblem]:

@@ -6,6 +6,7 @@ same ids, the same content. Everything is repeated until it stands, or until the
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterable
 
 from core.clock import Clock
@@ -37,6 +38,7 @@ class Behind:
         self._logs = logs
         self._clock = clock
         self._hlc = hlc
+        self._line: deque[_Place] = deque()
         self.events_of: Callable[[Msg], Iterable[Message]] = lambda _: ()
         self.views_of: Callable[[list[Msg]], Iterable[Write]] = lambda _: ()
 
@@ -49,7 +51,10 @@ class Behind:
         self.accept(child, payload.durability == "global", then)
 
     def by_ids(self, command: WriteByIds, then: Callable[[], None]) -> None:
-        """Write by-id rows: first the events of their messages, then the views."""
+        """Write by-id rows: first the events of their messages, then the views.
+
+        In line: what an earlier one gathered is not gathered again, so no later one overtakes it.
+        """
         write, token = PutById(command.rows), command.token
         if isinstance(token, list):
             msgs = [msg for msg, *_ in token if msg.message is not None]
@@ -60,9 +65,14 @@ class Behind:
             return
         events = [event for msg in msgs for event in self.events_of(msg)]
         views = list(self.views_of(msgs))
+        place = _Place(write, then)
+        self._line.append(place)
 
         def rows() -> None:
-            self.put(write, then)
+            place.ready = True
+            while self._line and self._line[0].ready:
+                first = self._line.popleft()
+                self.put(first.write, first.then)
 
         def views_then_rows() -> None:
             if not views:
@@ -103,6 +113,17 @@ class Behind:
     def _again(self, do: Callable[[], None]) -> None:
         if not self._logs.revoked:
             self._loop.call_later(AGAIN_S, do)
+
+
+class _Place:
+    """By-id rows in line; `ready` once their events and views stand."""
+
+    __slots__ = ("ready", "then", "write")
+
+    def __init__(self, write: PutById, then: Callable[[], None]) -> None:
+        self.write = write
+        self.then = then
+        self.ready = False
 
 
 def _after(count: int, then: Callable[[], None]) -> Callable[[], None]:

@@ -209,6 +209,8 @@ class Intake(Events):
             msg = self.add(message_id, shard)
             msg.by_id = 2 if known.ended else 1
             msg.accept = known.accept
+        if row is msg.seeking:
+            msg.seeking = None
         msg.cancel = msg.cancel or known.noted
         msg.followed = msg.followed or known.ended  # what had to follow stands since then
         self._join_early(msg)
@@ -275,8 +277,10 @@ class Intake(Events):
         self.classify_all(msg)
         self.rejoin(msg)
         if msg.message is None and msg.accept is not None and not msg.sought:
-            msg.sought = True
-            self.out.append(Revive(msg.id, self.by_id_row(msg), [msg.accept]))
+            msg.sought, msg.seeking = True, self.by_id_row(msg)
+            self.out.append(Revive(msg.id, msg.seeking, [msg.accept]))
+        elif msg.message is None and msg.seeking is not None:
+            return  # another look-up was answered before that question
         elif RANK[msg.state] >= RANK["unknown"] or msg.unsettled:
             self.doubt(msg)
         else:

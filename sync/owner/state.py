@@ -89,6 +89,7 @@ class Msg:
         "reason",
         "receipts",
         "repeat",
+        "seeking",
         "shard",
         "sought",
         "state",
@@ -112,6 +113,7 @@ class Msg:
         self.followed = False  # the next message of its chain stands
         self.told: tuple[str, ...] = ()  # what the shell told others of it, for the shell alone
         self.sought = False  # its content was asked for by its place
+        self.seeking: ByIdRow | None = None  # the row of that question, until it is answered
         self.cancel = False
         self.tries = 0
         self.due_ms = 0

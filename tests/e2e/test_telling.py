@@ -92,6 +92,7 @@ def test_a_suppressed_address_is_not_sent_to(region: Region) -> None:
     assert told.status == 202, told.body
     first = region.ended(told.json()["messages"][0]["id"], "suppressed")
     [step] = first["next"]
+    wait_for(lambda: region.call("GET", f"/v1/messages/{step['id']}").status == 200)
     region.ended(step["id"], "sent", "delivered")
     call(region, "DELETE", f"/v1/suppressions/{made['id']}", None, 204)
     region.ended(region.sms("+447700930001", "wanted"), "delivered")

@@ -15,8 +15,9 @@ from typing import Any, cast
 from aiohttp import web
 
 from core.accept.keys import Keys
-from core.api import deadletters, lists, resend
+from core.api import deadletters, deliveries, lists, resend
 from core.api.deadletters import DeadDeps
+from core.api.deliveries import DeliveryDeps
 from core.api.lists import ListDeps
 from core.api.resend import ResendDeps
 from core.contract.ids import mint_derived
@@ -32,10 +33,12 @@ from core.messages.view import Windows
 from core.replay.again import Again
 from core.replay.jobs import Jobs
 from core.replay.replays import Replays
+from core.tenants.vault import Vault
 from core.views.reader import ViewReader
 from core.views.scan import ReadBounds
 from core.views.truth import Truth
 from core.views.writer import Views
+from core.webhooks.store import EndpointStore
 from sync.hlc import Hlc
 from sync.naming import by_id_partition
 from sync.owner.owner import Owner
@@ -84,6 +87,9 @@ class Asking:
         self.owner = Owner("local", name, Limits())
         self.views = Views(name, self.clock.wall_ms, 1000)
         self.refuses: ProblemError | None = None
+        self.endpoints = EndpointStore(
+            self.entities, Vault(bytes(32)), self.clock, secrets.token_bytes, 10
+        )
         self.spawned: set[asyncio.Task[Any]] = set()
         self._number = 0
         self._make(name)
@@ -135,7 +141,13 @@ class Asking:
             30 * DAY_MS // 1000,
         )
         dead = DeadDeps(listed, self.replays, secrets.token_bytes)
-        return [*lists.routes(listed), *deadletters.routes(dead), *resend.routes(again)]
+        told = DeliveryDeps(self.endpoints, resend.Resender(again), dead)
+        return [
+            *lists.routes(listed),
+            *deadletters.routes(dead),
+            *resend.routes(again),
+            *deliveries.routes(told),
+        ]
 
     async def crash(self) -> None:
         """Everything under way stops where it stands."""

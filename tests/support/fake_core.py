@@ -5,7 +5,7 @@ silence. `reset_next` drops the link after so many batches have come without ans
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Self
 
@@ -29,6 +29,7 @@ from core.contract.keys import ApiKey, format_key, mint_key, secret_hash
 from core.contract.requests import MessageBrief, NotificationAnswer
 
 SECRET = "internal secret of the tests"
+Page = web.StreamResponse | Awaitable[web.StreamResponse]
 Reply = Callable[[AcceptCall], AcceptReply | None]
 
 
@@ -80,7 +81,7 @@ class FakeCore:
         self.key_lookups = 0
         self.changed: list[str] = []
         self.requests: list[tuple[str, str, dict[str, str], bytes]] = []
-        self.answer: Callable[[web.Request], web.StreamResponse] | None = None
+        self.answer: Callable[[web.Request], Page] | None = None
         self.link_port = 0
         self.http_port = 0
         self._link: asyncio.Server | None = None
@@ -195,7 +196,8 @@ class FakeCore:
         body = await request.read()
         self.requests.append((request.method, request.raw_path, dict(request.headers), body))
         if self.answer is not None:
-            return self.answer(request)
+            answer = self.answer(request)
+            return await answer if isinstance(answer, Awaitable) else answer
         headers = {"ETag": '"7"', "X-Hidden": "not for callers"}
         return web.json_response({"path": request.raw_path}, headers=headers)
 

@@ -1,4 +1,4 @@
-"""Two real kinds of gateway, described by settings alone: the same that the README shows."""
+"""Two real kinds of gateway, described by settings alone: those of core/providers/README.md."""
 
 from typing import Any
 

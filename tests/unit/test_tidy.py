@@ -41,7 +41,8 @@ def texts() -> list[Path]:
             *("goutong.example.toml", ".gitignore", ".ci/run"),
         )
     ]
-    found = [*top, *sorted((ROOT / "runbooks").glob("*.md")), *sources(*PACKAGES, "tests")]
+    guides = [*sorted((ROOT / "runbooks").glob("*.md")), *sorted(ROOT.glob("core/*/README.md"))]
+    found = [*top, *guides, *sources(*PACKAGES, "tests")]
     return [path for path in found if path != Path(__file__)]
 
 

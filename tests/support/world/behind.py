@@ -3,6 +3,7 @@
 Chains, events and views are the core's own; one endpoint hears of every message.
 """
 
+from collections import deque
 from collections.abc import Callable
 
 from core.engine.chain import child_of, later_ids
@@ -42,6 +43,7 @@ class SimBehind:
 
     def __init__(self, core: Core) -> None:
         self._core = core
+        self._line: deque[_Place] = deque()
         self._views = Views(core.incarnation, core.wall_ms, 1_000)
 
     def follow(self, msg: Msg, read_from: float, then: Callable[[], None]) -> None:
@@ -54,7 +56,10 @@ class SimBehind:
         self.accept(child, then)
 
     def by_ids(self, command: WriteByIds, then: Callable[[], None]) -> None:
-        """Write by-id rows: first the events of their messages, then the views."""
+        """Write by-id rows: first the events of their messages, then the views.
+
+        In line: what an earlier one gathered is not gathered again, so no later one overtakes it.
+        """
         write, token = PutById(command.rows), command.token
         if isinstance(token, list):
             msgs = [msg for msg, *_ in token if msg.message is not None]
@@ -65,9 +70,14 @@ class SimBehind:
             return
         events = [event for msg in msgs for event in self._events_of(msg)]
         views = list(self._views.writes_of(msgs))
+        place = _Place(write, then)
+        self._line.append(place)
 
         def rows() -> None:
-            self.put(write, then)
+            place.ready = True
+            while self._line and self._line[0].ready:
+                first = self._line.popleft()
+                self.put(first.write, first.then)
 
         def views_then_rows() -> None:
             if not views:
@@ -114,6 +124,17 @@ class SimBehind:
     def _again(self, do: Callable[[], None]) -> None:
         if not self._core.logs.revoked:
             self._core.later(AGAIN_S, do)
+
+
+class _Place:
+    """By-id rows in line; `ready` once their events and views stand."""
+
+    __slots__ = ("ready", "then", "write")
+
+    def __init__(self, write: PutById, then: Callable[[], None]) -> None:
+        self.write = write
+        self.then = then
+        self.ready = False
 
 
 def _after(count: int, then: Callable[[], None]) -> Callable[[], None]:

@@ -16,7 +16,7 @@ from core.contract.pointers import FieldProblem
 from core.contract.problems import ProblemError, decode_json
 from core.contract.recipients import Rejected, channels_of
 from core.contract.requests import NotificationRequest
-from core.contract.rules import Rules
+from core.contract.rules import Rules, request_faults
 from core.decide.gcra import Rate
 from core.engine.payload import Step, decode_payload
 from core.templates.rendered import Rendered
@@ -106,6 +106,23 @@ def test_when_the_next_channel_follows(
         (message,) = recorded(request, 1)
         assert message.until == until
         assert message.escalate_at_ms == (begins_ms + after_s * 1000 if after_s else 0)
+
+
+def test_each_channel_of_a_short_life_has_its_share() -> None:
+    to = {"phone": PHONE, "email": EMAIL}
+    otp = made(to, channel=["sms", "email"], until="delivered", **{"class": "otp"})
+    (message,) = recorded(otp, 1)
+    assert message.escalate_at_ms == NOW_MS + 150_000
+    assert message.expires_ms == NOW_MS + 300_000
+
+
+@pytest.mark.parametrize("fields", [{"class": "otp"}, {"expires_in": 300}])
+def test_a_wait_that_would_end_after_the_message_is_refused(fields: dict[str, Any]) -> None:
+    to = {"phone": PHONE, "email": EMAIL}
+    for after_s, pointers in ((299, []), (300, ["/escalate_after"])):
+        request = made(to, channel=["sms", "email"], escalate_after=after_s, **fields)
+        errors, _ = request_faults(request, RULES, NOW_MS)
+        assert [error.pointer for error in errors] == pointers
 
 
 def test_expiry_counts_from_when_it_may_be_sent() -> None:

@@ -7,19 +7,9 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from core.contract.problems import CODES
+from edge.app import ROUTES
 from edge.openapi import document
-from edge.routes import (
-    BATCH,
-    BODY_CODES,
-    CALLBACKS,
-    COMMON_CODES,
-    FORWARDED,
-    FORWARDING_CODES,
-    NOTIFY,
-    Table,
-)
-
-ROUTES = (NOTIFY, BATCH, *FORWARDED, *CALLBACKS)
+from edge.routes import BODY_CODES, COMMON_CODES, FORWARDING_CODES, Table
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +76,11 @@ def test_every_code_of_a_route_is_a_code(made: dict[str, Any]) -> None:
         ("/v1/templates/a\n", set()),
         ("/v1/keys/abc", {"DELETE"}),
         ("/v1/receipts/twilio", {"GET", "POST"}),
+        ("/v1/suppressions/email.0a1b", {"GET", "DELETE"}),
+        ("/v1/webhooks/ep_x/deliveries/local-u000/replay", {"POST"}),
+        ("/u/-_" + "a" * 1000, {"GET", "POST"}),
+        ("/u/" + "a" * 1025, set()),
+        ("/u/a.b", set()),
         ("/internal/keys/abc", set()),
         ("http://x/v1/keys", set()),
         ("", set()),

@@ -98,3 +98,16 @@ async def test_first_notes_wait_for_nothing(rig: Rig) -> None:
     rig.write(("noted", [rig.msg]))
     assert rig.kinds() == [PutById]
     assert rig.logs.records == []
+
+
+async def test_a_later_row_waits_for_the_events_and_views_of_an_earlier_one(rig: Rig) -> None:
+    """What was gathered is not gathered again: a row that overtook it would let go too early."""
+    rig.write([(rig.msg, 0, 0, 0)])
+    rig.behind.events_of, rig.behind.views_of = lambda _: [], lambda _: []
+    rig.write([(rig.msg, 1, 0, 0)])
+    assert rig.kinds() == []
+    (_, ticket), *_ = rig.logs.records
+    ticket.told(Place("accept.eu.normal_local.c1.0", 1, 0))
+    assert rig.kinds() == [PutViews]
+    rig.store.answer()
+    assert rig.kinds() == [PutById, PutById]

@@ -306,11 +306,17 @@ async def test_an_event_whose_endpoint_was_taken_away_is_not_sent() -> None:
     told: list[Outcome] = []
     stage.dispatcher.on_outcome = lambda *a: told.append(a[3])
     off = Endpoint("https://example.com/h", (), enabled=False)
-    stage.dispatcher.hooks.endpoint = lambda _, name: off if name == "off" else None
-    stage.offer(channel="webhook", to="ep1", kind="event")
-    stage.offer(channel="webhook", to="off", kind="event")
+    later = Endpoint("", (), problem="it is looked for")
+    endpoints = {"off": off, "later": later}
+    stage.dispatcher.hooks.endpoint = lambda _, name: endpoints.get(name)
+    for name in ("ep1", "off", "later"):
+        stage.offer(channel="webhook", to=name, kind="event")
     await stage.settle()
-    assert [o.kind for o in told] == ["permanent", "permanent"]
+    assert [(o.kind, o.detail) for o in told] == [
+        ("permanent", "the endpoint was taken away"),
+        ("permanent", "the endpoint is switched off"),
+        ("not_sent", "it is looked for"),
+    ]
     assert (adapter.calls, stage.dispatcher.calling) == ([], 0)
 
 

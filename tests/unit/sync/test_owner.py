@@ -1,5 +1,7 @@
 """Single rules of the owner that the walk meets too seldom, each by itself."""
 
+import msgspec
+
 from sync.naming import attempt_name
 from sync.owner.owner import Owner
 from sync.owner.state import (
@@ -17,7 +19,7 @@ from sync.owner.state import (
     WriteOpen,
 )
 from sync.owner.takeover import Loaded
-from sync.records import ById, Intent, Message, Outcome, Place, Record, encode
+from sync.records import ById, Intent, Message, Outcome, Place, Receipt, Record, encode
 from sync.store.port import ByIdRow
 
 LOG, EFFECTS, FORMER = "accept.h.normal_local.c1.0", "effect.h.normal.c1.0", "effect.h.normal.c0.0"
@@ -236,3 +238,38 @@ def test_the_last_floor_of_a_shard_that_was_given_up_stays() -> None:
     assert rig.owner.floor_parts({EFFECTS: 5}) == before
     rig.owner.begin(Loaded([(0, 4)], {LOG: 1}, {}, (), 1, {}), NOW)
     assert [part.shards for part in rig.owner.floor_parts({EFFECTS: 5})] == [((0, 4),)]
+
+
+def test_a_second_look_up_does_not_decide_before_the_content_is_here() -> None:
+    """A receipt and a copy with another body come together; both look the message up."""
+    rig = Rig()
+    effect, first = Place(FORMER, 3, 0), Place(LOG, 7, 0)
+    fixing = msgspec.structs.replace(intent(), accept=first)
+    attempt = attempt_name(effect.log, effect.row, effect.index)
+    rig.read(1, Receipt(MID, 0, attempt, "acc", "p1", "failed", "", "", NOW))
+    rig.read(2, message(b"B"))
+    asked = [command for command in rig.out() if isinstance(command, Lookup)]
+    assert [command.ids for command in asked] == [[MID], [MID]]
+    known = encode(ById(b"A", "sent", False, first, (effect,)))
+    for _ in asked:
+        rig.owner.looked_up([MID], {MID: ByIdRow("", MID, 1, known)}, NOW)
+    revives = [command for command in rig.out() if isinstance(command, Revive)]
+    for revive in revives:
+        rig.owner.revived(MID, revive.row, [(effect, fixing)], NOW)
+    (content,) = rig.out()
+    assert isinstance(content, Revive)
+    assert content.places == [first]
+    rig.owner.revived(MID, content.row, [(first, message(b"A"))], NOW)
+    assert rig.out() == [ReadEventsAgain([MID])]
+    rig.owner.events_read([MID], NOW)
+    assert rig.owner.recent[MID].message == message(b"A")
+
+
+def test_content_that_is_out_of_reach_is_not_waited_for() -> None:
+    rig = Rig([(Place(FORMER, 3, 0), intent())])
+    rig.out()
+    rig.owner.looked_up([MID], {}, NOW)
+    (content,) = rig.out()
+    assert isinstance(content, Revive)
+    rig.owner.revived(MID, content.row, [], NOW)
+    assert rig.out() == [ReadEventsAgain([MID])]

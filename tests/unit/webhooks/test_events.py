@@ -54,6 +54,13 @@ def test_each_event_is_made_once_for_each_endpoint_that_wants_it() -> None:
     assert events_of(msg, PAYLOAD, doors, "local", 7_000) == []
 
 
+def test_an_endpoint_is_told_of_nothing_that_was_before_it() -> None:
+    new = msgspec.structs.replace(endpoint("ep"), created_ms=2_500)
+    told = events_of(delivered(sent()), PAYLOAD, [new], "local", 9_000)
+    types = [msgspec.json.decode(decode_payload(each.payload).text)["type"] for each in told]
+    assert types == ["message.delivered"], "clocks may be a second apart"
+
+
 def test_the_next_owner_makes_the_same_events() -> None:
     one = events_of(delivered(sent()), PAYLOAD, [endpoint("ep")], "local", 5_000)
     other = events_of(delivered(sent()), PAYLOAD, [endpoint("ep")], "local", 9_000)

@@ -16,7 +16,7 @@ from core.api.asked import read_time_ms
 from core.api.internal_auth import guard
 from core.contract.ids import parse_id
 from core.contract.problems import problem
-from core.messages.view import rfc3339
+from core.contract.times import rfc3339
 from tests.support.asking import DAY_MS, START_MS, Asking
 from tests.support.wait import until
 
