@@ -1,10 +1,9 @@
 """The journal's store on SQLite: one file, WAL, a commit is on the disk when it is answered.
 
 One committer thread takes everything submitted since its last commit into one transaction: all
-logs and views of the process together. Commits start at least `interval_ms` apart, and there is as
-much time between two as the first one took, so that a busy process commits many records at once
-and what is urgent often finds nobody before it; rows of urgent logs and the first write after a
-pause do not wait. Reads run in a thread of their own on a second connection.
+logs and views of the process together. Commits start at least `interval_ms` apart, so that a busy
+process commits many records at once; rows of urgent logs and the first write after a pause do not
+wait. Reads run in a thread of their own on a second connection.
 
 When the disk is full or another process holds the file too long, the transaction is rolled back
 and each of its writes is answered `full` or `unknown`; whoever submitted repeats. Rows older than
@@ -69,7 +68,7 @@ class SQLiteJournal:
         self._busy = False
         self._armed: asyncio.Handle | None = None
         self._urgent = False
-        self._started_at = self._took_s = 0.0
+        self._started_at = 0.0
         self._commits = 0
         self.on_commit: Callable[[int, float], None] | None = None
         self._queue: queue.SimpleQueue[list[tuple[Write, Done]] | None] = queue.SimpleQueue()
@@ -90,8 +89,7 @@ class SQLiteJournal:
         """Begin when it is time; at once for what is urgent."""
         if self._armed is not None:
             self._armed.cancel()
-        pause_s = max(self._interval_s, 2 * self._took_s)
-        wait_s = self._started_at + pause_s - self._loop.time()
+        wait_s = self._started_at + self._interval_s - self._loop.time()
         if wait_s > 0 and not self._urgent:
             self._armed = self._loop.call_later(wait_s, self._begin)
         else:
@@ -109,9 +107,8 @@ class SQLiteJournal:
 
     def _finish(self, batch: list[tuple[Write, Done]], answers: list[Answer]) -> None:
         self._busy = False
-        self._took_s = self._loop.time() - self._started_at
         if self.on_commit is not None:
-            self.on_commit(len(batch), self._took_s)
+            self.on_commit(len(batch), self._loop.time() - self._started_at)
         if self._waiting and self._armed is None:
             self._arm()
         for (_, done), answer in zip(batch, answers, strict=True):
