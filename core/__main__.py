@@ -12,10 +12,10 @@ from core.app import Core
 from core.arguments import Arguments
 from core.contract.log import open_log
 from core.contract.settings import Settings, SettingsError, load
+from core.process import GC_THRESHOLDS
 from sync.store.port import StoreError
 
 SWITCH_INTERVAL_S = 0.0001
-GC_THRESHOLDS = (50_000, 50, 100)
 
 
 def main() -> int:

@@ -16,6 +16,9 @@ from sync.store.port import StoreError
 
 EXIT_FAILED = 75
 
+# A core holds much that stays; young garbage is mostly freed by counting.
+GC_THRESHOLDS = (50_000, 50, 100)
+
 
 class Process:
     """See the module's docstring."""
