@@ -6,8 +6,11 @@ sent twice is marked, and whoever asks is told why a message did not arrive.
 
 import asyncio
 import itertools
+import os
+import signal
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -240,6 +243,33 @@ def test_mail_servers_behave_badly_too(
         ]
         found = reckon(region, accepted)
     assert set(found.states) == states
+
+
+@pytest.mark.slow
+def test_what_waits_in_the_open_set_survives_its_owner(tmp_path: Path) -> None:
+    """Retries that are far off leave the memory; whoever owns them then takes them up again."""
+    soon = {
+        "GOUTONG_CORE_PARK_AFTER_MS": "100",
+        "GOUTONG_RETRY_LONGEST_MS": "4000",
+        "GOUTONG_BREAKER_IN_A_ROW": "100000",
+        "GOUTONG_BREAKER_CALLS_MIN": "100000",
+        "GOUTONG_DISPATCH_RETRY_FLOOR_PER_S": "10000",
+    }
+    with running(tmp_path / "data", env=soon) as region:
+        region.switch("sandbox-sms-http", False)
+        with region.behaving(SMSC, refuse={"ratio": 1.0, "as": "temporary"}):
+            accepted = post(region, 100).accepted
+            wait_for(lambda: refusals(region, 0) > 3 * len(accepted))
+            os.kill(core(region)["pid"], signal.SIGKILL)
+            wait_for(lambda: core(region).get("restarts") == 1)
+        found = reckon(region, accepted, "delivered", "unknown")  # a call may have been cut off
+        assert found.states["delivered"] >= len(accepted) // 2
+
+
+def core(region: Region) -> dict[str, Any]:
+    """The only core's process of now; nothing while it is away."""
+    processes = region.call("GET", "/status").json()["processes"]
+    return next((dict(each) for each in processes if each["role"] == "core"), {})
 
 
 @pytest.mark.slow
