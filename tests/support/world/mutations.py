@@ -268,11 +268,7 @@ def acknowledged_before_the_look(patch: Patch) -> None:
     patch.setattr(SimReceipts, "_look_back", ack_first)
 
 
-def chain_not_awaited(patch: Patch) -> None:
-    """A message ends while the one that follows it is on the way."""
-    follow = book.Book._follow
-
-    def at_once(self: book.Book, msg: Msg, judged: bool) -> None:
+def at_once(self: book.Book, msg: Msg, judged: bool) -> None:
         follow(self, msg, judged)
         if msg.phase is Phase.FOLLOWING:
             self._finish(msg, 0)
@@ -342,7 +338,6 @@ FOUND_SLOWLY: dict[str, Callable[[Patch], None]] = {
     "told_without_the_lease": told_without_the_lease,
     "outcome_without_segment": outcome_without_segment,
     "acknowledged_before_the_look": acknowledged_before_the_look,
-    "chain_not_awaited": chain_not_awaited,
     "escalated_without_reading": escalated_without_reading,
 }
 FOUND_BY = {
@@ -376,6 +371,5 @@ FOUND_BY = {
     "acknowledged_before_the_look": {"receipt_lost"},
     "sent_before_its_time": {"sent_early"},
     "chain_forgotten": {"chain_broken"},
-    "chain_not_awaited": {"chain_broken"},
     "escalated_without_reading": {"escalated_on_evidence"},
 }

@@ -6,10 +6,21 @@ import msgspec
 
 from sync.owner.book import BUCKET_MS
 from sync.owner.owner import AT_ONCE_MAX, Owner
-from sync.owner.state import Follow, Limits, Msg, Offer, Phase, ReadEventsAgain, WriteOpen
+from sync.owner.state import (
+    Changed,
+    Follow,
+    Limits,
+    Msg,
+    Offer,
+    Phase,
+    ReadEventsAgain,
+    WriteByIds,
+    WriteEffect,
+    WriteOpen,
+)
 from sync.owner.takeover import Loaded
 from sync.records import Message, Outcome, Receipt, Record, decode_open
-from tests.unit.sync.test_owner import LOG, MID, NOW, Rig, message, park
+from tests.unit.sync.test_owner import EFFECTS, LOG, MID, NOW, Rig, message, park
 
 
 class ChainRig(Rig):
@@ -224,3 +235,28 @@ def test_who_complains_has_seen_it() -> None:
     msg = rig.awaiting()
     rig.receipt(2, msg.effects[-1][1].attempt, "complained")  # type: ignore[union-attr]
     assert msg.phase is Phase.ENDED
+
+
+def test_a_message_lets_go_only_when_what_follows_it_stands() -> None:
+    """Else a crash between the two would break its chain, and nobody would know."""
+    rig = ChainRig()
+    msg, attempt = rig.called()
+    rig.answered(msg, attempt, "permanent")
+    rig.out()
+    rig.owner.give_up(msg, "failed", "permanent", "no such number", NOW)
+    (end,) = rig.out()
+    assert isinstance(end, WriteEffect)
+    rig.stands(end.record)
+    assert rig.out() == [ReadEventsAgain([MID])]
+    rig.owner.events_read([MID], NOW)
+    assert rig.out() == [Follow(msg)]
+    rig.owner.seal()
+    rig.owner.flush()
+    assert rig.out() == [], "no by-id row says that it has ended"
+    assert rig.owner.floor_parts({EFFECTS: rig.rows})[0].accept == {LOG: 0}
+    rig.owner.followed(msg, NOW)
+    assert rig.out() == [Changed(msg)]
+    rig.owner.seal()
+    rig.owner.flush()
+    (written,) = rig.out()
+    assert isinstance(written, WriteByIds)
