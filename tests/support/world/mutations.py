@@ -268,14 +268,6 @@ def acknowledged_before_the_look(patch: Patch) -> None:
     patch.setattr(SimReceipts, "_look_back", ack_first)
 
 
-def at_once(self: book.Book, msg: Msg, judged: bool) -> None:
-        follow(self, msg, judged)
-        if msg.phase is Phase.FOLLOWING:
-            self._finish(msg, 0)
-
-    patch.setattr(book.Book, "_follow", at_once)
-
-
 def escalated_without_reading(patch: Patch) -> None:
     """The next channel's turn comes without a look at the evidence that stands."""
 
