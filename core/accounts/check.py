@@ -11,7 +11,7 @@ from msgspec import Struct
 from core.accounts.model import ProviderAccount
 from core.contract.pointers import FieldProblem, escape, explain_mismatch
 from core.contract.providers import ProviderIn
-from core.providers.registry import WIRES, ChecksSecrets, ChecksSettings, Wire, wire
+from core.providers.registry import WIRES, Checks, Wire, wire
 
 SECRET_CHARS_MAX = 4096
 # Where credentials go. Whoever changes one of these has to know the credentials: otherwise a key
@@ -59,18 +59,15 @@ def check_account(given: ProviderIn, before: ProviderAccount | None) -> list[Fie
     settings = read_settings(known, given.settings)
     if isinstance(settings, FieldProblem):
         found.append(settings)
-    elif isinstance(known, ChecksSettings):
-        kept = before.secrets if before and given.secrets is None else given.secrets
-        found += known.problems(settings, set(kept or ()))
+    elif isinstance(known, Checks):
+        sealed: Mapping[str, str | None] = dict.fromkeys(before.secrets) if before else {}
+        found += known.problems(settings, sealed if given.secrets is None else given.secrets)
     if given.secrets is not None:
         found += _check_secrets(given.secrets, known.SECRETS)
     elif before and before.secrets and _goes_elsewhere(given, before):
         hint = f"Give `secrets` with: {', '.join(sorted(before.secrets))}."
         detail = "the account now logs in elsewhere, so its credentials have to be given again"
         found.append(FieldProblem("/secrets", detail, hint))
-    if isinstance(known, ChecksSecrets) and not found:
-        sealed: Mapping[str, str | None] = dict.fromkeys(before.secrets) if before else {}
-        found += known.check_secrets(settings, sealed if given.secrets is None else given.secrets)
     return found
 
 

@@ -4,7 +4,6 @@ A wire is a package that exposes what `Wire` names. Unknown names raise KeyError
 """
 
 from collections.abc import Mapping
-from collections.abc import Set as AbstractSet
 from importlib import import_module
 from random import Random
 from types import MappingProxyType
@@ -51,21 +50,11 @@ class Wire(Protocol):
 
 
 @runtime_checkable
-class ChecksSecrets(Protocol):
-    """A wire whose secrets have a form, or depend on the settings."""
+class Checks(Protocol):
+    """A wire whose settings and secrets have rules that single fields do not show."""
 
-    def check_secrets(
-        self, settings: Any, secrets: Mapping[str, str | None], /
-    ) -> list[FieldProblem]:
+    def problems(self, settings: Any, secrets: Mapping[str, str | None], /) -> list[FieldProblem]:
         """All that is wrong; a secret that is there already, sealed, has the value None."""
-
-
-@runtime_checkable
-class ChecksSettings(Protocol):
-    """A wire whose settings have rules that single fields do not show."""
-
-    def problems(self, settings: Struct, secrets: AbstractSet[str], /) -> list[FieldProblem]:
-        """What is wrong; `secrets` are the names of those that the account will have."""
 
 
 def wire(name: str) -> Wire:

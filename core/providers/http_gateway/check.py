@@ -4,8 +4,7 @@ msgspec has checked each field by itself; here is what fields mean together, wit
 the request and a hint. Values of secrets are never looked at.
 """
 
-from collections.abc import Iterator
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,8 +24,10 @@ _NAMES_HINT = "Known are: " + ", ".join(f"{{{name}}}" for name in sorted(NAMES))
 _POINTER_HINT = 'Write a JSON pointer such as "/data/0/id".'
 
 
-def problems(settings: HttpGatewaySettings, secrets: AbstractSet[str]) -> list[FieldProblem]:
-    """All that is wrong; `secrets` are the names of those that the account will have."""
+def problems(
+    settings: HttpGatewaySettings, secrets: Mapping[str, str | None]
+) -> list[FieldProblem]:
+    """All that is wrong; `secrets` are those that the account will have."""
     used: set[str] = set()
     found = [
         *_url(settings, used),
@@ -37,7 +38,7 @@ def problems(settings: HttpGatewaySettings, secrets: AbstractSet[str]) -> list[F
     ]
     if settings.callbacks is not None:
         found += _callbacks(settings.callbacks, used)
-    for name in sorted(used & SECRETS - secrets):
+    for name in sorted(used & SECRETS - secrets.keys()):
         hint = "Give it under `secrets`; the settings use it."
         found.append(FieldProblem(f"/secrets/{name}", "the secret is missing", hint))
     return found

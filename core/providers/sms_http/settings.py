@@ -4,7 +4,7 @@
 written.
 """
 
-from collections.abc import Set as AbstractSet
+from collections.abc import Mapping
 from typing import Annotated
 
 from msgspec import Meta, field
@@ -38,7 +38,7 @@ class SmsHttpSettings(HttpPlace, frozen=True, kw_only=True, forbid_unknown_field
     """The longest validity that the provider takes; a message that lives longer is given this."""
 
 
-def problems(settings: SmsHttpSettings, secrets: AbstractSet[str]) -> list[FieldProblem]:
+def problems(settings: SmsHttpSettings, secrets: Mapping[str, str | None]) -> list[FieldProblem]:
     """What is wrong beyond single fields; `secrets` are the names of those that it will have."""
     found = []
     if not settings.from_ and not settings.messaging_service_sid:

@@ -7,12 +7,12 @@ from core.clock import SystemClock
 from core.providers.port import Adapter, AdapterEvents
 from core.providers.smtp.adapter import SmtpAdapter
 from core.providers.smtp.capabilities import CAPABILITIES
-from core.providers.smtp.credentials import SECRETS, check_secrets
+from core.providers.smtp.credentials import SECRETS, problems
 from core.providers.smtp.settings import SmtpSettings as Settings
 
 WIRE = "smtp"
 
-__all__ = ["CAPABILITIES", "SECRETS", "WIRE", "Settings", "check_secrets", "make"]
+__all__ = ["CAPABILITIES", "SECRETS", "WIRE", "Settings", "make", "problems"]
 
 
 def make(

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from core.clock import Clock
 from core.providers.port import OutMessage
-from core.providers.smtp.credentials import check_secrets
+from core.providers.smtp.credentials import problems
 from core.providers.smtp.date import DateHeader
 from core.providers.smtp.dkim import Signer, read_key
 from core.providers.smtp.mime import Mail, compose
@@ -24,8 +24,8 @@ class Composer:
         self._date = DateHeader(clock)
         self._verp: Verp | None = None
         self._signer: Signer | None = None
-        problems = check_secrets(settings, secrets)
-        self.problem = problems[0].detail if problems else ""
+        wrong = problems(settings, secrets)
+        self.problem = wrong[0].detail if wrong else ""
         if self.problem:
             return
         if settings.bounce_domain:

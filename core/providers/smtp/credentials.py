@@ -16,7 +16,7 @@ _BOUNCE_HINT = (
 )
 
 
-def check_secrets(settings: SmtpSettings, secrets: Mapping[str, str | None]) -> list[FieldProblem]:
+def problems(settings: SmtpSettings, secrets: Mapping[str, str | None]) -> list[FieldProblem]:
     """What is missing or unfit; a secret that is there and sealed has the value None."""
     found: list[FieldProblem] = []
     key = secrets.get("dkim_key")

@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from core.providers import smtp
-from core.providers.registry import ChecksSecrets
+from core.providers.registry import Checks
 from core.providers.smtp import Settings
 from tests.support.dkim import pem
 from tests.wire.smtp.harness import Engine
@@ -63,7 +63,7 @@ def test_what_the_registry_reads() -> None:
     assert set(smtp.CAPABILITIES.formats) == {"text", "html", "subject"}
     assert smtp.CAPABILITIES.reference
     assert not smtp.CAPABILITIES.receipts
-    assert isinstance(smtp, ChecksSecrets)
+    assert isinstance(smtp, Checks)
 
 
 SIGNED = {**LEAST, "dkim_domain": "example.com", "dkim_selector": "s1"}
@@ -91,7 +91,7 @@ PEM = pem(Ed25519PrivateKey.generate())
 def test_secrets_are_checked_against_the_settings(
     settings: dict[str, Any], secrets: dict[str, str | None], pointers: list[str]
 ) -> None:
-    found = smtp.check_secrets(msgspec.convert(settings, Settings), secrets)
+    found = smtp.problems(msgspec.convert(settings, Settings), secrets)
     assert [problem.pointer for problem in found] == pointers
     assert all(problem.hint for problem in found)
     assert "s3cret" not in repr(found)
