@@ -16,12 +16,13 @@ _WRITTEN = (
 def add(parser: argparse.ArgumentParser) -> None:
     """The arguments of `goutong providers`."""
     add_where(parser)
-    actions = parser.add_subparsers(dest="action", metavar="list|show|put|enable|disable")
+    actions = parser.add_subparsers(dest="action", metavar="list|show|put|enable|disable|delete")
     add_action(actions, "list", "every account (the default)")
     for name, what in (
         ("show", "one account, whole"),
         ("enable", "use an account again"),
         ("disable", "send nothing more through an account"),
+        ("delete", "take an account away, with its credentials"),
     ):
         add_action(actions, name, what).add_argument("id")
     put = add_action(actions, "put", "create or replace an account")
@@ -36,6 +37,13 @@ def run(given: argparse.Namespace) -> int:
     api = reach(given, admin=True)
     if given.action in (None, "list"):
         return _list(api, given.json)
+    if given.action == "delete":
+        api.call("DELETE", f"/v1/providers/{segment(given.id)}")
+        if given.json:
+            json_line({"id": given.id, "deleted": True})
+        else:
+            note(f"Account {given.id} is deleted.")
+        return OK
     if given.action == "show":
         account = api.call("GET", f"/v1/providers/{segment(given.id)}")
     elif given.action == "put":

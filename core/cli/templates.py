@@ -25,7 +25,7 @@ from core.cli.templates_shown import (
 from core.cli.words import pair_of
 
 _PREVIEWED = ("bodies", "default_locale", "schema")
-_ACTIONS = "list|get|put|publish|versions|diff|rollback|preview|delete"
+_ACTIONS = "list|show|get|put|publish|versions|diff|rollback|preview|delete"
 
 
 def add(parser: argparse.ArgumentParser) -> None:

@@ -289,6 +289,14 @@ def test_switching_an_account_touches_nothing_else(region: Region, capsys: Captu
     assert "Account a is disabled." in capsys.readouterr().err
 
 
+def test_an_account_is_deleted(region: Region, capsys: Captured) -> None:
+    region.answers["DELETE", "/v1/providers/a"] = (204, None)
+    assert main(["providers", "delete", "a"]) == 0
+    assert "Account a is deleted." in capsys.readouterr().err
+    assert main(["providers", "delete", "a", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"id": "a", "deleted": True}
+
+
 def test_lists_are_the_default(region: Region, capsys: Captured) -> None:
     region.answers["GET", "/v1/providers"] = (200, {"data": [ACCOUNT], "next_cursor": None})
     region.answers["GET", "/v1/templates"] = (200, {"data": [], "next_cursor": None})
