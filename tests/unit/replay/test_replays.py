@@ -239,7 +239,7 @@ async def test_its_own_word_is_not_taken_for_another_s(core: Asking) -> None:
     """Many wait for the log at once, and the feed tells of a write before its answer is here."""
     ids = [await core.message("failed") for _ in range(20)]
     jobs, put, send = core.replays.jobs, core.replays.jobs.put, core.again.send
-    calls = 0
+    calls, blocked = 0, True
 
     async def heard_before_the_answer(what: Job, expect: int) -> Any:
         stored = await put(what, expect)
@@ -251,17 +251,14 @@ async def test_its_own_word_is_not_taken_for_another_s(core: Asking) -> None:
     async def refused_for_long(*args: Any, **more: Any) -> None:
         nonlocal calls
         calls += 1
-        if calls > 1 and core.refuses:
-            raise core.refuses
+        if calls > 1 and blocked:
+            raise problem("overloaded", "The log is behind.")
         core.clock.now_s += 1.0  # what is late is caught up: the next ones go together
         await send(*args, **more)
 
     jobs.put = heard_before_the_answer  # type: ignore[method-assign]
     core.again.send = refused_for_long  # type: ignore[method-assign]
-    refuses, core.refuses = problem("overloaded", "The log is behind."), None
     await started(core, job(by_ids=True, per_second=20.0, place=0), ids)
-    await until(lambda: calls == 1)
-    core.refuses = refuses
     await until(lambda: calls > 400)
-    core.refuses = None
+    blocked = False
     assert (await done(core)).sent == 20
