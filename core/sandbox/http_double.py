@@ -7,6 +7,7 @@ the provider, and nothing has happened.
 """
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from random import Random
 
@@ -30,7 +31,7 @@ from core.sandbox.limits import SandboxLimits
 SECRET = "sandbox"  # noqa: S105 - everybody's
 
 
-class HttpDouble:
+class HttpDouble(ABC):
     """One provider. A subclass reads its calls in `handle` and hands them to `take`."""
 
     provider = ""
@@ -48,9 +49,9 @@ class HttpDouble:
         self._desk = CallbackDesk(limits, log)
         self._last_us = 0
 
+    @abstractmethod
     async def handle(self, call: HttpCall) -> Ending:
         """Answer one request."""
-        raise NotImplementedError
 
     def session(self, gate: Gate) -> HttpPeer:
         """A new connection."""
