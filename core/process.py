@@ -17,7 +17,7 @@ from sync.store.port import StoreError
 EXIT_FAILED = 75
 
 # A core holds much that stays; young garbage is mostly freed by counting.
-GC_THRESHOLDS = (50_000, 50, 100)
+GC_THRESHOLDS = (2_000, 1_000, 100)
 
 
 class Process:

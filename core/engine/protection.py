@@ -60,7 +60,7 @@ class Protection:
         urgent = lane < TRANSACTIONAL
         room = capacity - in_flight - (0 if urgent else self._kept(capacity))
         if self._rate is not None and room > 0:
-            kept = 0 if urgent else self._kept(self._rate.burst)
+            kept = 0 if urgent else self._kept_burst(self._rate.burst)
             room = min(room, left(self.tat, now, self._rate) - kept)
         probes = self.breaker.room(now)
         if probes is not None:
@@ -75,7 +75,7 @@ class Protection:
         """How long until the rate lets one more of this lane through; 0.0: it does."""
         if self._rate is None:
             return 0.0
-        kept = 0 if lane < TRANSACTIONAL else self._kept(self._rate.burst)
+        kept = 0 if lane < TRANSACTIONAL else self._kept_burst(self._rate.burst)
         return take(self.tat, now, self._rate, 1 + kept)[1]
 
     def hold(self, again: bool, now: float) -> Held:
@@ -105,6 +105,14 @@ class Protection:
     def _kept(self, whole: int) -> int:
         """What of it only urgent lanes may use."""
         return max(1, int(whole * self._reserve)) if whole >= RESERVE_FROM and self._reserve else 0
+
+    def _kept_burst(self, burst: int) -> int:
+        """What of the burst only urgent lanes may use: half at least, for nobody is slower by that.
+
+        What waits goes at the rate with a small burst as with a large one.
+        """
+        kept = self._kept(burst)
+        return max(kept, burst // 2) if kept else 0
 
 
 def rate_of(per_second: float | None, processes: int) -> Rate | None:

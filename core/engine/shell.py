@@ -150,7 +150,8 @@ class Shell:
         try:
             rows = await self._store.rows(log, first, ROWS_AT_ONCE)
             for row, body in rows:
-                self._owner.row_available(log, row, decode_row(body))
+                if self._owner.awaits(log, row):
+                    self._owner.row_available(log, row, decode_row(body))
             self._owner.ask(self._clock.wall_ms())
             self.drain()
         finally:

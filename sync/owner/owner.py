@@ -123,6 +123,12 @@ class Owner(Intake):
                 )
         return True
 
+    def awaits(self, log: str, row: int) -> bool:
+        """Whether some group takes this row now: it is next, and there is room."""
+        return self._room_for(log) > 0 and any(
+            group.live and group.cursors.get(log) == row - 1 for group in self.groups
+        )
+
     def row_available(self, log: str, row: int, records: list[Record]) -> None:
         """A row is here, by signal, from our own writer or from the store. Follow with `ask`."""
         for group in self.groups:
@@ -214,7 +220,8 @@ class Owner(Intake):
         is away does not keep what others could send in the log.
         """
         if not self._to_sweep:
-            self._to_sweep = list(self.msgs.values())
+            # The same list each time: the collector walks a new one as long as memory is full.
+            self._to_sweep.extend(self.msgs.values())
         at = 0 if most is None else max(0, len(self._to_sweep) - most)
         part = self._to_sweep[at:]
         del self._to_sweep[at:]

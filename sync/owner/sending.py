@@ -281,10 +281,9 @@ class Sending(Parking):
 
     @staticmethod
     def _over(msg: Msg, now_ms: int) -> bool:
-        expires = [r.expires_ms for _, r in msg.effects if type(r) is Intent]
-        if msg.message is not None:
-            expires.append(msg.message.expires_ms)
-        return bool(expires) and now_ms >= min(expires)
+        if msg.message is not None and now_ms >= msg.message.expires_ms:
+            return True
+        return any(type(r) is Intent and now_ms >= r.expires_ms for _, r in msg.effects)
 
     def _expire(self, msg: Msg, now_ms: int) -> None:
         if msg.unsettled:

@@ -34,6 +34,7 @@ from sync.store.port import (
     ViewRow,
     Write,
 )
+from sync.store.sqlite_checkpoints import Checkpoints
 from sync.store.sqlite_schema import EXPIRING, connect, create
 from sync.store.sqlite_views import read_views
 from sync.store.sqlite_writes import Transaction, lease_of, read_lease, read_shards
@@ -62,6 +63,7 @@ class SQLiteJournal:
         self._ttl_s = ttl_s
         self._db = connect(path, busy_timeout_ms)
         self.shard_count = create(self._db, home, shards)
+        self._checkpoints = Checkpoints(connect(path, busy_timeout_ms))
         self._read_db = connect(path, busy_timeout_ms)
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="journal-read")
         self._waiting: list[tuple[Write, Done]] = []
@@ -123,6 +125,7 @@ class SQLiteJournal:
                 return
             with suppress(RuntimeError):  # the loop was closed under us: nobody waits any more
                 self._loop.call_soon_threadsafe(self._finish, batch, answers)
+            self._checkpoints.committed(self._db)
             self._commits += 1
             if self._commits % SWEEP_EVERY_COMMITS == 0:
                 self._sweep()
@@ -264,6 +267,7 @@ class SQLiteJournal:
         self._queue.put(None)
         await self._loop.run_in_executor(None, self._thread.join)
         self._reader.shutdown(wait=True)
+        await self._loop.run_in_executor(None, self._checkpoints.close)
         self._read_db.close()
         self._db.close()
 

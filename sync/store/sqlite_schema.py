@@ -71,7 +71,7 @@ def connect(path: Path, busy_timeout_ms: int) -> sqlite3.Connection:
         )
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
-        db.execute("PRAGMA wal_autocheckpoint=4000")
+        db.execute("PRAGMA wal_autocheckpoint=0")
         db.execute("PRAGMA cache_size=-16000")
     except sqlite3.Error as error:
         raise StoreError(f"cannot open the journal {path.name}: {error}") from error

@@ -20,7 +20,10 @@ class DispatchSettings(Section, frozen=True):
     ] = 8
     urgent_reserve: Annotated[
         Share,
-        doc("Part of an account's window and burst that only otp and alert may use (from 10 up)."),
+        doc(
+            "Part of an account's window that only otp and alert may use (from 10 up); of its "
+            "rate's burst half at least."
+        ),
     ] = 0.1
     retry_share: Annotated[
         Share, doc("Retries an account takes for each first attempt; more of them wait.")

@@ -97,7 +97,8 @@ class SimShell:
         try:
             rows = await self._core.read(lambda t: t.rows(log, first, ROWS_AT_ONCE))
             for row, body in rows:
-                self._owner.row_available(log, row, decode_row(body))
+                if self._owner.awaits(log, row):
+                    self._owner.row_available(log, row, decode_row(body))
             self._owner.ask(self._core.wall_ms())
             self.drain()
         finally:
