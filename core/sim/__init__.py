@@ -1,0 +1,1 @@
+"""Regions in one process with virtual time: the production code on a simulated world."""
