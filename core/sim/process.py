@@ -10,7 +10,7 @@ import asyncio
 import contextvars
 from asyncio import events
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, cast
 
 from core.sim.scheduler import Event, Scheduler
 
@@ -68,12 +68,12 @@ class Process:
 
     def run(self, event: Event) -> None:
         """Carry an event out as this process."""
-        events._set_running_loop(self.loop)
+        events._set_running_loop(cast(asyncio.AbstractEventLoop, self.loop))
         try:
             event.run()
         except CrashError:
             self.die("crashed")
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             self.loop.call_exception_handler({"message": "a callback failed", "exception": error})
         finally:
             events._set_running_loop(None)
@@ -107,17 +107,18 @@ class Process:
             self.on_died(why)
 
 
-class ProcessLoop(asyncio.AbstractEventLoop):
-    """See the module's docstring."""
+class ProcessLoop:
+    """See the module's docstring. Named as in `asyncio.AbstractEventLoop`."""
 
     def __init__(self, process: Process) -> None:
         self._process = process
         self._scheduler = process.scheduler
 
     def time(self) -> float:
+        """Seconds on the process's CLOCK_BOOTTIME."""
         return self._process.boot()
 
-    def call_soon(  # type: ignore[override]
+    def call_soon(
         self,
         callback: Callable[..., object],
         *args: Any,
@@ -128,46 +129,44 @@ class ProcessLoop(asyncio.AbstractEventLoop):
             return self._scheduler.after(0.0, lambda: context.run(do), self._process)
         return self._scheduler.after(0.0, do, self._process)
 
-    def call_later(  # type: ignore[override]
-        self,
-        delay: float,
-        callback: Callable[..., object],
-        *args: Any,
-        context: contextvars.Context | None = None,
+    def call_later(
+        self, delay: float, callback: Callable[..., object], *args: Any, **_: Any
     ) -> Event:
+        """After so many seconds by the process's clock."""
         process = self._process
         at_local_s = process.boot() + delay
         return self._scheduler.after(
             delay / process.rate, lambda: callback(*args), process, at_local_s
         )
 
-    def call_at(  # type: ignore[override]
-        self,
-        when: float,
-        callback: Callable[..., object],
-        *args: Any,
-        context: contextvars.Context | None = None,
-    ) -> Event:
+    def call_at(self, when: float, callback: Callable[..., object], *args: Any, **_: Any) -> Event:
+        """At that time of the process's clock."""
         return self.call_later(when - self.time(), callback, *args)
 
     def create_future(self) -> "asyncio.Future[Any]":
-        return asyncio.Future(loop=self)
+        """A future of this loop."""
+        return asyncio.Future(loop=cast(asyncio.AbstractEventLoop, self))
 
     def create_task(self, coro: Any, **_: Any) -> "asyncio.Task[Any]":
-        return asyncio.Task(coro, loop=self)
+        """Run a coroutine; its first step is a turn of its own."""
+        return asyncio.Task(coro, loop=cast(asyncio.AbstractEventLoop, self))
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """Keep what failed, while the process lives."""
         error = context.get("exception")
         if not self._process.dead and isinstance(error, Exception):
             self._process.failures.append(f"{context.get('message')}: {where(error)}")
 
     def get_debug(self) -> bool:
+        """Never."""
         return False
 
     def is_running(self) -> bool:
+        """Always."""
         return True
 
     def is_closed(self) -> bool:
+        """Never."""
         return False
 
 
