@@ -18,7 +18,6 @@ from core.engine.logs import Logs
 from core.engine.shell import Shell
 from sync.lease import Holder, Lease, Watch
 from sync.naming import log_name
-from sync.owner.book import BUCKET_MS
 from sync.owner.owner import Owner
 from sync.owner.takeover import Loaded, load
 from sync.records import encode
@@ -251,7 +250,7 @@ class Ownership:
         """Read what the former owners left, write the first floor, and only then begin."""
         for shard, _ in taken:
             self._first_seen.pop(shard, None)
-        bucket = self._clock.wall_ms() // BUCKET_MS
+        bucket = self._clock.wall_ms() // self._owner.limits.bucket_ms
         loaded: list[Loaded] = await self._shell.reading.run_load(
             load(self._owner.home, taken, bucket), self._owner.home
         )

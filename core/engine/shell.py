@@ -19,7 +19,6 @@ from core.engine.dispatch import Dispatcher
 from core.engine.logs import Logs
 from core.engine.reading import ROWS_AT_ONCE, Reading
 from core.engine.receipts import Receipts
-from sync.owner.book import BUCKET_MS
 from sync.owner.owner import LAST_ID, DueWant, Owner
 from sync.owner.state import (
     Changed,
@@ -223,9 +222,9 @@ class Shell:
             self.spawn(self._take_up(want))
 
     async def _take_up(self, want: DueWant) -> None:
-        upto = want.after
+        upto, length_ms = want.after, self._owner.limits.bucket_ms
         try:
-            for bucket in range((upto[0] + 1) // BUCKET_MS, want.until_ms // BUCKET_MS + 1):
+            for bucket in range((upto[0] + 1) // length_ms, want.until_ms // length_ms + 1):
                 while self._owner.due_room > 0:
                     rows = await self._store.open_due(
                         self._owner.home,
