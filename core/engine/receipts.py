@@ -261,12 +261,13 @@ class Receipts:
             self._known.popitem(last=False)
 
     async def _journal(self, account: str, known: Known, pending: Pending) -> bool:
-        """Journal a receipt that waited: True when its row stands, False if the logs closed."""
+        """Journal a receipt that waited: True when its row stands, False if the logs closed or are
+        none of its message's home."""
         record = _record(
             known, account, pending.status, pending.code, pending.detail, pending.at_ms
         )
         loop = asyncio.get_running_loop()
-        while not self._logs.revoked:
+        while not self._logs.revoked and self._logs.has_home(record.id):
             told: asyncio.Future[Place | None] = loop.create_future()
             if self._logs.accept(record, False, False, Ticket(told.set_result)):
                 return await told is not None
