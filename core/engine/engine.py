@@ -52,7 +52,7 @@ class Engine:
 
     `homes` are the homes whose messages it accepts and whose shards it may own, the own region
     among them; none given stands for the own region alone. `home` is the own region's work, and
-    `owner`, `shell`, `behind` and `ownership` are parts of it.
+    `shell` and `behind` are parts of it that serve any message.
     """
 
     def __init__(
@@ -90,8 +90,7 @@ class Engine:
         shared = self._shared()
         self.homes = {name: HomeWork(name, shared) for name in names}
         self.home = self.homes[settings.region.name]
-        self.owner, self.shell = self.home.owner, self.home.shell
-        self.behind, self.ownership = self.home.behind, self.home.ownership
+        self.shell, self.behind = self.home.shell, self.home.behind
         self.on_row = _unheard
         self._wire(process)
 

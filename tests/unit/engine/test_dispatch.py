@@ -79,7 +79,9 @@ async def test_tenants_share_by_their_weights() -> None:
     for _ in range(79):
         adapter.answer()
         await stage.settle()
-    seen = Counter("big" if int(name.partition("-m")[2]) <= 300 else "small" for name in stage.sent())
+    seen = Counter(
+        "big" if int(name.partition("-m")[2]) <= 300 else "small" for name in stage.sent()
+    )
     assert abs(seen["big"] - 60) <= 3
 
 
