@@ -104,15 +104,18 @@ async def test_what_is_written_of_a_message_names_its_home_alone(
             assert {home_of(record.id) for record in decode_row(body)} == {log_name(log).home}
 
 
-async def test_a_home_that_is_lost_leaves_the_other_at_work(rig: Rig, store: MemoryJournal) -> None:
+@pytest.mark.parametrize(("lost", "kept"), [(HOME, OTHER), (OTHER, HOME)])
+async def test_a_home_that_is_lost_leaves_the_other_at_work(
+    rig: Rig, store: MemoryJournal, lost: str, kept: str
+) -> None:
     await write(store, SwapLease(None, Lease("c2", 1, "n", "active")))
-    rows = await store.shards_of_home(OTHER)
-    given = await write(store, SwapShards(OTHER, rows, "c2"))
+    rows = await store.shards_of_home(lost)
+    given = await write(store, SwapShards(lost, rows, "c2"))
     assert isinstance(given, Swapped)
     assert given.applied
-    await until(lambda: rig.owned() == {HOME: SHARDS, OTHER: 0})
+    await until(lambda: rig.owned() == {kept: SHARDS, lost: 0})
     rig.open_account()
-    mine, theirs = rig.message(HOME), rig.message(OTHER)
+    mine, theirs = rig.message(kept), rig.message(lost)
     await rig.accept(theirs)
     await rig.accept(mine)
     await until(lambda: state(rig, mine.id) == "sent")
