@@ -39,7 +39,6 @@ from core.bounces.service import Bounces
 from core.clock import SystemClock
 from core.condition import Condition
 from core.contract.frames import HelloOk
-from core.contract.ids import parse_id
 from core.contract.log import Log
 from core.contract.settings import Settings
 from core.engine.account_facts import AccountFacts
@@ -60,7 +59,6 @@ from core.templates.render import Renderer
 from core.templates.store import TemplateStore
 from core.tenants.keys import KeyService
 from core.tenants.vault import load_vault
-from sync.records import Record
 from sync.store.entities_sqlite import SQLiteEntities
 from sync.store.feed import EntityFeed
 from sync.store.sqlite_journal import SQLiteJournal
@@ -209,14 +207,13 @@ class Core:
             self.facts.is_silent,
         )
         reader = Reader(
-            self.engine.owner,
-            self.engine.shell,
+            self.engine.find,
+            self.engine.shell.reading,
             self.store,
             self.accepted,
             self.engine.lease_left_s,
-            self.engine.logs,
         )
-        self.peers = Peers(self.engine.ownership, self.arguments.secret, self.log)
+        self.peers = Peers(self.engine.url_of_owner, self.arguments.secret, self.log)
         messages = MessageDeps(
             reader, self.engine.logs, self.clock, settings.region.name, windows, self.peers
         )
@@ -253,18 +250,19 @@ class Core:
 
     def _wire(self) -> None:
         told = Told(
-            self.metrics, self.log, self.engine.owner, self.engine.dispatcher, self.engine.accounts
+            self.metrics, self.log, self.engine.owners, self.engine.dispatcher, self.engine.accounts
         )
         told.gauges(self.engine.lease_left_s, lambda: self.condition.free_bytes)
         self.telling.then = told.changed
-        self.engine.shell.on_changed = self.telling.changed
-        self.engine.shell.answers.on_answer = told.answered
+        for work in self.engine.homes.values():
+            work.shell.on_changed = self.telling.changed
+            work.shell.answers.on_answer = told.answered
         self.engine.receipts.on_receipt = told.receipt
         self.engine.logs.on_durable = told.durable
         self.acceptor.on_accepted = self.asking.again.on_accepted = told.accepted
         self.acceptor.on_refused = told.refused
         self.workforce.on_loaded = told.accounts_changed
-        self.engine.logs.on_row = self._row
+        self.engine.on_row = self.accepted.row
         self.workforce.on_receipt = self.engine.receipts.received
         self.engine.dispatcher.hooks.policies = lambda: self.policies.all
         self.policies.on_changed = self.engine.dispatcher.changed
@@ -275,7 +273,7 @@ class Core:
             self.settings.region.name,
             self.incarnation,
             lambda: (self.engine.holder.counter, self.engine.logs.last_rows()),
-            self.engine.clockwork.heard,
+            self.engine.heard,
             self.log,
         )
 
@@ -291,7 +289,7 @@ class Core:
         runner = web.AppRunner(self.web, access_log=None, handle_signals=False)
         await runner.setup()
         await self.peers.start()
-        await self.engine.ownership.register()
+        await self.engine.membership.register()
         await self.feed.start()
         host = self.settings.core.host
         await self.link.start(host, self.arguments.link_port)
@@ -301,10 +299,8 @@ class Core:
         await self.workforce.load()
         await self.bounces.start(self.arguments.bounce_port)
         spawn = self.process.spawn
-        spawn(self.engine.ownership.renew_forever())
-        spawn(self.engine.ownership.watch_forever())
+        self.engine.start()
         spawn(sweep_forever(self.acceptor))
-        spawn(self.engine.clockwork.run())
         spawn(self.condition.look_at_disk())
         self.asking.start()
         if self.settings.nats.url:
@@ -327,9 +323,9 @@ class Core:
         await self.workforce.stop(STOP_ADAPTERS_MS)
         await self._until(lambda: self.engine.logs.idle, 2.0)
         for _ in range(2):
-            self.engine.shell.seal()
-            await self._until(lambda: not self.engine.shell.busy, 1.0)
-        await self.engine.ownership.leave()
+            self.engine.seal()
+            await self._until(lambda: not self.engine.busy, 1.0)
+        await self.engine.membership.leave()
         self.link.close()
         await self.process.cancel_all()
         await self.peers.stop()
@@ -345,16 +341,9 @@ class Core:
 
     # Events
 
-    def _row(self, log: str, row: int, records: list[Record]) -> None:
-        self.accepted.row(log, row, records)
-        self.engine.shell.row(log, row, records)
-
     def _late(self, account_id: str, ref: str, outcome: Outcome) -> None:
         message_id, _, rest = ref.partition(".")
-        named = parse_id(message_id)
-        if named is not None:
-            attempt = rest.partition(".")[0]
-            self.engine.shell.answers.late(message_id, named.shard, attempt, account_id, outcome)
+        self.engine.late(message_id, rest.partition(".")[0], account_id, outcome)
 
     # Answers
 

@@ -64,9 +64,10 @@ class Asking:
         self._process = process
         views, protocol = settings.views, settings.protocol
         self.views = Views(incarnation, clock.wall_ms, views.open_after_ms)
-        engine.behind.views_of = self.views.writes_of
+        for work in engine.homes.values():
+            work.behind.views_of = self.views.writes_of
         bounds = ReadBounds(views.parts_read_max, views.segments_read_max, views.rows_read_max)
-        truth = Truth(engine.owner, engine.store, engine.lease_left_s)
+        truth = Truth(engine.find, engine.store, engine.lease_left_s)
         self.reader = ViewReader(engine.store, truth, bounds, clock.wall_ms)
         timeout_s = protocol.accept_timeout_ms / 1000
         expires_in_s = protocol.expires_in_s()
@@ -112,8 +113,8 @@ class Asking:
 
     def start(self) -> None:
         """List what stays open, and look after replays, until the process ends."""
-        owner, behind = self._engine.owner, self._engine.behind
+        engine = self._engine
         every_s = self._settings.core.seal_ms / 1000
         spawn = self._process.spawn
-        spawn(list_open_forever(self.views, owner.msgs.values, behind.put, every_s))
+        spawn(list_open_forever(self.views, engine.open_messages, engine.behind.put, every_s))
         spawn(self.replays.watch_forever())

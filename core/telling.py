@@ -28,6 +28,7 @@ from core.tenants.vault import Vault
 from core.webhooks.events import EVENT_KIND, events_of
 from core.webhooks.store import EndpointStore
 from core.webhooks.table import Endpoints
+from sync.naming import home_of
 from sync.owner.state import Msg
 from sync.records import Message
 from sync.store.entities import EntityStore, StaleVersion
@@ -66,7 +67,8 @@ class Telling:
         )
         self.endpoints = Endpoints(self.endpoint_store, log, process.spawn)
         self.endpoints.watch(feed)
-        engine.behind.events_of = self._events_of
+        for work in engine.homes.values():
+            work.behind.events_of = self._events_of
         hooks = engine.dispatcher.hooks
         hooks.suppressed = self.suppressions.why
         hooks.unsubscribe_url = self.suppressions.link
@@ -109,7 +111,7 @@ class Telling:
         listening = self.endpoints.of(payload.tenant)
         if not listening:
             return ()
-        home = self._settings.region.name
+        home = home_of(msg.id)  # whoever owns it: the same events have the same ids
         return events_of(msg, payload, listening, home, self._clock.wall_ms())
 
     def _invalid_target(self, message_id: str, payload: Payload, to: str, detail: str) -> None:

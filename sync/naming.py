@@ -37,6 +37,11 @@ def id_facts(message_id: str) -> IdFacts | None:
     return None
 
 
+def home_of(record_id: str) -> str:
+    """The home that a record's id names, whatever else stands in it."""
+    return record_id.partition("-")[0]
+
+
 def by_id_partition(message_id: str) -> str:
     """The partition of a message's by-id row: home, shard, and ten minutes or one of 64."""
     home, _, rest = message_id.partition("-")

@@ -205,7 +205,7 @@ class Acceptor:
         call, wanted = request.call, request.request
         urgent, globally = wanted.class_ in URGENT, wanted.durability == "global"
         recipients = plan.recipients
-        if self._logs.room(urgent, globally) < len(recipients):
+        if not self._logs.takes(plan.ids, urgent, globally):
             busy = problem("overloaded", "the log is behind", headers={"Retry-After": "1"})
             self._fail(request, busy)
             return

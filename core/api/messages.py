@@ -45,7 +45,7 @@ def routes(deps: MessageDeps) -> list[web.RouteDef]:
 
     async def get(request: web.Request) -> web.Response:
         caller = caller_of(request, "read")
-        passed = await deps.peers.ask_owner(request, _shard(request.match_info["id"]))
+        passed = await deps.peers.ask_owner(request, request.match_info["id"])
         if passed is not None:
             return passed
         facts = await find_message(
@@ -56,7 +56,7 @@ def routes(deps: MessageDeps) -> list[web.RouteDef]:
     async def cancel(request: web.Request) -> web.Response:
         caller = caller_of(request, "send")
         message_id = request.match_info["id"]
-        passed = await deps.peers.ask_owner(request, _shard(message_id))
+        passed = await deps.peers.ask_owner(request, message_id)
         if passed is not None:
             return passed
         facts = await find_message(
@@ -73,11 +73,6 @@ def routes(deps: MessageDeps) -> list[web.RouteDef]:
         return answer(CancelOut(message_id, shown.status, shown.final))
 
     return [web.get("/v1/messages/{id}", get), web.post("/v1/messages/{id}/cancel", cancel)]
-
-
-def _shard(message_id: str) -> int:
-    named = parse_id(message_id)
-    return -1 if named is None else named.shard
 
 
 async def find_message(

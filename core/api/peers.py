@@ -4,6 +4,8 @@ A request is passed on once, with the caller as the edge found it out; when the 
 answer, this core answers from the store.
 """
 
+from collections.abc import Callable
+
 import aiohttp
 from aiohttp import web
 
@@ -15,7 +17,6 @@ from core.contract.internal import (
     TRACE_HEADER,
 )
 from core.contract.log import Log
-from core.engine.ownership import Ownership
 
 PASSED_HEADER = "X-GouTong-Passed"
 TIMEOUT_S = 5.0
@@ -24,10 +25,10 @@ _CALLER = (TENANT_HEADER, SCOPES_HEADER, KEY_ID_HEADER, TRACE_HEADER)
 
 
 class Peers:
-    """The other cores of this region."""
+    """The other cores. `url_of_owner` says where the owner of a message answers, "" for here."""
 
-    def __init__(self, ownership: Ownership, secret: str, log: Log) -> None:
-        self._ownership = ownership
+    def __init__(self, url_of_owner: Callable[[str], str], secret: str, log: Log) -> None:
+        self._url_of_owner = url_of_owner
         self._secret = secret
         self._log = log
         self._session: aiohttp.ClientSession | None = None
@@ -44,9 +45,9 @@ class Peers:
         if self._session is not None:
             await self._session.close()
 
-    async def ask_owner(self, request: web.Request, shard: int) -> web.Response | None:
+    async def ask_owner(self, request: web.Request, message_id: str) -> web.Response | None:
         """The owner's answer, or None when this core is to answer itself."""
-        url = self._ownership.url_of_owner(shard)
+        url = self._url_of_owner(message_id)
         if not url or self._session is None or PASSED_HEADER in request.headers:
             return None
         headers = {INTERNAL_SECRET_HEADER: self._secret, PASSED_HEADER: "1"}

@@ -98,7 +98,7 @@ async def grouped_rate(path: Path, count: int, depth: int) -> float:
 def single_rate(path: Path, count: int) -> float:
     """Records a second, one transaction each, without even a thread in between."""
     db = connect(path, BUSY_TIMEOUT_MS)
-    create(db, HOME, SHARDS)
+    create(db, [HOME], SHARDS)
     name = fresh_log()
     begin = time.perf_counter()
     for number in range(count):

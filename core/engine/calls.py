@@ -10,6 +10,7 @@ from core.engine.hooks import Hooks
 from core.engine.payload import Payload, content_of
 from core.engine.protection import Held
 from core.providers.port import Call, Outcome, OutMessage
+from sync.naming import home_of
 from sync.owner.owner import Owner
 from sync.owner.state import Msg
 from sync.records import Intent
@@ -26,17 +27,20 @@ class Place(Struct, frozen=True, gc=False):
 
 
 class Calls:
-    """Places held and calls under way. `lease_left_s` is asked in the turn of the first byte."""
+    """Places held and calls under way. `lease_left_s` is asked in the turn of the first byte.
+
+    `owner_of` is the owner of the home that a message's id names.
+    """
 
     def __init__(
         self,
-        owner: Owner,
+        owner_of: Callable[[str], Owner],
         hooks: Hooks,
         clock: Clock,
         lease_left_s: Callable[[], float],
         write_timeout_s: float,
     ) -> None:
-        self._owner = owner
+        self._owner_of = owner_of
         self._hooks = hooks
         self._clock = clock
         self._lease_left_s = lease_left_s
@@ -54,10 +58,10 @@ class Calls:
         """The message's intent is being written: its place is held."""
         self._places[msg.id] = Place(msg, account, account.hold(again, now))
 
-    def lost(self, shards: set[int]) -> None:
-        """Shards are gone: places held for intents of theirs are free again."""
+    def lost(self, home: str, shards: set[int]) -> None:
+        """Shards of a home are gone: places held for intents of theirs are free again."""
         for message_id, place in list(self._places.items()):
-            if place.msg.shard in shards:
+            if place.msg.shard in shards and home_of(message_id) == home:
                 del self._places[message_id]
                 place.account.drop(place.held)
 
@@ -65,10 +69,10 @@ class Calls:
         """The intent stands: call the account's adapter."""
         place = self._places.pop(msg.id)
         account, begun = place.account, self._clock.boot()
-        payload = content_of(msg)
+        payload, owner = content_of(msg), self._owner_of(msg.id)
 
         def guard() -> bool:
-            return self.may_begin and self._owner.may_call(msg, attempt, self._clock.wall_ms())
+            return self.may_begin and owner.may_call(msg, attempt, self._clock.wall_ms())
 
         def done(outcome: Outcome) -> None:
             account.answered(outcome, place.held, (self._clock.boot() - begun) * 1000)

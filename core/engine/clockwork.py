@@ -1,4 +1,4 @@
-"""What happens because time goes by: due messages, reading on, floors, by-id rows, expiry."""
+"""What happens in one home as time goes by: due messages, reading, floors, by-id rows, expiry."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -7,21 +7,14 @@ from core.clock import Clock
 from core.engine.dispatch import Dispatcher
 from core.engine.logs import Logs
 from core.engine.ownership import Ownership
-from core.engine.pressure import Pressure
+from core.engine.pace import Pace
 from core.engine.shell import Shell
 from core.engine.signals import Beat
 from sync.owner.owner import Owner
 
-TICK_S = 0.025
-SECOND_S = 1.0
-POLL_SILENT_S = 2.0
-REGISTER_AGAIN_S = 3600.0
-OPEN_LEAD_MS = 5_000
-SWEPT_AT_ONCE = 500
-
 
 class Clockwork:
-    """Runs the owner's clocked work until cancelled."""
+    """Runs the owner's clocked work until cancelled. `on_late` hears how late each tick came."""
 
     def __init__(
         self,
@@ -31,27 +24,25 @@ class Clockwork:
         dispatcher: Dispatcher,
         logs: Logs,
         clock: Clock,
-        pressure: Pressure,
         seal_s: float,
         floor_s: float,
         spawn: Callable[[Awaitable[None]], None],
+        pace: Pace,
     ) -> None:
         self._owner = owner
         self._shell = shell
-        self._ownership = ownership
         self._dispatcher = dispatcher
         self._logs = logs
         self._clock = clock
-        self._pressure = pressure
-        self._spawn = spawn
+        self._pace = pace
+        self.on_late: Callable[[float], None] = lambda _: None
         self._heard: dict[str, int] = {}
         self._sweeping = False
         self._every: list[tuple[float, Callable[[], None]]] = [
             (seal_s, shell.seal),
             (floor_s, lambda: spawn(ownership.write_floor())),
-            (SECOND_S, self._second),
-            (POLL_SILENT_S, lambda: shell.read_wanted(logs.last_rows())),
-            (REGISTER_AGAIN_S, lambda: spawn(ownership.register())),
+            (pace.second_s, self._second),
+            (pace.poll_silent_s, lambda: shell.read_wanted(logs.last_rows())),
         ]
 
     async def run(self) -> None:
@@ -65,8 +56,8 @@ class Clockwork:
                 if now >= due[index]:
                     due[index] = now + every_s
                     work()
-            await asyncio.sleep(TICK_S)
-            self._pressure.ticked(self._clock.boot() - now - TICK_S)
+            await asyncio.sleep(self._pace.tick_s)
+            self.on_late(self._clock.boot() - now - self._pace.tick_s)
 
     def heard(self, beat: Beat) -> None:
         """Another core said how far its logs are: read what is new."""
@@ -81,7 +72,7 @@ class Clockwork:
         now_ms = self._clock.wall_ms()
         self._owner.tick(now_ms)
         if self._sweeping:
-            self._sweeping = not self._owner.sweep(now_ms, SWEPT_AT_ONCE)
+            self._sweeping = not self._owner.sweep(now_ms, self._pace.swept_at_once)
         self._shell.drain()
         self._shell.read_wanted(self._known_rows())
         if self._dispatcher.waiting:
@@ -89,7 +80,7 @@ class Clockwork:
 
     def _second(self) -> None:
         self._sweeping = True
-        self._shell.take_up_due(OPEN_LEAD_MS)
+        self._shell.take_up_due(self._pace.open_lead_ms)
         self._shell.drain()
 
     def _known_rows(self) -> dict[str, int]:

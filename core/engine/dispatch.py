@@ -30,7 +30,6 @@ from sync.records import Intent
 SUPPRESSED = "the contact point is suppressed"
 TURN_MESSAGES = 32
 TURN_DECISIONS = 16
-TICK_S = 0.025  # the clocked work looks for places as often as this
 
 
 class TurnRules(Struct, frozen=True):
@@ -45,27 +44,33 @@ class TurnRules(Struct, frozen=True):
 
 
 class Dispatcher:
-    """See the module's docstring. `lease_left_s` is asked in the turn of the first byte."""
+    """See the module's docstring. `lease_left_s` is asked in the turn of the first byte.
+
+    One for the messages of all homes: `owner_of` is the owner of the home that a message's id
+    names. The clocked work looks for places every `tick_s` seconds.
+    """
 
     def __init__(
         self,
-        owner: Owner,
+        owner_of: Callable[[str], Owner],
         accounts: dict[str, Account],
         clock: Clock,
         random: Random,
         lease_left_s: Callable[[], float],
         write_timeout_s: float,
         turns: TurnRules,
+        tick_s: float,
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._owner = owner
+        self._owner_of = owner_of
         self._accounts = accounts
         self._clock = clock
         self._lease_left_s = lease_left_s
         self._turns = turns
+        self._tick_s = tick_s
         self.hooks = Hooks()
         self._routing = Routing(accounts, self.hooks, clock, random)
-        self._calls = Calls(owner, self.hooks, clock, lease_left_s, write_timeout_s)
+        self._calls = Calls(owner_of, self.hooks, clock, lease_left_s, write_timeout_s)
         self._calls.on_free = self.arm
         self.call: Callable[[Msg, str, Intent], None] = self._calls.call
         self._channels: dict[str, Channel] = {}
@@ -122,9 +127,9 @@ class Dispatcher:
         """The message has ended."""
         self._routing.forget(msg)
 
-    def lost(self, shards: set[int]) -> None:
-        """Shards are gone: places held for intents of theirs are free again."""
-        self._calls.lost(shards)
+    def lost(self, home: str, shards: set[int]) -> None:
+        """Shards of a home are gone: places held for intents of theirs are free again."""
+        self._calls.lost(home, shards)
 
     def arm(self) -> None:
         """Look for places in the next turn."""
@@ -209,7 +214,7 @@ class Dispatcher:
             why = self.hooks.suppressed(content_of(msg))
             if why:
                 now_ms = self._clock.wall_ms()
-                self._owner.turn_away(msg, "suppressed", why, SUPPRESSED, now_ms)
+                self._owner_of(msg.id).turn_away(msg, "suppressed", why, SUPPRESSED, now_ms)
             elif self._intend(msg, account, note):
                 self._calls.hold(msg, account, kind.again, now)
         return served
@@ -222,7 +227,7 @@ class Dispatcher:
             provider_key = msg.repeat.provider_key
         elif idempotency is not None:
             provider_key = f"{msg.id}.{len(msg.effects)}"[-idempotency.key_bytes_max :]
-        return self._owner.intend(
+        return self._owner_of(msg.id).intend(
             msg,
             account.id,
             provider_key,
@@ -237,7 +242,7 @@ class Dispatcher:
         count = 0
         while count < most and (msg := group.turns.pull()) is not None:
             count += 1
-            self._owner.turn_away(msg, "failed", "no_route", why, now_ms)
+            self._owner_of(msg.id).turn_away(msg, "failed", "no_route", why, now_ms)
         return count
 
     def _offer_again(self, group: Group, most: int) -> int:
@@ -269,5 +274,5 @@ class Dispatcher:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if soonest < TICK_S:
+        if soonest < self._tick_s:
             self._timer = self._loop.call_later(soonest, self.arm)

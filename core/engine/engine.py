@@ -1,39 +1,59 @@
-"""The engine of a core, put together: journal, owner, logs, dispatch, receipts, ownership.
+"""The engine of a core, put together: what the process has once, and the work of each home.
 
 Made once from the settings by the composition root; nothing here decides anything.
 """
 
+from collections.abc import Awaitable, Iterable, Sequence
+from itertools import chain
 from random import Random
+from typing import Any, Protocol
 
 from core.clock import Clock
+from core.contract.ids import parse_id
 from core.contract.log import Log
 from core.contract.settings import Settings
 from core.decide.breaker import BreakerRules
 from core.decide.budget import BudgetRules
 from core.decide.fair import weights_of
-from core.decide.retry import Rules
 from core.engine.accounts import Account
-from core.engine.behind import Behind
-from core.engine.clockwork import Clockwork
 from core.engine.day_rights import DayRights
 from core.engine.dispatch import Dispatcher, TurnRules
+from core.engine.homes import HomeWork, Shared
 from core.engine.logs import Logs
-from core.engine.ownership import Ownership
+from core.engine.membership import Membership
+from core.engine.pace import Pace
 from core.engine.pressure import Pressure
 from core.engine.protection import ProtectionRules
 from core.engine.receipts import Receipts
-from core.engine.shell import Shell
-from core.process import Process
+from core.engine.signals import Beat
+from core.providers.port import Outcome
 from sync.hlc import Hlc
 from sync.lease import Holder, Watch
+from sync.naming import home_of, log_name
 from sync.owner.owner import Owner
-from sync.owner.state import Limits
+from sync.owner.state import Limits, Msg
+from sync.records import Place, Record
 from sync.store.entities import EntityStore
 from sync.store.port import JournalStore
 
 
+class Host(Protocol):
+    """The process that the engine works in: tasks that run beside, and its end."""
+
+    def spawn(self, work: Awaitable[Any]) -> None:
+        """Run something beside; its unforeseen failure ends the process."""
+
+    def lost(self, why: str) -> None:
+        """The right to work is gone."""
+
+
 class Engine:
-    """Its parts are public: the composition root wires them to doors, numbers and accounts."""
+    """Its parts are public: the composition root wires them to doors, numbers and accounts.
+
+    `homes` are the homes whose messages it accepts and whose shards it may own, the own region
+    among them; none given stands for the own region alone. `home` is the own region's work, and
+    `shell` and `behind` are parts of it that serve any message.
+    """
 
     def __init__(
         self,
@@ -43,84 +63,172 @@ class Engine:
         url: str,
         clock: Clock,
         random: Random,
-        process: Process,
+        process: Host,
         log: Log,
+        homes: Sequence[str] = (),
+        limits: Limits | None = None,
+        pace: Pace | None = None,
     ) -> None:
-        home = settings.region.name
         self.store = store
         self._settings = settings
         self._clock = clock
+        self._random = random
         self._log = log
         self._spawn = process.spawn
-        self.owner = Owner(home, incarnation, limits_of(settings))
-        self.logs = self._make_logs(incarnation)
-        self.accounts: dict[str, Account] = {}
+        self._pace = pace or Pace()
+        self._limits = limits or limits_of(settings)
+        names = tuple(homes) or (settings.region.name,)
         protocol = settings.protocol
+        self.logs = self._make_logs(names, incarnation)
+        self.accounts: dict[str, Account] = {}
         self.holder = Holder(protocol.lease_ms / 1000, protocol.renew_ms / 1000)
         self.pressure = Pressure(lambda: self.logs.waiting_share)
-        self.dispatcher = self._make_dispatcher(random)
-        self.receipts = Receipts(
-            store,
-            self.logs,
-            clock,
-            log,
-            incarnation,
-            settings.core.provider_ids_max,
-            settings.core.receipt_buckets_back,
-            process.spawn,
-        )
+        self.dispatcher = self._make_dispatcher()
+        self.receipts = self._make_receipts(incarnation)
         self.hlc = Hlc(protocol.clock_bound_ms * 1000)
-        self.behind = Behind(store, self.owner, self.logs, clock, self.hlc)
-        self.shell = self._make_shell(random)
-        self.ownership = self._make_ownership(url, random)
-        self.shell.learn_logs = self.ownership.learn_logs
-        self.clockwork = Clockwork(
-            self.owner,
-            self.shell,
-            self.ownership,
-            self.dispatcher,
-            self.logs,
-            clock,
-            self.pressure,
-            settings.core.seal_ms / 1000,
-            protocol.floor_ms / 1000,
-            process.spawn,
-        )
-        self.receipts.account_of = self._account_of
-        self.ownership.on_lost = process.lost
+        self.membership = self._make_membership(incarnation, url)
+        shared = self._shared()
+        self.homes = {name: HomeWork(name, shared) for name in names}
+        self.home = self.homes[settings.region.name]
+        self.shell, self.behind = self.home.shell, self.home.behind
+        self.on_row = _unheard
+        self._wire(process)
+
+    def _wire(self, process: Host) -> None:
+        self._works = {name: self.homes[log_name(name).home] for name in self.logs.names}
+        self.membership.homes = [work.ownership for work in self.homes.values()]
+        self.membership.on_lost = process.lost
         self.logs.on_revoked = lambda: process.lost("the lease was revoked")
+        self.logs.on_row = self._row
+        self.logs.on_effect = self._effects
+        self.dispatcher.on_outcome = self._outcome
+        self.dispatcher.after = self._drain
+        self.receipts.account_of = self._account_of
+        self.home.clockwork.on_late = self.pressure.ticked
+
+    # Running
+
+    def start(self) -> None:
+        """Take the lease and the shards, and work, until the process ends. Register first."""
+        self._spawn(self.membership.renew_forever())
+        self._spawn(self.membership.watch_forever())
+        self._spawn(self.membership.register_again_forever())
+        for work in self.homes.values():
+            self._spawn(work.clockwork.run())
+
+    def seal(self) -> None:
+        """Write provider ids and by-id rows of what ended, of all homes."""
+        for work in self.homes.values():
+            work.shell.seal()
+
+    @property
+    def busy(self) -> bool:
+        """Whether some home's shell does something beside the loop's turns."""
+        return any(work.shell.busy for work in self.homes.values())
+
+    def heard(self, beat: Beat) -> None:
+        """Another core said how far its logs are."""
+        for work in self.homes.values():
+            work.clockwork.heard(beat)
+
+    # What is asked of all homes
 
     def lease_left_s(self) -> float:
         """How long the own lease still gives the right to act."""
         return self.holder.left_s(self._clock.boot())
 
-    def _account_of(self, message_id: str, attempt: str) -> str:
-        """The account that an attempt went to, "" where it is not in memory."""
-        msg = self.owner.find(message_id)
-        return msg.account_of(attempt) if msg is not None else ""
+    def owner_of(self, message_id: str) -> Owner:
+        """The owner of a message's home, which must be one of `homes`."""
+        return self.homes[home_of(message_id)].owner
+
+    def find(self, message_id: str) -> Msg | None:
+        """A message in memory; None also for one of a home that is not worked for."""
+        work = self.homes.get(home_of(message_id))
+        return None if work is None else work.owner.find(message_id)
+
+    @property
+    def owners(self) -> list[Owner]:
+        """The owner of each home."""
+        return [work.owner for work in self.homes.values()]
+
+    def open_messages(self) -> Iterable[Msg]:
+        """All open messages in memory, oldest first within each home."""
+        return chain.from_iterable(owner.msgs.values() for owner in self.owners)
+
+    def url_of_owner(self, message_id: str) -> str:
+        """Where the owner of a message's shard answers, "" if that is this process or nobody."""
+        work, named = self.homes.get(home_of(message_id)), parse_id(message_id)
+        return "" if work is None or named is None else work.ownership.url_of_owner(named.shard)
+
+    def late(self, message_id: str, attempt: str, account: str, outcome: Outcome) -> None:
+        """A provider's answer that came after its time-out was told."""
+        work, named = self.homes.get(home_of(message_id)), parse_id(message_id)
+        if work is not None and named is not None:
+            work.shell.answers.late(message_id, named.shard, attempt, account, outcome)
 
     def day_rights(self, entities: EntityStore, account_id: str, per_day: int) -> DayRights:
         """The rights of a day of an account that has such a limit."""
         arm = self.dispatcher.arm
         return DayRights(account_id, per_day, entities, self._clock, self._log, self._spawn, arm)
 
-    def _make_dispatcher(self, random: Random) -> Dispatcher:
+    def _account_of(self, message_id: str, attempt: str) -> str:
+        """The account that an attempt went to, "" where it is not in memory."""
+        msg = self.find(message_id)
+        return msg.account_of(attempt) if msg is not None else ""
+
+    # Events, each to its home
+
+    def _row(self, log: str, row: int, records: list[Record]) -> None:
+        self.on_row(log, row, records)
+        self._works[log].shell.row(log, row, records)
+
+    def _effects(self, log: str, places: list[Place], records: list[Record]) -> None:
+        self._works[log].shell.effects_durable(places, records)
+
+    def _outcome(self, msg: Msg, attempt: str, account: Account, outcome: Outcome) -> None:
+        self.homes[home_of(msg.id)].shell.answers.outcome(msg, attempt, account, outcome)
+
+    def _drain(self) -> None:
+        for work in self.homes.values():
+            work.shell.drain()
+
+    # Making
+
+    def _shared(self) -> Shared:
+        return Shared(
+            self.store,
+            self._settings,
+            self._limits,
+            self._pace,
+            self.logs,
+            self.dispatcher,
+            self.receipts,
+            self.membership,
+            self.hlc,
+            self._clock,
+            self._random,
+            self._log,
+            self._spawn,
+        )
+
+    def _make_dispatcher(self) -> Dispatcher:
         dispatch = self._settings.dispatch
         return Dispatcher(
-            self.owner,
+            self.owner_of,
             self.accounts,
             self._clock,
-            random,
+            self._random,
             self.lease_left_s,
             self._settings.protocol.write_timeout_ms / 1000,
             TurnRules(weights_of(dispatch.tenant_weights), dispatch.bulk_ratio),
+            self._pace.tick_s,
         )
 
-    def _make_logs(self, incarnation: str) -> Logs:
+    def _make_logs(self, homes: Sequence[str], incarnation: str) -> Logs:
         store = self._settings.store
         return Logs(
             self.store,
-            self.owner.home,
+            homes,
             incarnation,
             self._log,
             store.row_records_max,
@@ -128,38 +236,40 @@ class Engine:
             store.records_waiting_max,
         )
 
-    def _make_shell(self, random: Random) -> Shell:
-        retry = self._settings.retry
-        return Shell(
+    def _make_receipts(self, incarnation: str) -> Receipts:
+        core = self._settings.core
+        return Receipts(
             self.store,
-            self.owner,
             self.logs,
-            self.dispatcher,
-            self.receipts,
-            self.behind,
-            Rules(retry.first_ms, retry.longest_ms, retry.jitter),
             self._clock,
-            random,
             self._log,
+            incarnation,
+            core.provider_ids_max,
+            core.receipt_buckets_back,
+            self._spawn,
+            self._limits.bucket_ms,
         )
 
-    def _make_ownership(self, url: str, random: Random) -> Ownership:
+    def _make_membership(self, incarnation: str, url: str) -> Membership:
         protocol = self._settings.protocol
-        return Ownership(
+        return Membership(
             self.store,
-            self.owner,
             self.logs,
-            self.shell,
             self.holder,
             Watch(protocol.lease_ms / 1000, protocol.epsilon_ms / 1000),
             self._clock,
-            random,
+            self._random,
             self._log,
-            self.owner.home,
+            incarnation,
+            self._settings.region.name,
             url,
-            protocol.shards_poll_ms / 1000,
-            protocol.write_timeout_ms / 1000,
+            min(self._pace.look_s, protocol.shards_poll_ms / 1000),
+            self._pace,
         )
+
+
+def _unheard(log: str, row: int, records: list[Record]) -> None:
+    """Nobody wants to hear of accept rows."""
 
 
 def limits_of(settings: Settings) -> Limits:

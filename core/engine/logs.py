@@ -1,18 +1,20 @@
-"""This process's own logs: four accept lanes and two effect logs of its home.
+"""This process's own logs: four accept lanes and two effect logs for each home.
 
-Carries out what the log writers say. A row whose write is `unknown` or finds the store `full` is
-written again until it stands; its waiters wait (the acceptor's time-out tells callers 503). A row
-refused as `revoked` closes the process's logs for good, and `on_revoked` ends the process.
+A record goes into a log of the home that its id names. Carries out what the log writers say. A row
+whose write is `unknown` or finds the store `full` is written again until it stands; its waiters
+wait (the acceptor's time-out tells callers 503). A row refused as `revoked` closes the process's
+logs for good, and `on_revoked` ends the process.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
 from core.contract.log import Log
 from sync.log_writer import Command, Durable, LogWriter, Refused, WriteRow
-from sync.naming import accept_log, effect_log, lane
+from sync.naming import accept_log, effect_log, home_of, lane
 from sync.records import AcceptRecord, EffectRecord, Place, Record
 from sync.store.port import Answer, JournalStore, PutKey, PutRow
 
@@ -53,7 +55,7 @@ class Logs:
     def __init__(
         self,
         store: JournalStore,
-        home: str,
+        homes: Sequence[str],
         incarnation: str,
         log: Log,
         records_max: int,
@@ -67,18 +69,20 @@ class Logs:
         self.revoked = False
         self.trouble = ""
         self.on_row: Callable[[str, int, list[Record]], None] = lambda *_: None
-        self.on_effect: Callable[[list[Place], list[Record]], None] = lambda *_: None
+        self.on_effect: Callable[[str, list[Place], list[Record]], None] = lambda *_: None
         self.on_durable: Callable[[str, int], None] = lambda *_: None
         self.on_revoked: Callable[[], None] = lambda: None
-        self._accept: dict[tuple[bool, bool], LogWriter] = {}
-        self._effect: dict[bool, LogWriter] = {}
-        for urgent in (True, False):
-            name = effect_log(home, "urgent" if urgent else "normal", incarnation, 0)
-            self._effect[urgent] = LogWriter(name, records_max, bytes_max, 1 << 30)
-            for globally in (True, False):
-                name = accept_log(home, lane(urgent, globally), incarnation, 0)
-                writer = LogWriter(name, records_max, bytes_max, waiting_max)
-                self._accept[(urgent, globally)] = writer
+        self._accept: dict[tuple[str, bool, bool], LogWriter] = {}
+        self._effect: dict[tuple[str, bool], LogWriter] = {}
+        for home in homes:
+            for urgent in (True, False):
+                name = effect_log(home, "urgent" if urgent else "normal", incarnation, 0)
+                self._effect[(home, urgent)] = LogWriter(name, records_max, bytes_max, 1 << 30)
+                for globally in (True, False):
+                    name = accept_log(home, lane(urgent, globally), incarnation, 0)
+                    writer = LogWriter(name, records_max, bytes_max, waiting_max)
+                    self._accept[(home, urgent, globally)] = writer
+        self._homes = frozenset(homes)
         self._waiting_max = waiting_max
         self._writers = {w.log: w for w in (*self._accept.values(), *self._effect.values())}
 
@@ -96,13 +100,21 @@ class Logs:
         """How far each log is: its last durable row."""
         return {log: writer.last_row for log, writer in self._writers.items()}
 
-    def effect_rows(self) -> dict[str, int]:
-        """How far the effect logs are."""
-        return {writer.log: writer.last_row for writer in self._effect.values()}
+    def effect_rows(self, home: str) -> dict[str, int]:
+        """How far the home's effect logs are."""
+        both = (self._effect[(home, True)], self._effect[(home, False)])
+        return {writer.log: writer.last_row for writer in both}
 
-    def room(self, urgent: bool, globally: bool) -> int:
-        """How many more records the accept lane takes."""
-        return self._accept[(urgent, globally)].room
+    def has_home(self, record_id: str) -> bool:
+        """Whether a record of this id has a home whose logs are written here."""
+        return home_of(record_id) in self._homes
+
+    def takes(self, ids: Iterable[str], urgent: bool, globally: bool) -> bool:
+        """Whether there is room in the accept lanes for a record of each of these ids."""
+        return all(
+            home in self._homes and count <= self._accept[(home, urgent, globally)].room
+            for home, count in Counter(map(home_of, ids)).items()
+        )
 
     @property
     def waiting_share(self) -> float:
@@ -111,15 +123,17 @@ class Logs:
         return 1.0 - room / self._waiting_max
 
     def accept(self, record: AcceptRecord, urgent: bool, globally: bool, ticket: Ticket) -> bool:
-        """Append to an accept log; False when it is closed or too much waits."""
-        if not self._accept[(urgent, globally)].append(record, ticket):
+        """Append to an accept log of the record's home; False when it is closed or too much
+        waits, or when the home is none whose logs are written here."""
+        writer = self._accept.get((home_of(record.id), urgent, globally))
+        if writer is None or not writer.append(record, ticket):
             return False
         self._arm()
         return True
 
     def effect(self, record: EffectRecord, urgent: bool) -> None:
-        """Append to an effect log; `on_effect` tells when it stands."""
-        if self._effect[urgent].append(record, None):
+        """Append to an effect log of the record's home; `on_effect` tells when it stands."""
+        if self._effect[(home_of(record.id), urgent)].append(record, None):
             self._arm()
 
     def _arm(self) -> None:
@@ -176,7 +190,7 @@ class Logs:
         if writer.log.startswith("accept"):
             self.on_row(writer.log, command.places[0].row, command.records)
         else:
-            self.on_effect(command.places, command.records)
+            self.on_effect(writer.log, command.places, command.records)
 
     def _revoke(self) -> None:
         if self.revoked:

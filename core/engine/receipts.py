@@ -29,7 +29,7 @@ from sync.naming import attempt_place
 from sync.records import Intent, Place, Receipt, decode_row
 from sync.store.port import Answer, JournalStore, PutPending, PutProviderIds, StoreError
 
-BUCKET_MS = 600_000
+SEGMENT_MS = 600_000
 LOOK_AGAIN_S = 1.0
 NEEDLES_MAX = 8
 AGAIN_S = 0.05
@@ -61,7 +61,10 @@ _pending = msgspec.msgpack.Decoder(Pending)
 
 
 class Receipts:
-    """See the module's docstring. Bounds: `known_max` ids, `buckets_back` of ten minutes."""
+    """See the module's docstring. Bounds: `known_max` ids, `buckets_back` segments' times.
+
+    `bucket_ms` is how long one segment's time is: the same for all cores of a store.
+    """
 
     def __init__(
         self,
@@ -73,7 +76,9 @@ class Receipts:
         known_max: int,
         buckets_back: int,
         spawn: Callable[[Awaitable[None]], None],
+        bucket_ms: int = SEGMENT_MS,
     ) -> None:
+        self._bucket_ms = bucket_ms
         self._store = store
         self._logs = logs
         self._clock = clock
@@ -141,7 +146,7 @@ class Receipts:
 
     async def _write_group(self, account: str, ids: list[Known]) -> None:
         self._seq += 1
-        bucket = self._clock.wall_ms() // BUCKET_MS
+        bucket = self._clock.wall_ms() // self._bucket_ms
         body = msgspec.msgpack.encode(ids)
         await self._until_written(
             PutProviderIds(account, bucket, self._incarnation, self._seq, body)
@@ -235,7 +240,7 @@ class Receipts:
         found = {
             pid: self._known[(account, pid)] for pid in wanted if (account, pid) in self._known
         }
-        bucket = (self._clock.wall_ms() + AHEAD_MS) // BUCKET_MS
+        bucket = (self._clock.wall_ms() + AHEAD_MS) // self._bucket_ms
         for back in range(self._buckets_back + 1):
             missing = {pid.encode(): pid for pid in wanted - found.keys()}
             if not missing:
@@ -256,12 +261,13 @@ class Receipts:
             self._known.popitem(last=False)
 
     async def _journal(self, account: str, known: Known, pending: Pending) -> bool:
-        """Journal a receipt that waited: True when its row stands, False if the logs closed."""
+        """Journal a receipt that waited: True when its row stands, False if the logs closed or are
+        none of its message's home."""
         record = _record(
             known, account, pending.status, pending.code, pending.detail, pending.at_ms
         )
         loop = asyncio.get_running_loop()
-        while not self._logs.revoked:
+        while not self._logs.revoked and self._logs.has_home(record.id):
             told: asyncio.Future[Place | None] = loop.create_future()
             if self._logs.accept(record, False, False, Ticket(told.set_result)):
                 return await told is not None

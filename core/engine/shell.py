@@ -1,4 +1,4 @@
-"""The owner's shell: carries out what the owner says, and brings the answers back.
+"""The shell of one home's owner: carries out what the owner says, and brings the answers back.
 
 Everything runs on the event loop; the owner's commands are drained after each event. Writes that
 fail are repeated until they stand. What is told outside (`on_changed`) is told only after it
@@ -19,7 +19,6 @@ from core.engine.dispatch import Dispatcher
 from core.engine.logs import Logs
 from core.engine.reading import ROWS_AT_ONCE, Reading
 from core.engine.receipts import Receipts
-from sync.owner.book import BUCKET_MS
 from sync.owner.owner import LAST_ID, DueWant, Owner
 from sync.owner.state import (
     Changed,
@@ -75,9 +74,6 @@ class Shell:
         self._sealing = False
         self.learn_logs: Callable[[], Awaitable[None]] = _nothing
         self.on_changed: Callable[[Msg], None] = lambda _: None
-        logs.on_effect = self._effects_durable
-        dispatcher.on_outcome = self.answers.outcome
-        dispatcher.after = self.drain
         self._carry: dict[type, Callable[[Any], None]] = {
             Offer: lambda c: dispatcher.offer(c.msg),
             WriteEffect: lambda c: logs.effect(c.record, c.urgent),
@@ -129,7 +125,7 @@ class Shell:
     def lose(self, shards: set[int]) -> None:
         """Shards are no longer ours."""
         self._owner.lose(shards)
-        self._dispatcher.lost(shards)
+        self._dispatcher.lost(self._owner.home, shards)
 
     # Reading
 
@@ -223,9 +219,9 @@ class Shell:
             self.spawn(self._take_up(want))
 
     async def _take_up(self, want: DueWant) -> None:
-        upto = want.after
+        upto, length_ms = want.after, self._owner.limits.bucket_ms
         try:
-            for bucket in range((upto[0] + 1) // BUCKET_MS, want.until_ms // BUCKET_MS + 1):
+            for bucket in range((upto[0] + 1) // length_ms, want.until_ms // length_ms + 1):
                 while self._owner.due_room > 0:
                     rows = await self._store.open_due(
                         self._owner.home,
@@ -249,7 +245,8 @@ class Shell:
 
     # What stands
 
-    def _effects_durable(self, places: list[Place], records: list[Record]) -> None:
+    def effects_durable(self, places: list[Place], records: list[Record]) -> None:
+        """A row of an own effect log of this home stands."""
         now_ms = self._clock.wall_ms()
         for place, record in zip(places, records, strict=True):
             self._owner.effect_durable(place, record, now_ms)  # type: ignore[arg-type]

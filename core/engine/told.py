@@ -1,6 +1,6 @@
 """What is told of messages: numbers and log lines, once something stands."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from core.contract.log import Log
 from core.decide.fair import LANES
@@ -22,25 +22,25 @@ class Told:
         self,
         metrics: CoreMetrics,
         log: Log,
-        owner: Owner,
+        owners: Sequence[Owner],
         dispatcher: Dispatcher,
         accounts: dict[str, Account],
     ) -> None:
         self._metrics = metrics
         self._log = log
-        self._owner = owner
+        self._owners = owners
         self._dispatcher = dispatcher
         self._accounts = accounts
         self._counts: dict[tuple[str, ...], Count] = {}
 
     def gauges(self, lease_left_s: Callable[[], float], free_bytes: Callable[[], int]) -> None:
         """Numbers that are read when they are asked for."""
-        metrics, owner, dispatcher = self._metrics, self._owner, self._dispatcher
-        metrics.open_messages.read(lambda: owner.open_count)
+        metrics, owners, dispatcher = self._metrics, self._owners, self._dispatcher
+        metrics.open_messages.read(lambda: sum(owner.open_count for owner in owners))
         for lane, name in enumerate(LANES):
             metrics.waiting_messages.read(lambda at=lane: dispatcher.waiting_in(at), name)  # type: ignore[misc]
-        metrics.in_doubt.read(lambda: sum(1 for m in owner.msgs.values() if m.doubtful))
-        metrics.shards_owned.read(lambda: len(owner.shards))
+        metrics.in_doubt.read(lambda: sum(1 for o in owners for m in o.msgs.values() if m.doubtful))
+        metrics.shards_owned.read(lambda: sum(len(owner.shards) for owner in owners))
         metrics.lease_left_ms.read(lambda: max(0.0, lease_left_s()) * 1000)
         metrics.disk_free_bytes.read(free_bytes)
 

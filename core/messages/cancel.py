@@ -20,7 +20,7 @@ async def cancel_all(logs: Logs, message: Message, now_ms: int, trace: str) -> N
     """Returns when the request stands. ProblemError `overloaded`: nothing was taken down;
     `accept_unknown`: it may have been."""
     ids = [*later_ids(message.id, decode_payload(message.payload)), message.id]
-    if logs.room(True, False) < len(ids):
+    if not logs.takes(ids, True, False):
         raise problem("overloaded", "The log is behind.", headers={"Retry-After": "1"})
     told: asyncio.Future[Place | None] = asyncio.get_running_loop().create_future()
 

@@ -8,11 +8,9 @@ core accepted a moment ago may be known to nobody yet: the answer is None then, 
 from collections import OrderedDict
 from collections.abc import Callable
 
-from core.engine.logs import Logs
-from core.engine.shell import Shell
+from core.engine.reading import Reading
 from core.messages.view import Facts
 from sync.lattice import join
-from sync.owner.owner import Owner
 from sync.owner.state import Msg, Phase
 from sync.records import ById, Message, Place, Record, decode_by_id
 from sync.store.port import JournalStore
@@ -41,31 +39,25 @@ class Accepted:
 
 
 class Reader:
-    """Reads what this core knows and what the store has."""
+    """Reads what this core knows and what the store has. `find` answers from the owners' memory."""
 
     def __init__(
         self,
-        owner: Owner,
-        shell: Shell,
+        find: Callable[[str], Msg | None],
+        reading: Reading,
         store: JournalStore,
         accepted: Accepted,
         lease_left_s: Callable[[], float],
-        logs: Logs,
     ) -> None:
-        self._logs = logs
         self._lease_left_s = lease_left_s
-        self._owner = owner
-        self._shell = shell
+        self._find = find
+        self._reading = reading
         self._store = store
         self._accepted = accepted
 
-    def sure(self, shard: int) -> bool:
-        """Whether what is not found here is nowhere: all logs were read to their ends."""
-        return not self._owner.behind(shard, self._logs.last_rows())
-
     async def find(self, message_id: str) -> Facts | None:
         """What is known of the message; raises StoreError."""
-        msg = self._owner.find(message_id)
+        msg = self._find(message_id)
         # An end is told only by an owner whose lease is still valid; without it the store speaks.
         if msg is None or msg.message is None or self._lease_left_s() <= 0:
             return await self._stored(message_id)
@@ -82,7 +74,7 @@ class Reader:
         if accept is None:
             return None
         places = [accept, *known.effects, *known.receipts]
-        records = await self._shell.reading.records_at(places)
+        records = await self._reading.records_at(places)
         messages = [r for _, r in records if isinstance(r, Message)]
         if not messages:
             return None

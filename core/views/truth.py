@@ -14,7 +14,6 @@ from core.engine.payload import viewed_as
 from core.views.segments import Row, settled_as
 from core.views.writer import status_of
 from sync.lattice import RANK
-from sync.owner.owner import Owner
 from sync.owner.state import Msg
 from sync.records import State, decode_by_id
 from sync.store.port import JournalStore
@@ -24,9 +23,12 @@ class Truth:
     """See the module's docstring."""
 
     def __init__(
-        self, owner: Owner, store: JournalStore, lease_left_s: Callable[[], float]
+        self,
+        find: Callable[[str], Msg | None],
+        store: JournalStore,
+        lease_left_s: Callable[[], float],
     ) -> None:
-        self._owner = owner
+        self._find = find
         self._store = store
         self._lease_left_s = lease_left_s
 
@@ -35,7 +37,7 @@ class Truth:
         owned = self._lease_left_s() > 0
         here: dict[str, Msg] = {}
         for row in rows:
-            msg = self._owner.find(row.id) if owned else None
+            msg = self._find(row.id) if owned else None
             if msg is not None and msg.message is not None:
                 here[row.id] = msg
         away = [row.id for row in rows if row.id not in here]

@@ -7,7 +7,7 @@ messages are not told again. What a new owner writes again is left out by reader
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 
 from core.engine.payload import content_of, mark_viewed, viewed_as
 from core.views.segments import (
@@ -116,7 +116,7 @@ class Views:
 
 async def list_open_forever(
     views: Views,
-    open_msgs: Callable[[], Collection[Msg]],
+    open_msgs: Callable[[], Iterable[Msg]],
     put: Callable[[Write, Callable[[], None]], None],
     every_s: float,
 ) -> None:

@@ -26,7 +26,6 @@ from sync.owner.state import (
 from sync.records import ById, FloorPart, Place, encode
 from sync.store.port import ByIdRow
 
-BUCKET_MS = 600_000
 RECENT_LOOKED_AT = 64
 
 
@@ -298,7 +297,7 @@ class Book:
                 accept_read,
                 effect_read,
                 closed,
-                self.due_read[shard][0] // BUCKET_MS,
+                self.due_read[shard][0] // self.limits.bucket_ms,
                 most,
             )
             for shard, (accept_read, closed) in read.items()

@@ -9,7 +9,7 @@ from heapq import heappop
 
 from msgspec import Struct
 
-from sync.owner.book import BUCKET_MS, ShardState
+from sync.owner.book import ShardState
 from sync.owner.intake import Intake
 from sync.owner.marks import Holds, merge_parts
 from sync.owner.sending import IDLE
@@ -71,10 +71,11 @@ class Owner(Intake):
 
     def begin(self, loaded: Loaded, now_ms: int) -> None:
         """Shards are ours and what their former owners left was read; not live yet."""
+        read_ms = loaded.due * self.limits.bucket_ms - 1
         for shard, epoch in loaded.shards:
             self.shards[shard] = ShardState(epoch, now_ms)
-            self.due_read[shard] = (loaded.due * BUCKET_MS - 1, LAST_ID)
-            self.due_asked[shard] = loaded.due * BUCKET_MS - 1
+            self.due_read[shard] = (read_ms, LAST_ID)
+            self.due_asked[shard] = read_ms
         self.groups.append(Group(loaded))
         for message_id, (shard, effects) in loaded.effects.items():
             self.taken_over(message_id, shard, effects)

@@ -9,7 +9,7 @@ from zlib import crc32
 
 from sync.lattice import RANK
 from sync.naming import attempt_name
-from sync.owner.book import BUCKET_MS, Book
+from sync.owner.book import Book
 from sync.owner.state import Limits, Msg, Phase, WriteByIds, WriteOpen
 from sync.records import Intent, OpenEntry, encode
 from sync.store.port import OpenRow
@@ -67,7 +67,7 @@ class Parking(Book):
             and attempt_name(place.log, place.row, place.index) in msg.unsettled
         )
         entry = OpenEntry(msg.message, msg.accept, due_ms, msg.tries, epoch, places, unsettled)
-        msg.due_ms, msg.parking = due_ms, due_ms // BUCKET_MS
+        msg.due_ms, msg.parking = due_ms, due_ms // self.limits.bucket_ms
         self.marks.due.hold("due", msg.shard, msg.parking)
         row = OpenRow(self.home, msg.shard, msg.parking, msg.id, epoch, due_ms, encode(entry))
         self._to_park.append((row, msg))

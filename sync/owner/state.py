@@ -260,7 +260,11 @@ Command = (
 
 
 class Limits(Struct, frozen=True):
-    """Bounds of one owner. Times in milliseconds."""
+    """Bounds of one owner. Times in milliseconds.
+
+    `bucket_ms` is the length of a due bucket of the open set: the same for all owners of a home,
+    for as long as its store lives.
+    """
 
     open_messages_max: int = 50_000
     recent_messages_max: int = 20_000
@@ -273,6 +277,7 @@ class Limits(Struct, frozen=True):
     set_aside_ms: int = 30_000
     await_in_memory_ms: int = 15_000
     by_id_rows_max: int = 1_000
+    bucket_ms: int = 600_000
 
 
 __all__ = [

@@ -7,7 +7,7 @@ a write instead of the tables, as a full disk or a lost answer would.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from sync.lease import Lease
 from sync.naming import log_name
@@ -33,6 +33,7 @@ from sync.store.port import (
     SwapShards,
     ViewRow,
     Write,
+    homes_named,
 )
 
 OpenKey = tuple[str, int, int, str]
@@ -41,8 +42,10 @@ OpenKey = tuple[str, int, int, str]
 class MemoryTables:
     """The rows. Reads are plain methods, named as in the port."""
 
-    def __init__(self, home: str, shards: int) -> None:
-        self.shard_rows = {home: [ShardRow(shard, "", 0) for shard in range(shards)]}
+    def __init__(self, home: str | Sequence[str], shards: int) -> None:
+        self.shard_rows = {
+            each: [ShardRow(shard, "", 0) for shard in range(shards)] for each in homes_named(home)
+        }
         self.logs: dict[str, dict[int, bytes]] = {}
         self.by_id: dict[str, dict[int, ByIdRow]] = {}
         self.open: dict[OpenKey, OpenRow] = {}
@@ -201,9 +204,12 @@ class MemoryTables:
 
 
 class MemoryJournal:
-    """See the module's docstring; implements `sync.store.port.JournalStore`."""
+    """See the module's docstring; implements `sync.store.port.JournalStore`.
 
-    def __init__(self, home: str, shards: int) -> None:
+    `home` is one home's name or several homes', each of so many shards.
+    """
+
+    def __init__(self, home: str | Sequence[str], shards: int) -> None:
         self._loop = asyncio.get_running_loop()
         self.tables = MemoryTables(home, shards)
         self.refuse: Callable[[Write], str] = lambda _: ""

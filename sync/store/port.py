@@ -12,7 +12,7 @@ Reads are awaited and raise `StoreError` when the store cannot be read. Every ro
 so writing the same operation twice is harmless.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -255,6 +255,11 @@ class JournalStore(Protocol):
 
     async def close(self) -> None:
         """Finish what was submitted, then close."""
+
+
+def homes_named(home: str | Sequence[str]) -> tuple[str, ...]:
+    """One home by its name, or several."""
+    return (home,) if isinstance(home, str) else tuple(home)
 
 
 def ignore(_: Any) -> None:

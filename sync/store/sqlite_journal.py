@@ -15,7 +15,7 @@ import json
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -33,6 +33,7 @@ from sync.store.port import (
     StoreError,
     ViewRow,
     Write,
+    homes_named,
 )
 from sync.store.sqlite_checkpoints import Checkpoints
 from sync.store.sqlite_schema import EXPIRING, connect, create
@@ -45,12 +46,15 @@ SWEEP_ROWS = 500
 
 
 class SQLiteJournal:
-    """See the module's docstring; implements `sync.store.port.JournalStore`."""
+    """See the module's docstring; implements `sync.store.port.JournalStore`.
+
+    `home` is one home's name or several homes'; `shard_count` is that of the first.
+    """
 
     def __init__(
         self,
         path: Path,
-        home: str,
+        home: str | Sequence[str],
         shards: int,
         wall_ms: Callable[[], int],
         interval_ms: float = 2.0,
@@ -62,7 +66,7 @@ class SQLiteJournal:
         self._interval_s = interval_ms / 1000
         self._ttl_s = ttl_s
         self._db = connect(path, busy_timeout_ms)
-        self.shard_count = create(self._db, home, shards)
+        self.shard_count = create(self._db, homes_named(home), shards)
         self._checkpoints = Checkpoints(connect(path, busy_timeout_ms))
         self._read_db = connect(path, busy_timeout_ms)
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="journal-read")

@@ -1,6 +1,7 @@
 """The journal's tables on SQLite: the same tables as on any store."""
 
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 
 from sync.store.port import StoreError
@@ -78,8 +79,8 @@ def connect(path: Path, busy_timeout_ms: int) -> sqlite3.Connection:
     return db
 
 
-def create(db: sqlite3.Connection, home: str, shards: int) -> int:
-    """Make the tables and the home's shards where they are not there; the number of shards.
+def create(db: sqlite3.Connection, homes: Sequence[str], shards: int) -> int:
+    """Make the tables and the homes' shards where they are not there; the first one's number.
 
     The number of shards never changes: what the store was made with is what counts. A journal of
     an older version gets the tables that it lacks; one of a version unknown here is refused.
@@ -88,17 +89,11 @@ def create(db: sqlite3.Connection, home: str, shards: int) -> int:
         db.executescript(TABLES)
         db.execute("BEGIN IMMEDIATE")
         db.execute("INSERT OR IGNORE INTO meta VALUES ('version', ?)", (str(VERSION),))
-        db.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (f"shards.{home}", str(shards)))
         version = db.execute("SELECT value FROM meta WHERE name='version'").fetchone()[0]
         if version in UPGRADED:
             version = str(VERSION)
             db.execute("UPDATE meta SET value=? WHERE name='version'", (version,))
-        count = int(
-            db.execute("SELECT value FROM meta WHERE name=?", (f"shards.{home}",)).fetchone()[0]
-        )
-        db.executemany(
-            "INSERT OR IGNORE INTO shards VALUES (?, ?, '', 0)", [(home, s) for s in range(count)]
-        )
+        counts = [_shards_of(db, home, shards) for home in homes]
         db.execute("COMMIT")
     except sqlite3.Error as error:
         raise StoreError(f"cannot prepare the journal: {error}") from error
@@ -107,4 +102,14 @@ def create(db: sqlite3.Connection, home: str, shards: int) -> int:
             f"the journal has schema version {version}, this program knows {VERSION}: "
             "start the version that wrote it"
         )
+    return counts[0]
+
+
+def _shards_of(db: sqlite3.Connection, home: str, shards: int) -> int:
+    name = f"shards.{home}"
+    db.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (name, str(shards)))
+    count = int(db.execute("SELECT value FROM meta WHERE name=?", (name,)).fetchone()[0])
+    db.executemany(
+        "INSERT OR IGNORE INTO shards VALUES (?, ?, '', 0)", [(home, s) for s in range(count)]
+    )
     return count

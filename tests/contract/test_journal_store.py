@@ -42,9 +42,10 @@ Do = Callable[[Write], Awaitable[Answer]]
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[JournalStore]:
     made: JournalStore
     if request.param == "memory":
-        made = MemoryJournal("h", 4)
+        made = MemoryJournal(["h", "i"], 4)
     else:
-        made = SQLiteJournal(tmp_path / "journal.db", "h", 4, lambda: 1_700_000_000_000)
+        path = tmp_path / "journal.db"
+        made = SQLiteJournal(path, ["h", "i"], 4, lambda: 1_700_000_000_000)
     yield made
     await made.close()
 
@@ -155,6 +156,7 @@ async def test_shards_are_given_all_or_none(store: JournalStore, do: Do) -> None
     assert isinstance(refused, Swapped)
     assert not refused.applied
     assert await store.shards_of_home("h") == [*given, *free[2:]]
+    assert await store.shards_of_home("i") == free
     again = await do(SwapShards("h", given[:1], "c2"))
     assert again == Swapped(True, shards=[ShardRow(0, "c2", 2)])
     unknown = await do(SwapShards("h", [ShardRow(99, "", 0)], "c2"))

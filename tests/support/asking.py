@@ -9,8 +9,7 @@ import io
 import secrets
 from collections.abc import Awaitable
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 from aiohttp import web
 
@@ -27,7 +26,6 @@ from core.contract.sections.core import LimitsSettings
 from core.engine.logs import Logs, Ticket
 from core.engine.payload import Payload, decode_payload, encode_payload
 from core.engine.reading import Reading
-from core.engine.shell import Shell
 from core.messages.reader import Accepted, Reader
 from core.messages.view import Windows
 from core.replay.again import Again
@@ -83,7 +81,7 @@ class Asking:
         self.entities = SQLiteEntities(folder / "config.db")
         self.stream = io.BytesIO()
         self.log = Log(self.stream, "debug")
-        self.logs = Logs(self.store, "local", name, self.log, 100, 100_000, 10_000)
+        self.logs = Logs(self.store, ["local"], name, self.log, 100, 100_000, 10_000)
         self.owner = Owner("local", name, Limits())
         self.views = Views(name, self.clock.wall_ms, 1000)
         self.refuses: ProblemError | None = None
@@ -95,13 +93,13 @@ class Asking:
         self._make(name)
 
     def _make(self, name: str) -> None:
-        truth = Truth(self.owner, self.store, lambda: 1.0)
+        truth = Truth(self.owner.find, self.store, lambda: 1.0)
         bounds = ReadBounds(200, 1000, 1000)
         self.reader = ViewReader(self.store, truth, bounds, self.clock.wall_ms)
-        shell = cast("Shell", SimpleNamespace(reading=Reading(self.store, self.log)))
+        reading = Reading(self.store, self.log)
         accepted = Accepted(100)
         self.logs.on_row = accepted.row
-        self.messages = Reader(self.owner, shell, self.store, accepted, lambda: 1.0, self.logs)
+        self.messages = Reader(self.owner.find, reading, self.store, accepted, lambda: 1.0)
         by_class = {"otp": 300, "alert": 3600, "transactional": 86_400, "bulk": 259_200}
         hlc = Hlc(500_000)
         self.again = Again(self.logs, self.clock, hlc, by_class, 5.0, lambda: self.refuses)
@@ -207,7 +205,7 @@ class Asking:
             msg.id, 1, 1, msg.accept, b"h", state, "permanent", "said no", self.clock.wall_ms()
         )
         told: asyncio.Future[list[Place]] = asyncio.get_running_loop().create_future()
-        self.logs.on_effect = lambda places, _: told.set_result(places)
+        self.logs.on_effect = lambda _, places, __: told.set_result(places)
         self.logs.effect(end, True)
         places = await told
         msg.phase, msg.state, msg.reason = Phase.ENDED, state, "permanent"

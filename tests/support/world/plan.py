@@ -8,7 +8,7 @@ from sync.owner.state import Limits
 
 HOME = "h"
 SHARDS = 4
-BUCKET_MS = 4_000
+BUCKET_MS = 4_000  # ten minutes would be longer than a run
 LEASE_S, RENEW_S, WRITE_TIMEOUT_S = 4.0, 1.0, 1.0
 CALL_TIMEOUT_S = 1.5
 
@@ -57,6 +57,7 @@ def plan_of(seed: int) -> Plan:
         dedupe_margin_ms=1_000,
         park_after_ms=chance.choice((500, 1_200, 2_500, 60_000)),
         by_id_rows_max=chance.choice((2, 100)),
+        bucket_ms=BUCKET_MS,
         park_waiting_ms=chance.choice((900, 60_000)),
         set_aside_ms=chance.choice((700, 2_000)),
         await_in_memory_ms=chance.choice((300, 2_000)),

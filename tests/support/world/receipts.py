@@ -2,8 +2,16 @@
 
 import msgspec
 
-from core.engine.receipts import AHEAD_MS, Known, Pending, _named, _pending, _record, _segment
-from core.engine.receipts import BUCKET_MS as SEGMENT_MS
+from core.engine.receipts import (
+    AHEAD_MS,
+    SEGMENT_MS,
+    Known,
+    Pending,
+    _named,
+    _pending,
+    _record,
+    _segment,
+)
 from core.providers.port import ReceiptIn
 from sync.records import Place
 from sync.store.port import Answer, PutPending, PutProviderIds, StoreError

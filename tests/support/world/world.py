@@ -7,7 +7,6 @@ a single new core that starts with empty hands and must find nothing left to do.
 import traceback
 from collections.abc import Callable
 from random import Random
-from typing import Any
 
 from msgspec import Struct
 
@@ -15,7 +14,6 @@ from core.contract.ids import body_hash
 from core.providers.port import ReceiptIn
 from sync.lease import Holder, Watch
 from sync.naming import id_facts
-from sync.owner import book, owner, parking
 from sync.owner.owner import Owner
 from sync.records import Cancel, Message, Place
 from tests.support.world.behind import SimBehind, body_of, chain_of
@@ -39,7 +37,6 @@ from tests.support.world.receipts import SimReceipts
 from tests.support.world.shell import SimShell
 from tests.support.world.store import SimStore
 
-BUCKETS_IN: tuple[Any, ...] = (book, parking, owner)
 TICK_S = 0.2
 OPEN_LEAD_MS = 500
 RESTART_S = 0.5
@@ -278,16 +275,6 @@ class World:
 
     def run(self) -> None:
         """Raises ViolationError when a checker finds something."""
-        was = [module.BUCKET_MS for module in BUCKETS_IN]
-        try:
-            for module in BUCKETS_IN:
-                module.BUCKET_MS = BUCKET_MS  # ten minutes would be longer than a run
-            self._run_all()
-        finally:
-            for module, length_ms in zip(BUCKETS_IN, was, strict=True):
-                module.BUCKET_MS = length_ms
-
-    def _run_all(self) -> None:
         plan, chance = self.plan, self.chance
         for slot in range(plan.cores):
             self.loop.after(chance.uniform(0, 0.5), lambda slot=slot: self.start_core(slot))

@@ -103,19 +103,21 @@ class Stage:
         self.accounts: dict[str, Account] = {}
         self.lease_s = 10.0
         self.dispatcher = Dispatcher(
-            self.owner,  # type: ignore[arg-type]
+            lambda _: self.owner,  # type: ignore[arg-type,return-value]
             self.accounts,
             self.clock,
             Random(1),
             lambda: self.lease_s,
             1.0,
             turns or TurnRules(),
+            0.025,
         )
         self._loop = asyncio.get_running_loop()
         self.owner.call = lambda *a: self._ready.append(a)
         self._ready: list[tuple[Msg, str, Intent]] = []
         self.dispatcher.after = self._durable
         self._made = 0
+        self.home = "h"
 
     def _durable(self) -> None:
         ready, self._ready = self._ready, []
@@ -157,7 +159,7 @@ class Stage:
             **fields,
         )
         self._made += 1
-        msg = Msg(f"m{self._made}", 0)
+        msg = Msg(f"{self.home}-m{self._made}", 0)
         urgent = message_class in ("otp", "alert")
         expires_ms = self.clock.wall + 10**9
         body = encode_payload(payload)

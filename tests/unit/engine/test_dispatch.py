@@ -79,7 +79,9 @@ async def test_tenants_share_by_their_weights() -> None:
     for _ in range(79):
         adapter.answer()
         await stage.settle()
-    seen = Counter("big" if int(name[1:]) <= 300 else "small" for name in stage.sent())
+    seen = Counter(
+        "big" if int(name.partition("-m")[2]) <= 300 else "small" for name in stage.sent()
+    )
     assert abs(seen["big"] - 60) <= 3
 
 
@@ -280,7 +282,9 @@ async def test_places_of_lost_shards_are_free_again() -> None:
     stage.offer()
     await stage.settle()
     assert stage.dispatcher.calling == 1
-    stage.dispatcher.lost({0})
+    stage.dispatcher.lost("another", {0})
+    assert stage.dispatcher.calling == 1
+    stage.dispatcher.lost("h", {0})
     assert stage.dispatcher.calling == 0
     assert adapter.calls == []
 

@@ -24,8 +24,8 @@ class FakeLogs:
         self._room = room
         self.records: list[Any] = []
 
-    def room(self, urgent: bool, globally: bool) -> int:
-        return self._room - len(self.records)
+    def takes(self, ids: list[str], urgent: bool, globally: bool) -> bool:
+        return len(ids) <= self._room - len(self.records)
 
     def accept(self, record: Any, urgent: bool, globally: bool, ticket: Ticket) -> bool:
         if len(self.records) >= self._room:

@@ -5,10 +5,8 @@ from typing import Any, cast
 
 import pytest
 
-from core.engine.logs import Logs
 from core.engine.payload import Payload, encode_payload
 from core.engine.reading import Reading
-from core.engine.shell import Shell
 from core.messages.reader import Accepted, Reader
 from sync.naming import attempt_name
 from sync.owner.owner import Owner
@@ -32,13 +30,6 @@ ATTEMPT = attempt_name(EFFECTS, 1, 0)
 ACCEPTED = Outcome(ID, 0, ATTEMPT, "accepted", "p1", "", "", NOW)
 
 
-class FakeShell:
-    """Reads as the shell does."""
-
-    def __init__(self, store: Any) -> None:
-        self.reading = Reading(store, cast("Any", None))
-
-
 class Rig:
     """An owner that has just read a copy of the message."""
 
@@ -47,8 +38,8 @@ class Rig:
         self.owner.begin(Loaded([(0, 2)], {LOG: 0}, {}, (), NOW // 600_000, {}), NOW)
         self.owner.go({0})
         self.owner.row_available(LOG, 1, [MESSAGE])
-        shell, logs = cast("Shell", FakeShell(store)), cast("Logs", None)
-        self.reader = Reader(self.owner, shell, store, Accepted(10), lambda: 1.0, logs)
+        reading = Reading(store, cast("Any", None))
+        self.reader = Reader(self.owner.find, reading, store, Accepted(10), lambda: 1.0)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import gc
 
 import msgspec
 
-from sync.owner.book import BUCKET_MS
 from sync.owner.owner import AT_ONCE_MAX, Owner
 from sync.owner.state import (
     Changed,
@@ -21,6 +20,8 @@ from sync.owner.state import (
 from sync.owner.takeover import Loaded
 from sync.records import Message, Outcome, Receipt, Record, decode_open
 from tests.unit.sync.test_owner import EFFECTS, LOG, MID, NOW, Rig, message, park
+
+BUCKET_MS = Limits().bucket_ms
 
 
 class ChainRig(Rig):

@@ -124,7 +124,7 @@ def test_an_open_message_says_how_far_it_is() -> None:
 
 async def test_what_is_true_of_rows() -> None:
     owner, store, left = Owner("local", "c1", Limits()), MemoryJournal("local", 1), [1.0]
-    truth, views = Truth(owner, store, lambda: left[0]), writer()
+    truth, views = Truth(owner.find, store, lambda: left[0]), writer()
 
     def row(of: Msg, status: str) -> Row:
         return Row(of.id, "sms", status, "", "otp", NOW, b"h")

@@ -1,0 +1,31 @@
+"""How often the clocked work of a core comes, and how much of it at once.
+
+The defaults are what an installation runs with; none is a setting. A simulator shortens them.
+"""
+
+from msgspec import Struct
+
+
+class Pace(Struct, frozen=True):
+    """Times in seconds unless their names say otherwise.
+
+    `tick_s`: due messages and places; `second_s`: expiry and the open set, up to `open_lead_ms`
+    ahead; `swept_at_once` messages are looked at in one tick. `look_s`: leases and shard rows;
+    `renew_look_s`: whether to renew the own lease. `registry_every_s`: the registry is read;
+    `register_again_s`: the own entry is written again, `floor_again_s` a floor that did not
+    change, both so that they outlive their TTL. `shards_at_once` are taken in one batch. A core
+    that registered has `unborn_leases` leases' lengths to take its first one.
+    """
+
+    tick_s: float = 0.025
+    second_s: float = 1.0
+    poll_silent_s: float = 2.0
+    open_lead_ms: int = 5_000
+    swept_at_once: int = 500
+    look_s: float = 0.25
+    renew_look_s: float = 0.05
+    registry_every_s: float = 1.0
+    register_again_s: float = 3600.0
+    floor_again_s: float = 3600.0
+    shards_at_once: int = 32
+    unborn_leases: int = 5
