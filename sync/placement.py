@@ -14,7 +14,10 @@ How versions change without a message sent twice:
   knows to serve; cores may find that out at different times, which does no harm, because
 - a keyed message is looked for under the homes of *every* version that a core has loaded, the ones
   that do not serve yet too: somebody may already accept by them. An owner writes its own by-id row
-  before it looks, so of two owners at once one sees the other.
+  before it looks, so of two owners at once one sees the other. Where it sees a row without an
+  intent, the one whose home comes later in the alphabet gives way and writes that it did; the
+  other waits until that, an intent or an end stands there. So only one of them ever waits, and
+  the rule does not depend on which versions each has loaded.
 - A core reads the newest version once more after its first lease was applied and before it owns or
   accepts. Whoever counted the leases before this one then published before it reads.
 - A version is kept until the keys that were accepted by it are forgotten.
