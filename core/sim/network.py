@@ -41,6 +41,7 @@ class Network:
         self.counts: Counter[str] = Counter()
         self._scheduler = scheduler
         self._random = random
+        self._troubled = rates.loss + rates.reorder
         self._cut: set[tuple[str, str]] = set()
         self._base_s: dict[tuple[str, str], float] = {}
         for index, a in enumerate(self.regions):
@@ -65,21 +66,23 @@ class Network:
 
     def travel_s(self, src: str, dst: str) -> float | None:
         """How long this message takes; None if it does not arrive."""
-        rates, random = self.rates, self._random.random
-        took_s = self._base_s[(src, dst)] * (1.0 + rates.jitter * random())
+        drawn = self._random.random()
         if src == dst:
-            return took_s
+            return self.rates.near_s * (1.0 + self.rates.jitter * drawn)
         if (src, dst) in self._cut:
             self.counts["stopped by a cut"] += 1
             return None
-        if self.faulty:
-            if rates.loss and random() < rates.loss:
-                self.counts["lost"] += 1
-                return None
-            if rates.reorder and random() < rates.reorder:
-                self.counts["reordered"] += 1
-                took_s += random() * rates.late_max_s
-        return took_s
+        took_s = self._base_s[(src, dst)]
+        if self.faulty and drawn < self._troubled:
+            return self._trouble(drawn, took_s)
+        return took_s * (1.0 + self.rates.jitter * drawn)
+
+    def _trouble(self, drawn: float, took_s: float) -> float | None:
+        if drawn < self.rates.loss:
+            self.counts["lost"] += 1
+            return None
+        self.counts["reordered"] += 1
+        return took_s + self._random.random() * self.rates.late_max_s
 
     def send(
         self, src: str, dst: str, do: Callable[[], object], process: Process | None = None

@@ -42,28 +42,20 @@ class Fates:
 
     def __init__(self, faults: StoreFaults, random: Random) -> None:
         self._random = random.random
-        self._write = _ladder(faults, ("lost", "unheard", "late", "torn", "slow", "full"), "write_")
-        self._read = _ladder(faults, ("fails", "slow"), "read_")
-        self._swap = _ladder(faults, ("lost", "late"), "swap_")
+        writes = ("lost", "unheard", "late", "torn", "slow", "full")
+        self._ladders = {
+            "write": _ladder(faults, writes, "write_"),
+            "read": _ladder(faults, ("fails", "slow"), "read_"),
+            "swap": _ladder(faults, ("lost", "late"), "swap_"),
+        }
 
-    def write(self) -> str:
-        """Of a write."""
-        return self._draw(self._write)
-
-    def read(self) -> str:
-        """Of a read."""
-        return self._draw(self._read)
-
-    def swap(self) -> str:
-        """Of a compare-and-set."""
-        return self._draw(self._swap)
-
-    def _draw(self, ladder: list[tuple[float, str]]) -> str:
+    def draw(self, kind: str) -> str:
+        """Of a `write`, a `read` or a `swap`."""
+        ladder = self._ladders[kind]
         if ladder:
             drawn = self._random()
-            for below, name in ladder:
-                if drawn < below:
-                    return name
+            if drawn < ladder[-1][0]:
+                return next(name for below, name in ladder if drawn < below)
         return ""
 
 

@@ -10,9 +10,10 @@ class Replicas:
 
     def __init__(self, regions: list[str], each: int) -> None:
         self.each = each
+        self.count = each * len(regions)
         self.bits = {region: ((1 << each) - 1) << (each * n) for n, region in enumerate(regions)}
-        self.all = (1 << (each * len(regions))) - 1
-        self.quorum = self.all.bit_count() // 2 + 1
+        self.all = (1 << self.count) - 1
+        self.quorum = self.count // 2 + 1
         self.local_quorum = each // 2 + 1
         self.down = 0
 

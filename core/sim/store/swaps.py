@@ -84,7 +84,7 @@ class Swaps:
         if fate == "late" or (fate == "lost" and self._random.random() < 0.5):
             self._unknown(process, done)
             return
-        reach_s = store.ballot_s(process.region, rounds=2)
+        reach_s = self._reach_s(process.region, rounds=2)
         if reach_s is None:
             self._unknown(process, done)
             return
@@ -109,16 +109,16 @@ class Swaps:
         future = process.loop.create_future()
         operation = self._begin(register, process, None)
         fate = store.fate("read")
-        reach_s = None if fate == "fails" else store.ballot_s(process.region, rounds=1)
+        reach_s = None if fate == "fails" else self._reach_s(process.region, rounds=1)
         if reach_s is None:
-            store.fail(future, process)
+            store.reads.fail(future, process)
             return future
         if fate == "slow":
             reach_s += self._random.random() * store.faults.slow_max_s
 
         def execute() -> None:
             if not store.majority(process.region):
-                store.fail(future, process)
+                store.reads.fail(future, process)
                 return
             seen = look()
             self._show(register)
@@ -144,6 +144,10 @@ class Swaps:
 
     def _unknown(self, process: Process, done: Done) -> None:
         self._store.scheduler.after(self._store.timeout_s, lambda: done("unknown"), process)
+
+    def _reach_s(self, region: str, rounds: int) -> float | None:
+        asked, reach_s = self._store.reads.ask(region, local=False)
+        return reach_s * rounds if asked else None
 
     def _execute_in(
         self, seconds: float, operation: Operation, region: str, shown_late: bool

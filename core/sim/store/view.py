@@ -18,6 +18,8 @@ from sync.store.port import (
     Registered,
     ShardRow,
     StoreError,
+    SwapLease,
+    SwapShards,
     ViewRow,
     Write,
 )
@@ -25,7 +27,8 @@ from sync.store.port import (
 if TYPE_CHECKING:
     from asyncio import Future
 
-    from core.sim.store.store import Look, SimStore
+    from core.sim.store.reads import Look
+    from core.sim.store.store import SimStore
 
 UNKNOWN_MAX = 256
 
@@ -65,7 +68,10 @@ class SimView:
             if not self._waiting and self._emptied is not None and not self._emptied.done():
                 self._emptied.set_result(None)
 
-        store.submit(process, write, stamp, told)
+        if isinstance(write, SwapLease | SwapShards):
+            store.swaps.submit(process, write, told)
+        else:
+            store.writes.submit(process, write, stamp, told)
         if crashes == "after":
             process.crash("crashed after a write")
 
@@ -237,7 +243,7 @@ class SimView:
 
     def _read(self, look: "Look", local: bool = False) -> "Future[Any]":
         self._check_open()
-        return self._store.read(self._process, local, look)
+        return self._store.reads.read(self._process, local, look)
 
     def _check_open(self) -> None:
         if self._closed:
