@@ -47,6 +47,8 @@ class Mutation:
     def reached(self) -> bool:
         """Whether each of its rows stands at its level."""
         of, needs = self.of, self.needs
+        if len(self.versions) == 1:
+            return (self.versions[0].mask & of).bit_count() >= needs
         return all((version.mask & of).bit_count() >= needs for version in self.versions)
 
 

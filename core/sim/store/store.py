@@ -75,7 +75,6 @@ class SimStore:
         self._fates = Fates(faults, random)
         self._random = random
         self._views = 0
-        self._last_at = 0.0
         self.outages.start()
 
     @property
@@ -101,13 +100,6 @@ class SimStore:
             if self.network.connected(region, there):
                 found |= self.replicas.up(there)
         return found.bit_count() >= self.replicas.quorum
-
-    def in_order(self, seconds: float) -> float:
-        """In how long something arrives; with `refuses_revoked` never before what came before."""
-        if not self.refuses_revoked:
-            return seconds
-        self._last_at = max(self._last_at, self.now + seconds)
-        return self._last_at - self.now
 
     # Faults
 

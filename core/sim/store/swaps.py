@@ -78,30 +78,40 @@ class Swaps:
             name = shards_register(write.home)
         operation = self._begin(name, process, write)
         fate = store.fate("swap")
-        if fate == "late":
-            late_s = self._random.uniform(0.0, store.faults.late_max_s)
-            self._execute_in(late_s, operation, process.region, shown_late=False)
-        if fate == "late" or (fate == "lost" and self._random.random() < 0.5):
-            self._unknown(process, done)
-            return
         reach_s = self._reach_s(process.region, rounds=2)
-        if reach_s is None:
-            self._unknown(process, done)
+        unheard = fate != "" or reach_s is None or reach_s > store.timeout_s
+        if unheard:
+            store.scheduler.after(store.timeout_s, lambda: done("unknown"), process)
+        if fate == "late":
+            reach_s = self._random.uniform(0.0, store.faults.late_max_s) * 2
+        if reach_s is None or (fate == "lost" and self._random.random() < 0.5):
             return
+        half_s = reach_s / 2
 
         def execute() -> None:
             answer = self._execute(operation, process.region, shown_late=fate == "lost")
-            if fate == "lost" or answer == "unknown":
+            if answer == "unknown":
+                self._cut_short(operation, process.region)
+            if not unheard and answer == "unknown":
                 left_s = operation.invoked_s + store.timeout_s - store.now
                 store.scheduler.after(left_s, lambda: done("unknown"), process)
-                return
-            store.scheduler.after(reach_s / 2, lambda: told(answer), process)
+            elif not unheard:
+                store.scheduler.after(half_s, lambda: told(answer), process)
 
         def told(answer: Answer) -> None:
             operation.answer, operation.answered_s = answer, store.now
             done(answer)
 
-        store.scheduler.after(store.in_order(reach_s / 2), execute)
+        if store.refuses_revoked and not unheard:
+            execute()
+        else:
+            store.scheduler.after(half_s, execute)
+
+    def _cut_short(self, operation: Operation, region: str) -> None:
+        """What lost its majority on the way may have been taken over by the rest, or not."""
+        if self._store.faulty and self._random.random() < 0.5:
+            late_s = self._random.uniform(0.0, self._store.faults.late_max_s)
+            self._store.scheduler.after(late_s, lambda: self._execute(operation, region, False))
 
     def read(self, process: Process, register: str, look: Callable[[], Any]) -> Any:
         """A SERIAL read; awaitable."""
@@ -110,11 +120,12 @@ class Swaps:
         operation = self._begin(register, process, None)
         fate = store.fate("read")
         reach_s = None if fate == "fails" else self._reach_s(process.region, rounds=1)
-        if reach_s is None:
+        if reach_s is not None and fate == "slow":
+            reach_s += self._random.random() * store.faults.slow_max_s
+        if reach_s is None or reach_s > store.timeout_s:
             store.reads.fail(future, process)
             return future
-        if fate == "slow":
-            reach_s += self._random.random() * store.faults.slow_max_s
+        half_s = reach_s / 2
 
         def execute() -> None:
             if not store.majority(process.region):
@@ -122,14 +133,14 @@ class Swaps:
                 return
             seen = look()
             self._show(register)
-            store.scheduler.after(reach_s / 2, lambda: told(seen), process)
+            store.scheduler.after(half_s, lambda: told(seen), process)
 
         def told(seen: Any) -> None:
             operation.answer, operation.answered_s = (seen,), store.now
             if not future.done():
                 future.set_result(seen)
 
-        store.scheduler.after(store.in_order(reach_s / 2), execute)
+        store.scheduler.after(half_s, execute)
         return future
 
     def shown_leases(self) -> list[Lease]:
@@ -142,17 +153,9 @@ class Swaps:
         self.operations.append(operation)
         return operation
 
-    def _unknown(self, process: Process, done: Done) -> None:
-        self._store.scheduler.after(self._store.timeout_s, lambda: done("unknown"), process)
-
     def _reach_s(self, region: str, rounds: int) -> float | None:
         asked, reach_s = self._store.reads.ask(region, local=False)
         return reach_s * rounds if asked else None
-
-    def _execute_in(
-        self, seconds: float, operation: Operation, region: str, shown_late: bool
-    ) -> None:
-        self._store.scheduler.after(seconds, lambda: self._execute(operation, region, shown_late))
 
     def _execute(self, operation: Operation, region: str, shown_late: bool) -> Answer:
         store, write = self._store, operation.argument

@@ -1,7 +1,8 @@
 """Writes on their way: from a coordinator to all datacentres, one event for each.
 
 When a write is handed over it is settled which replicas get it and when, and when the level is
-reached, if it ever is. What is under way when a cut begins still arrives.
+reached, if it ever is. The own region's have it at once (nothing could tell that from a little
+later). What is under way when a cut begins still arrives.
 """
 
 from collections.abc import Callable
@@ -70,15 +71,18 @@ class Writes:
         acks: list[tuple[float, int]] = []
         for there, bits in self._replicas.bits.items():
             up = bits & ~down & torn
-            out_s = travel_s(region, there) if up else None
+            near = there == region and not late_s
+            out_s = 0.0 if near else travel_s(region, there) if up else None
             if out_s is None:
                 up = 0
-            else:
-                at_s = store.in_order(late_s + out_s)
-                store.scheduler.after(at_s, self._landing(mutation, there, up))
+            elif up:
+                if near:
+                    self.land(mutation, there, up)
+                else:
+                    store.scheduler.after(late_s + out_s, self._landing(mutation, there, up))
                 back_s = travel_s(there, region)
                 if back_s is not None and up & mutation.of:
-                    acks.append((at_s + back_s, up.bit_count()))
+                    acks.append((late_s + out_s + back_s, up.bit_count()))
             if up != bits and fate != "torn":
                 store.hints.keep(mutation, region, there, bits & ~up)
         needs = mutation.needs
@@ -109,22 +113,22 @@ class Writes:
             for version in mutation.versions:
                 version.mutation = version.mutation or mutation
             store.truth.put(write, mutation.stamp)
+        everywhere = self._replicas.all
         for version in mutation.versions:
-            self._stands_at(version, bits)
+            version.mask |= bits
+            if version.mask == everywhere:
+                version.older = None
         if not mutation.stands:
             self._reached(mutation)
         store.on_applied(write, region)
 
     def spread_to(self, version: Version, bits: int) -> None:
         """Other replicas get a version from those that have it."""
-        self._stands_at(version, bits)
-        if version.mutation is not None and not version.mutation.stands:
-            self._reached(version.mutation)
-
-    def _stands_at(self, version: Version, bits: int) -> None:
         version.mask |= bits
         if version.mask == self._replicas.all:
             version.older = None
+        if version.mutation is not None and not version.mutation.stands:
+            self._reached(version.mutation)
 
     def _reached(self, mutation: Mutation) -> None:
         if mutation.reached():
