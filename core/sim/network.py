@@ -3,7 +3,8 @@
 What is sent arrives as an event of the process that it is for. It may be lost, come twice or come
 late, and nothing keeps the order of two messages. What is already under way when a cut begins
 still arrives. Inside a region nothing is cut and nothing is lost. `faulty = False` stops losses,
-repeats and late arrivals, not cuts: `heal` ends those.
+repeats and late arrivals, not cuts: `heal` ends those. `permit` is asked of each of these that was
+drawn, by its number, and may forbid it.
 """
 
 from collections import Counter
@@ -39,6 +40,8 @@ class Network:
         self.rates = rates
         self.faulty = True
         self.counts: Counter[str] = Counter()
+        self.permit: Callable[[int, str, str], bool] = lambda _number, _what, _link: True
+        self._drawn = 0
         self._scheduler = scheduler
         self._random = random
         self._troubled = rates.loss + rates.reorder
@@ -74,15 +77,23 @@ class Network:
             return None
         took_s = self._base_s[(src, dst)]
         if self.faulty and drawn < self._troubled:
-            return self._trouble(drawn, took_s)
+            return self._trouble(drawn, src, dst)
         return took_s * (1.0 + self.rates.jitter * drawn)
 
-    def _trouble(self, drawn: float, took_s: float) -> float | None:
-        if drawn < self.rates.loss:
-            self.counts["lost"] += 1
-            return None
-        self.counts["reordered"] += 1
-        return took_s + self._random.random() * self.rates.late_max_s
+    def _trouble(self, drawn: float, src: str, dst: str) -> float | None:
+        took_s = self._base_s[(src, dst)]
+        what = "lost" if drawn < self.rates.loss else "reordered"
+        late_s = self._random.random() * self.rates.late_max_s
+        if not self._occurs(what, src, dst):
+            return took_s
+        return None if what == "lost" else took_s + late_s
+
+    def _occurs(self, what: str, src: str, dst: str) -> bool:
+        self._drawn += 1
+        if not self.permit(self._drawn, what, f"{src} to {dst}"):
+            return False
+        self.counts[what] += 1
+        return True
 
     def send(
         self, src: str, dst: str, do: Callable[[], object], process: Process | None = None
@@ -93,8 +104,7 @@ class Network:
             return
         self._scheduler.after(took_s, do, process)
         repeats = self.rates.duplicate if self.faulty and src != dst else 0.0
-        if repeats and self._random.random() < repeats:
-            self.counts["duplicated"] += 1
+        if repeats and self._random.random() < repeats and self._occurs("duplicated", src, dst):
             late_s = took_s + self._random.random() * self.rates.late_max_s
             self._scheduler.after(late_s, do, process)
 

@@ -34,7 +34,6 @@ class Outages:
     def take_down(self, replica: int, seconds: float) -> None:
         """It answers nothing for so long; hints wait for it."""
         store = self._store
-        store.counts["replicas down"] += 1
         self._away_until[replica] = max(self._away_until.get(replica, 0.0), store.now + seconds)
         store.replicas.down |= 1 << replica
         store.scheduler.after(seconds, lambda: self._back(replica))
@@ -42,7 +41,6 @@ class Outages:
     def lose_data(self, replica: int) -> None:
         """All that it had is gone, hints that it kept too; it is down until `rebuild`."""
         store = self._store
-        store.counts["replicas lost"] += 1
         self._lost |= 1 << replica
         store.replicas.down |= 1 << replica
         store.rows.drop(1 << replica)
@@ -109,13 +107,17 @@ class Outages:
 
     def _away(self) -> None:
         replica = self._random.randrange(self._store.replicas.count)
-        self.take_down(replica, self._random.uniform(0.5, self._store.faults.down_max_s))
+        seconds = self._random.uniform(0.5, self._store.faults.down_max_s)
+        if self._store.occurs("replica down", self._store.replicas.name(replica)):
+            self.take_down(replica, seconds)
 
     def _lose(self) -> None:
         """One replica at a time: two lost at once are outside of what is promised."""
         if self._lost:
             return
         replica = self._random.randrange(self._store.replicas.count)
+        if not self._store.occurs("replica lost", self._store.replicas.name(replica)):
+            return
         self.lose_data(replica)
         after_s = self._random.uniform(0.5, self._store.faults.down_max_s)
         self._store.scheduler.after(after_s, lambda: self._rebuild(replica))

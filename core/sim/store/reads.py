@@ -39,7 +39,7 @@ class Reads:
         """Await what `look(replicas asked, versions that some of them lack)` sees at its moment."""
         store, after = self._store, self._store.scheduler.after
         future = process.loop.create_future()
-        fate = store.fate("read")
+        fate = store.fate("read", process)
         asked, reach_s = self.ask(process.region, local)
         if not asked or fate == "fails":
             self.fail(future, process)

@@ -25,6 +25,10 @@ class Replicas:
         """Where a replica (its number) is."""
         return next(region for region, bits in self.bits.items() if bits >> replica & 1)
 
+    def name(self, replica: int) -> str:
+        """The region, and which of its replicas, from 1 on."""
+        return f"{self.region_of(replica)}{replica % self.each + 1}"
+
     def needs(self, local: bool) -> int:
         """How many replicas a level asks for."""
         return self.local_quorum if local else self.quorum

@@ -12,7 +12,8 @@ As in Cassandra, log rows of a revoked incarnation are not refused. With `refuse
 region with one replica) they are, and writes keep the order of `submit`, as on SQLite.
 
 `truth` is all that stands on any replica, `stands` what stands at its level, for checkers.
-`faulty = False` stops all faults of the store, not those of the network.
+`faulty = False` stops all faults of the store, not those of the network. `permit` is asked of each
+fault that was drawn, by its number: it may note it, or forbid it to find out which ones matter.
 """
 
 from collections import Counter
@@ -61,6 +62,8 @@ class SimStore:
         self.refuses_revoked = refuses_revoked
         self.counts: Counter[str] = Counter()
         self.on_applied: Callable[[Write, str], None] = lambda _write, _region: None
+        self.permit: Callable[[int, str, str], bool] = lambda _number, _what, _whom: True
+        self._drawn = 0
         self.replicas = Replicas(list(regions), replicas)
         self.rows = Rows()
         self.truth = Truth(list(homes), shards)
@@ -103,19 +106,25 @@ class SimStore:
 
     # Faults
 
-    def fate(self, kind: str) -> str:
+    def fate(self, kind: str, process: Process) -> str:
         """What happens to a `write`, `read` or `swap`: the name of a fault, or ""."""
         if not self.faulty:
             return ""
         fate = self._fates.draw(kind)
-        if fate:
-            self.counts[f"{kind} {fate}"] += 1
-        return fate
+        return fate if fate and self.occurs(f"{kind} {fate}", process.name) else ""
 
-    def crashes(self) -> str:
+    def crashes(self, process: Process) -> str:
         """Whether the process ends `before` or `after` a write that it hands over, or not: ""."""
         rate = self.faults.crash_at_write
         if not rate or not self.faulty or self._random.random() >= rate:
             return ""
-        self.counts["crashes at a write"] += 1
-        return "before" if self._random.random() < 0.5 else "after"
+        when = "before" if self._random.random() < 0.5 else "after"
+        return when if self.occurs(f"crash {when} a write", process.name) else ""
+
+    def occurs(self, what: str, whom: str) -> bool:
+        """A fault was drawn: count it, unless it is not permitted."""
+        self._drawn += 1
+        if not self.permit(self._drawn, what, whom):
+            return False
+        self.counts[what] += 1
+        return True

@@ -77,7 +77,7 @@ class Swaps:
         else:
             name = shards_register(write.home)
         operation = self._begin(name, process, write)
-        fate = store.fate("swap")
+        fate = store.fate("swap", process)
         reach_s = self._reach_s(process.region, rounds=2)
         unheard = fate != "" or reach_s is None or reach_s > store.timeout_s
         if unheard:
@@ -118,7 +118,7 @@ class Swaps:
         store = self._store
         future = process.loop.create_future()
         operation = self._begin(register, process, None)
-        fate = store.fate("read")
+        fate = store.fate("read", process)
         reach_s = None if fate == "fails" else self._reach_s(process.region, rounds=1)
         if reach_s is not None and fate == "slow":
             reach_s += self._random.random() * store.faults.slow_max_s

@@ -54,7 +54,7 @@ class SimView:
         process, store = self._process, self._store
         if process.dead:
             return
-        crashes = store.crashes()
+        crashes = store.crashes(process)
         if crashes == "before":
             process.crash("crashed before a write")
         known = self._unknown.get(id(write))

@@ -33,7 +33,7 @@ class Writes:
         region, local = process.region, self.is_local(write)
         of = replicas.bits[region] if local else replicas.all
         mutation = Mutation(write, stamp, store.now, replicas.needs(local), of)
-        fate = store.fate("write")
+        fate = store.fate("write", process)
         after = store.scheduler.after
         if fate == "full":
             after(store.network.distance_s(region, region), lambda: done("full"), process)

@@ -118,3 +118,17 @@ def test_the_same_seed_gives_the_same_network() -> None:
     runs = [arrivals(network(rates, seed=5), "a", "b", 100) for _ in range(2)]
     assert runs[0] == runs[1]
     assert runs[0] != arrivals(network(rates, seed=6), "a", "b", 100)
+
+
+def test_a_fault_can_be_noted_and_forbidden() -> None:
+    asked: list[tuple[int, str, str]] = []
+
+    def permit(number: int, what: str, link: str) -> bool:
+        asked.append((number, what, link))
+        return number != 2
+
+    net = network(NetworkRates(loss=1.0))
+    net.permit = permit
+    assert [n for n, _ in arrivals(net, "a", "b", 3)] == [1]
+    assert asked == [(n, "lost", "a to b") for n in (1, 2, 3)]
+    assert net.counts["lost"] == 2

@@ -225,6 +225,21 @@ def test_a_process_dies_before_or_after_a_write() -> None:
     assert landed == {True, False}
 
 
+def test_a_fault_can_be_noted_and_forbidden() -> None:
+    stage = Stage(StoreFaults(write_lost=1.0))
+    asked: list[tuple[int, str, str]] = []
+
+    def permit(number: int, what: str, whom: str) -> bool:
+        asked.append((number, what, whom))
+        return number != 2
+
+    stage.store.permit = permit
+    answers = [stage.row("a", EFFECT, n) for n in (1, 2, 3)]
+    assert answers == ["unknown", "ok", "unknown"]
+    assert asked == [(n, "write lost", "core-a") for n in (1, 2, 3)]
+    assert stage.store.counts["write lost"] == 2
+
+
 def test_the_dead_get_no_answers_and_write_nothing() -> None:
     stage = Stage()
     answers = stage.submit("a", PutRow(EFFECT, 1, b"x"))

@@ -154,7 +154,7 @@ def test_outages_come_by_themselves_and_end_with_the_faults() -> None:
         answers.append(stage.row("abc"[n % 3], EFFECT, n + 1))
         stage.run(1.0)
     counts = stage.store.counts
-    assert counts["replicas down"] > 5
+    assert counts["replica down"] > 5
     assert counts["replicas rebuilt"] > 1
     stage.store.faulty = False
     stage.run(30.0)
