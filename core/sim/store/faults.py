@@ -10,7 +10,8 @@ class StoreFaults(Struct, frozen=True):
 
     * `write_lost`: it reached nobody; `write_unheard`: it stands, its answer is lost;
       `write_late`: it is applied after its answer was given up; `write_torn`: it stands on a
-      minority of replicas and nobody repeats it; `write_slow`, `write_full`;
+      minority of replicas, or, of several partitions, with some of them left out;
+      `write_slow`, `write_full`;
     * `read_fails`, `read_slow`;
     * `swap_lost`: a compare-and-set's answer is lost, applied or not; `swap_late`: the answer is
       lost and the swap is executed later;

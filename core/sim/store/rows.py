@@ -6,10 +6,13 @@ writer wins); of by-id rows and open entries first the epoch; of what is written
 keys, segments) the earliest.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import msgspec
+
 from sync.store.port import (
+    OpenRow,
     PutById,
     PutFloor,
     PutKey,
@@ -30,9 +33,22 @@ REGISTRY: Partition = ("registry",)
 
 
 class Mutation:
-    """A write on its way to the replicas: `needs` of the replicas `of` make its level."""
+    """A write on its way to the replicas: `needs` of the replicas `of` make its level.
 
-    __slots__ = ("answer", "begun_s", "needs", "of", "stamp", "stands", "versions", "write")
+    It is `whole` unless some of its partitions are left out.
+    """
+
+    __slots__ = (
+        "answer",
+        "begun_s",
+        "needs",
+        "of",
+        "stamp",
+        "stands",
+        "versions",
+        "whole",
+        "write",
+    )
 
     def __init__(self, write: Write, stamp: int, begun_s: float, needs: int, of: int) -> None:
         self.write = write
@@ -41,6 +57,7 @@ class Mutation:
         self.needs = needs
         self.of = of
         self.stands = False
+        self.whole = True
         self.answer = "ok"
         self.versions: list[Version] = []
 
@@ -147,6 +164,24 @@ def pick(version: Version | None, asked: int, stale: list[Version]) -> Any:
             return version.value
         version = version.older
     return None
+
+
+def some_partitions(write: Write, chance: Callable[[], float]) -> Write:
+    """What is left of a write of several partitions when only some of them are written.
+
+    The rows of one partition stay together; a write of one partition stays whole.
+    """
+    if not isinstance(write, PutById | PutOpen | PutViews):
+        return write
+    kept: dict[Partition, bool] = {}
+    rows = []
+    for row in write.rows:
+        place = (row.home, row.shard, row.bucket) if isinstance(row, OpenRow) else (row.part,)
+        if place not in kept:
+            kept[place] = chance() < 0.5
+        if kept[place]:
+            rows.append(row)
+    return msgspec.structs.replace(write, rows=rows) if rows else write
 
 
 def rows_of(write: Write, stamp: int) -> list[Row]:

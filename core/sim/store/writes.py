@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from core.sim.process import Process
 from core.sim.store.replicas import some_of
-from core.sim.store.rows import Mutation, Version, rows_of
+from core.sim.store.rows import Mutation, Version, rows_of, some_partitions
 from sync.store.port import Done, PutKey, PutRow, PutViews, Register, Write
 
 if TYPE_CHECKING:
@@ -34,6 +34,9 @@ class Writes:
         of = replicas.bits[region] if local else replicas.all
         mutation = Mutation(write, stamp, store.now, replicas.needs(local), of)
         fate = store.fate("write", process)
+        if fate == "torn":
+            mutation.write = some_partitions(write, self._random.random)
+            mutation.whole = mutation.write is write
         after = store.scheduler.after
         if fate == "full":
             after(store.network.distance_s(region, region), lambda: done("full"), process)
@@ -67,7 +70,9 @@ class Writes:
         late_s = 0.0
         if fate == "late":
             late_s = store.timeout_s + self._random.random() * store.faults.late_max_s
-        torn = self._minority() if fate == "torn" else self._replicas.all
+        torn = self._replicas.all
+        if fate == "torn" and mutation.whole:
+            torn = self._minority()
         acks: list[tuple[float, int]] = []
         for there, bits in self._replicas.bits.items():
             up = bits & ~down & torn

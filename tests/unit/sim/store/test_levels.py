@@ -124,6 +124,21 @@ def test_a_torn_write_is_unknown_and_on_a_minority() -> None:
     assert stage.store.truth.logs == {EFFECT: {1: b"x"}}
 
 
+def test_of_several_partitions_some_are_left_out_each_whole() -> None:
+    rows = [OpenRow("a", n % 3, 1, f"i{n}", 1, 5, b"x") for n in range(12)]
+    counts = set()
+    for seed in range(20):
+        stage = Stage(StoreFaults(write_torn=1.0), seed=seed)
+        assert stage.write("a", PutOpen(rows)) == "unknown"
+        shards = [key[2] for key in stage.store.truth.open]
+        assert all(shards.count(shard) == 4 for shard in set(shards))
+        counts.add(len(set(shards)))
+        stage.store.faulty = False
+        assert stage.write("a", PutOpen(rows)) == "ok"
+        assert len(stage.store.truth.open) == 12
+    assert {1, 2} <= counts
+
+
 @pytest.mark.parametrize(
     ("faults", "answer", "stands"),
     [
