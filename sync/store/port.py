@@ -130,12 +130,17 @@ class PutViews(Struct, frozen=True, gc=False):
 
 
 class Register(Struct, frozen=True, gc=False):
-    """An incarnation and the logs that it opens, known before their first row."""
+    """An incarnation and the logs that it opens, known before their first row.
+
+    `at_quorum` asks for a majority of all replicas, as the first lease and the first row of a log
+    of a global lane need it; else one in the own region is enough.
+    """
 
     incarnation: str
     region: str
     url: str
     logs: list[str]
+    at_quorum: bool = False
 
 
 class SwapLease(Struct, frozen=True, gc=False):

@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -32,17 +33,26 @@ from sync.store.port import (
     Write,
 )
 from sync.store.sqlite_journal import SQLiteJournal
+from tests.support.driven import DrivenStore
 
 LOG = "effect.h.urgent.c1.0"
 FAR_MS = 1 << 60
+SIMULATED = {
+    "sim-one": lambda: DrivenStore(["h"], 1, refuses_revoked=True),
+    "sim-three": lambda: DrivenStore(["h", "i", "j"], 1, refuses_revoked=False),
+    "sim-nine": lambda: DrivenStore(["h", "i", "j"], 3, refuses_revoked=False),
+}
+REFUSING = ["memory", "sqlite", "sim-one"]  # those that check for revoked writers, as SQLite does
 Do = Callable[[Write], Awaitable[Answer]]
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "sim-one", "sim-three", "sim-nine"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[JournalStore]:
     made: JournalStore
     if request.param == "memory":
         made = MemoryJournal(["h", "i"], 4)
+    elif request.param.startswith("sim"):
+        made = cast(JournalStore, SIMULATED[request.param]())
     else:
         path = tmp_path / "journal.db"
         made = SQLiteJournal(path, ["h", "i"], 4, lambda: 1_700_000_000_000)
@@ -90,6 +100,7 @@ async def test_a_row_is_written_once(store: JournalStore, do: Do) -> None:
     assert await store.rows(LOG, 1, 9) == [(1, b"first")]
 
 
+@pytest.mark.parametrize("store", REFUSING, indirect=True)
 @pytest.mark.parametrize("state", ["revoked", "left"])
 async def test_no_row_of_a_writer_whose_lease_is_over(
     store: JournalStore, do: Do, state: str
@@ -106,6 +117,7 @@ async def test_no_row_of_a_writer_whose_lease_is_over(
     assert await store.leases() == []
 
 
+@pytest.mark.parametrize("store", REFUSING, indirect=True)
 async def test_a_key_row_is_refused_with_its_log(store: JournalStore, do: Do) -> None:
     held = Lease("c1", 1, "n1", "active")
     await do(SwapLease(None, held))
@@ -117,6 +129,7 @@ async def test_a_key_row_is_refused_with_its_log(store: JournalStore, do: Do) ->
     assert await store.key("t", "k") == b"one"
 
 
+@pytest.mark.parametrize("store", REFUSING, indirect=True)
 async def test_the_revocation_and_a_row_in_one_batch_keep_their_order(
     store: JournalStore, do: Do
 ) -> None:

@@ -1,0 +1,37 @@
+"""Every register of a run is checked for itself: each lease, and the shards of each home."""
+
+from collections.abc import Iterable
+
+from core.sim.checks.linear import Use, step_lease, step_shards, unexplained
+from core.sim.result import Violation
+from core.sim.store.swaps import Operation, shards_register
+from sync.store.port import ShardRow
+
+
+def check_registers(
+    operations: Iterable[Operation], homes: list[str], shards: int
+) -> list[Violation]:
+    """What in the store's record of swaps and SERIAL reads no order explains."""
+    uses: dict[str, list[Use]] = {}
+    for operation in operations:
+        use = Use(
+            operation.invoked_s,
+            operation.answered_s,
+            operation.argument,
+            operation.answer,
+            operation.process,
+        )
+        uses.setdefault(operation.register, []).append(use)
+    free = [ShardRow(shard, "", 0) for shard in range(shards)]
+    of_shards = {shards_register(home) for home in homes}
+    found = []
+    for register, used in uses.items():
+        if register in of_shards:
+            failed = unexplained(used, free, step_shards)
+        else:
+            failed = unexplained(used, None, step_lease)
+        if failed is not None:
+            asked = "a read" if failed.use.argument is None else repr(failed.use.argument)
+            what = f"{register}: {asked} of {failed.use.process} answered {failed.use.answer}"
+            found.append(Violation("linear", what, failed.use.answered_s))
+    return found

@@ -1,0 +1,1 @@
+"""A replicated store on virtual time: datacentres, levels, hints, repair, compare-and-set."""

@@ -1,0 +1,130 @@
+"""A store of several datacentres on virtual time, with levels that can fail (PROTOCOL.md 0, 11).
+
+Each region is a datacentre of one or three replicas. A write goes from a coordinator in its
+writer's region to all replicas and is answered `ok` when as many have it as its level asks for:
+log rows of accept lanes `*_local`, keys, views and registrations (unless they ask for more) a
+majority of the own region's; all else a majority of all. If that takes longer than the write
+time-out, the answer is `unknown`: some replicas may have it, and more get it later by hints. Reads
+ask as many replicas, join what they have by rank, and first bring up to date those asked that lack
+what is answered; where that is impossible they raise `StoreError`. Swaps: see `swaps`.
+
+As in Cassandra, log rows of a revoked incarnation are not refused. With `refuses_revoked` (for one
+region with one replica) they are, and writes keep the order of `submit`, as on SQLite.
+
+`truth` is all that stands on any replica, `stands` what stands at its level, for checkers.
+`faulty = False` stops all faults of the store, not those of the network. `permit` is asked of each
+fault that was drawn, by its number: it may note it, or forbid it to find out which ones matter.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from random import Random
+
+from core.sim.network import Network
+from core.sim.process import Process
+from core.sim.scheduler import Scheduler
+from core.sim.store.faults import Fates, StoreFaults
+from core.sim.store.hints import Hints
+from core.sim.store.outages import Outages
+from core.sim.store.reads import Reads
+from core.sim.store.replicas import Replicas
+from core.sim.store.rows import Rows
+from core.sim.store.swaps import Swaps
+from core.sim.store.truth import Truth
+from core.sim.store.view import SimView
+from core.sim.store.writes import Writes
+from sync.store.port import Write
+
+
+class SimStore:
+    """See the module's docstring. `counts` says what occurred."""
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        network: Network,
+        random: Random,
+        regions: Sequence[str],
+        homes: Sequence[str],
+        shards: int,
+        faults: StoreFaults,
+        *,
+        replicas: int = 1,
+        timeout_s: float = 1.0,
+        hint_window_s: float = 60.0,
+        refuses_revoked: bool = False,
+    ) -> None:
+        self.scheduler = scheduler
+        self.network = network
+        self.faults = faults
+        self.faulty = True
+        self.timeout_s = timeout_s
+        self.refuses_revoked = refuses_revoked
+        self.counts: Counter[str] = Counter()
+        self.on_applied: Callable[[Write, str], None] = lambda _write, _region: None
+        self.permit: Callable[[int, str, str], bool] = lambda _number, _what, _whom: True
+        self._drawn = 0
+        self.replicas = Replicas(list(regions), replicas)
+        self.rows = Rows()
+        self.truth = Truth(list(homes), shards)
+        self.stands = Truth(list(homes), shards)
+        self.stands.lease_rows = self.truth.lease_rows
+        self.stands.shard_rows = self.truth.shard_rows
+        self.writes = Writes(self, random)
+        self.reads = Reads(self, random)
+        self.swaps = Swaps(self, random)
+        self.hints = Hints(self, random, hint_window_s)
+        self.outages = Outages(self, random)
+        self._fates = Fates(faults, random)
+        self._random = random
+        self._views = 0
+        self.outages.start()
+
+    @property
+    def now(self) -> float:
+        """Virtual time."""
+        return self.scheduler.now
+
+    def view(self, process: Process) -> SimView:
+        """The store as a process of one of the regions has it."""
+        self._views += 1
+        return SimView(self, process, self._views % 1000)
+
+    def repair(self, region: str) -> bool:
+        """Bring all that stands to this region, and what it has to the others; see `outages`."""
+        return self.outages.repair(region)
+
+    def majority(self, region: str) -> bool:
+        """Whether a coordinator in this region reaches a majority of all replicas and back."""
+        if not self.replicas.up(region):
+            return False
+        found = 0
+        for there in self.replicas.bits:
+            if self.network.connected(region, there):
+                found |= self.replicas.up(there)
+        return found.bit_count() >= self.replicas.quorum
+
+    # Faults
+
+    def fate(self, kind: str, process: Process) -> str:
+        """What happens to a `write`, `read` or `swap`: the name of a fault, or ""."""
+        if not self.faulty:
+            return ""
+        fate = self._fates.draw(kind)
+        return fate if fate and self.occurs(f"{kind} {fate}", process.name) else ""
+
+    def crashes(self, process: Process) -> str:
+        """Whether the process ends `before` or `after` a write that it hands over, or not: ""."""
+        rate = self.faults.crash_at_write
+        if not rate or not self.faulty or self._random.random() >= rate:
+            return ""
+        when = "before" if self._random.random() < 0.5 else "after"
+        return when if self.occurs(f"crash {when} a write", process.name) else ""
+
+    def occurs(self, what: str, whom: str) -> bool:
+        """A fault was drawn: count it, unless it is not permitted."""
+        self._drawn += 1
+        if not self.permit(self._drawn, what, whom):
+            return False
+        self.counts[what] += 1
+        return True

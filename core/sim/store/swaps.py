@@ -1,0 +1,185 @@
+"""Compare-and-set and SERIAL reads: a lease, or the shards of a home, is one register.
+
+A swap is executed at one instant between call and answer, if its coordinator then reaches a
+majority of the replicas. An answer that was lost says nothing: the swap was executed, was not, or
+is executed some seconds later, on what stands then. `operations` records all of it for
+`core.sim.checks.linear`. Plain reads (`shown_leases`) may show a lease as it was before a swap
+whose answer was lost: it stands with a majority, but nobody has committed it yet.
+"""
+
+from collections.abc import Callable
+from math import inf
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from core.sim.process import Process
+from sync.lease import Lease
+from sync.store.port import Answer, Done, ShardRow, SwapLease, SwapShards
+
+if TYPE_CHECKING:
+    from core.sim.store.store import SimStore
+
+Swap = SwapLease | SwapShards
+
+
+class Operation:
+    """One use of a register. `argument` None is a SERIAL read; `answered_s` may never come.
+
+    `answer` is None while it is unknown; `executed_s` is for people, not for the checker.
+    """
+
+    __slots__ = (
+        "answer",
+        "answered_s",
+        "argument",
+        "executed_s",
+        "invoked_s",
+        "process",
+        "register",
+    )
+
+    def __init__(
+        self, register: str, process: str, invoked_s: float, argument: Swap | None
+    ) -> None:
+        self.register = register
+        self.process = process
+        self.invoked_s = invoked_s
+        self.answered_s = inf
+        self.executed_s = inf
+        self.argument = argument
+        self.answer: Any = None
+
+
+def lease_register(incarnation: str) -> str:
+    """Name a lease's register."""
+    return f"lease {incarnation}"
+
+
+def shards_register(home: str) -> str:
+    """Name a home's register."""
+    return f"shards {home}"
+
+
+class Swaps:
+    """See the module's docstring."""
+
+    def __init__(self, store: "SimStore", random: Random) -> None:
+        self.operations: list[Operation] = []
+        self._store = store
+        self._random = random
+        self._shown: dict[str, Lease] = {}
+
+    def submit(self, process: Process, write: Swap, done: Done) -> None:
+        """Swap; the answer is an event of the process."""
+        store = self._store
+        if isinstance(write, SwapLease):
+            name = lease_register(write.lease.incarnation)
+        else:
+            name = shards_register(write.home)
+        operation = self._begin(name, process, write)
+        fate = store.fate("swap", process)
+        reach_s = self._reach_s(process.region, rounds=2)
+        unheard = fate != "" or reach_s is None or reach_s > store.timeout_s
+        if unheard:
+            store.scheduler.after(store.timeout_s, lambda: done("unknown"), process)
+        if fate == "late":
+            reach_s = self._random.uniform(0.0, store.faults.late_max_s) * 2
+        if reach_s is None or (fate == "lost" and self._random.random() < 0.5):
+            return
+        half_s = reach_s / 2
+
+        def execute() -> None:
+            answer = self._execute(operation, process.region, shown_late=fate == "lost")
+            if answer == "unknown":
+                self._cut_short(operation, process.region)
+            if not unheard and answer == "unknown":
+                left_s = operation.invoked_s + store.timeout_s - store.now
+                store.scheduler.after(left_s, lambda: done("unknown"), process)
+            elif not unheard:
+                store.scheduler.after(half_s, lambda: told(answer), process)
+
+        def told(answer: Answer) -> None:
+            operation.answer, operation.answered_s = answer, store.now
+            done(answer)
+
+        if store.refuses_revoked and not unheard:
+            execute()
+        else:
+            store.scheduler.after(half_s, execute)
+
+    def _cut_short(self, operation: Operation, region: str) -> None:
+        """What lost its majority on the way may have been taken over by the rest, or not."""
+        if self._store.faulty and self._random.random() < 0.5:
+            late_s = self._random.uniform(0.0, self._store.faults.late_max_s)
+            self._store.scheduler.after(late_s, lambda: self._execute(operation, region, False))
+
+    def read(self, process: Process, register: str, look: Callable[[], Any]) -> Any:
+        """A SERIAL read; awaitable."""
+        store = self._store
+        future = process.loop.create_future()
+        operation = self._begin(register, process, None)
+        fate = store.fate("read", process)
+        reach_s = None if fate == "fails" else self._reach_s(process.region, rounds=1)
+        if reach_s is not None and fate == "slow":
+            reach_s += self._random.random() * store.faults.slow_max_s
+        if reach_s is None or reach_s > store.timeout_s:
+            store.reads.fail(future, process)
+            return future
+        half_s = reach_s / 2
+
+        def execute() -> None:
+            if not store.majority(process.region):
+                store.reads.fail(future, process)
+                return
+            seen = look()
+            self._show(register)
+            store.scheduler.after(half_s, lambda: told(seen), process)
+
+        def told(seen: Any) -> None:
+            operation.answer, operation.answered_s = (seen,), store.now
+            if not future.done():
+                future.set_result(seen)
+
+        store.scheduler.after(half_s, execute)
+        return future
+
+    def shown_leases(self) -> list[Lease]:
+        """The leases as a plain read sees them."""
+        rows = self._store.truth.lease_rows
+        return [self._shown.get(who, lease) for who, lease in rows.items()]
+
+    def _begin(self, register: str, process: Process, argument: Swap | None) -> Operation:
+        operation = Operation(register, process.name, self._store.now, argument)
+        self.operations.append(operation)
+        return operation
+
+    def _reach_s(self, region: str, rounds: int) -> float | None:
+        asked, reach_s = self._store.reads.ask(region, local=False)
+        return reach_s * rounds if asked else None
+
+    def _execute(self, operation: Operation, region: str, shown_late: bool) -> Answer:
+        store, write = self._store, operation.argument
+        assert write is not None
+        if not store.majority(region):
+            return "unknown"
+        before = None
+        if isinstance(write, SwapLease):
+            before = store.truth.lease_rows.get(write.lease.incarnation)
+        self._show(operation.register)
+        answer = store.truth.apply(write)
+        operation.executed_s = store.now
+        if not isinstance(answer, str) and answer.applied:
+            if before is not None and shown_late:
+                self._shown[before.incarnation] = before
+                late_s = self._random.uniform(0.0, store.faults.late_max_s)
+                register = operation.register
+                store.scheduler.after(late_s, lambda: self._show(register))
+            store.on_applied(write, region)
+        return answer
+
+    def _show(self, register: str) -> None:
+        self._shown.pop(register.removeprefix("lease "), None)
+
+    def shards(self, home: str) -> list[ShardRow]:
+        """The shard rows as they stand."""
+        return list(self._store.truth.shard_rows.get(home, ()))
