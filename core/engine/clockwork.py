@@ -43,6 +43,7 @@ class Clockwork:
             (floor_s, lambda: spawn(ownership.write_floor())),
             (pace.second_s, self._second),
             (pace.poll_silent_s, lambda: shell.read_wanted(logs.last_rows())),
+            (pace.poll_former_s, shell.read_former),
         ]
 
     async def run(self) -> None:

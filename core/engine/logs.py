@@ -85,6 +85,7 @@ class Logs:
         self._homes = frozenset(homes)
         self._waiting_max = waiting_max
         self._writers = {w.log: w for w in (*self._accept.values(), *self._effect.values())}
+        self._held = [w for (_, _, globally), w in self._accept.items() if globally]
 
     @property
     def names(self) -> list[str]:
@@ -136,6 +137,14 @@ class Logs:
         if self._effect[(home_of(record.id), urgent)].append(record, None):
             self._arm()
 
+    def open_global(self) -> None:
+        """This incarnation is registered at quorum: rows of global lanes may be written.
+
+        Before that a reader of another region might not learn of the log; what is appended waits.
+        """
+        self._held = []
+        self._arm()
+
     def _arm(self) -> None:
         if not self._armed:
             self._armed = True
@@ -144,7 +153,8 @@ class Logs:
     def _flush(self) -> None:
         self._armed = False
         for writer in self._writers.values():
-            self._carry_out(writer, writer.flush())
+            if writer not in self._held:
+                self._carry_out(writer, writer.flush())
 
     def _carry_out(self, writer: LogWriter, commands: list[Command]) -> None:
         for command in commands:

@@ -5,6 +5,10 @@ others whose counter stood still for the lease's length and epsilon. One lease s
 shards of each home are its `Ownership`'s part, which has its turn after each look at the leases.
 When the own lease is lost the process must end: `on_lost` is called once, and whoever supervises it
 starts a new incarnation with empty hands. A store that cannot be read is looked at again.
+
+A log is closed, and need not be followed beyond its end, once its writer left, naming its last
+rows. That of a revoked writer is closed only where the store itself refuses its rows from then on;
+elsewhere one may land however late, and whoever wrote it may have been told that it stands.
 """
 
 import asyncio
@@ -30,6 +34,7 @@ from sync.store.port import (
 )
 
 LEAVE_TRIES = 3
+ENDS_AT_ONCE = 32
 
 
 class Home(Protocol):
@@ -81,6 +86,7 @@ class Membership:
         self._lease = Lease(incarnation, 0, "", "active")
         self._gone: set[str] = set()
         self._unborn: dict[str, float] = {}
+        self._closed: set[str] = set()
         self._ends: dict[str, int] = {}
         self._registry_read = -1e9
         self._leaving = False
@@ -106,9 +112,13 @@ class Membership:
             return False
         return incarnation == "" or incarnation in self._gone
 
-    async def register(self) -> None:
-        """Known before the first accept row: who reads the registry finds every log."""
-        write = Register(self.incarnation, self._region, self._url, self._logs.names)
+    async def register(self, at_quorum: bool = False) -> None:
+        """Known before the first accept row: who reads the registry finds every log.
+
+        In the own region first, so that a core can start in one that is cut off; at quorum before
+        the first lease and the first row of a global lane.
+        """
+        write = Register(self.incarnation, self._region, self._url, self._logs.names, at_quorum)
         while await self.submit(write) != "ok":
             await asyncio.sleep(0.1)
 
@@ -116,12 +126,14 @@ class Membership:
         """Every now and then, so that the entry outlives its TTL."""
         while True:
             await asyncio.sleep(self._pace.register_again_s)
-            await self.register()
+            await self.register(at_quorum=True)
 
     # The own lease
 
     async def renew_forever(self) -> None:
-        """Renew until the lease is lost or left."""
+        """Renew until the lease is lost or left; registered at quorum first."""
+        await self.register(at_quorum=True)
+        self._logs.open_global()
         while not self._leaving:
             now = self._clock.boot()
             if self.holder.due(now):
@@ -208,7 +220,7 @@ class Membership:
         for incarnation in sorted(names - set(self.leases) - self._gone - {""}):
             lease = await self._store.lease(incarnation)
             if lease is not None and lease.state != "active":
-                self._gone.add(incarnation)
+                self._went(lease)
             elif lease is None and incarnation != self.incarnation:
                 await self._revoke_unborn(incarnation)
 
@@ -230,22 +242,38 @@ class Membership:
         if isinstance(answer, Swapped) and answer.applied:
             self._log.warning("lease revoked", incarnation=incarnation, counter=counter)
             self.leases.pop(incarnation, None)
-            self._gone.add(incarnation)
+            self._went(gone)
+
+    def _went(self, lease: Lease) -> None:
+        """Revoked or left, for good."""
+        self._gone.add(lease.incarnation)
+        if lease.state == "left":
+            self._ends.update(lease.last_rows)
+        if lease.state == "left" or self._store.closes_revoked:
+            self._closed.add(lease.incarnation)
 
     async def accept_logs(self, home: str) -> tuple[list[str], dict[str, int]]:
         """The home's accept logs, and the last rows of logs that can never grow again."""
         accept: list[str] = []
+        unknown: list[str] = []
         for entry in self.registry.values():
-            gone = entry.incarnation != self.incarnation and self.dead(entry.incarnation)
+            closed = entry.incarnation in self._closed
             for log in entry.logs:
                 name = log_name(log)
                 if name.home != home:
                     continue
                 if name.kind == "accept":
                     accept.append(log)
-                if gone and log not in self._ends:
-                    self._ends[log] = await self._store.last_row(log)
+                if closed and log not in self._ends:
+                    unknown.append(log)
+        for at in range(0, len(unknown), ENDS_AT_ONCE):
+            await self._find_ends(unknown[at : at + ENDS_AT_ONCE])
         return accept, self._ends
+
+    async def _find_ends(self, logs: list[str]) -> None:
+        """Side by side: one after the other would take long where the store is far away."""
+        rows = await asyncio.gather(*(self._store.last_row(log) for log in logs))
+        self._ends.update(zip(logs, rows, strict=True))
 
     async def submit(self, write: Write) -> Answer:
         """Hand a write to the store, and wait for its answer."""

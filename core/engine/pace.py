@@ -10,16 +10,19 @@ class Pace(Struct, frozen=True):
     """Times in seconds unless their names say otherwise.
 
     `tick_s`: due messages and places; `second_s`: expiry and the open set, up to `open_lead_ms`
-    ahead; `swept_at_once` messages are looked at in one tick. `look_s`: leases and shard rows;
-    `renew_look_s`: whether to renew the own lease. `registry_every_s`: the registry is read;
-    `register_again_s`: the own entry is written again, `floor_again_s` a floor that did not
-    change, both so that they outlive their TTL. `shards_at_once` are taken in one batch. A core
-    that registered has `unborn_leases` leases' lengths to take its first one.
+    ahead; `poll_silent_s`, `poll_former_s`: logs of which nobody says how far they are, and effect
+    logs of former owners, are read on; `swept_at_once` messages are looked at in one tick.
+    `look_s`: leases and shard rows; `renew_look_s`: whether to renew the own lease.
+    `registry_every_s`: the registry is read; `register_again_s`: the own entry is written again,
+    `floor_again_s` a floor that did not change, both so that they outlive their TTL.
+    `shards_at_once` are taken in one batch. A core that registered has `unborn_leases` leases'
+    lengths to take its first one.
     """
 
     tick_s: float = 0.025
     second_s: float = 1.0
     poll_silent_s: float = 2.0
+    poll_former_s: float = 5.0
     open_lead_ms: int = 5_000
     swept_at_once: int = 500
     look_s: float = 0.25

@@ -57,6 +57,7 @@ class Pending(Struct, frozen=True, array_like=True, gc=False):
 
 
 _segment = msgspec.msgpack.Decoder(list[Known])
+segment_of = _segment.decode
 _pending = msgspec.msgpack.Decoder(Pending)
 
 

@@ -39,6 +39,7 @@ from sync.records import Intent, Place, Record, decode_open, decode_row
 from sync.store.port import JournalStore, PutOpen, StoreError
 
 OPEN_ENTRIES_AT_ONCE = 500
+LOGS_AT_ONCE = 32
 
 
 class Shell:
@@ -155,6 +156,22 @@ class Shell:
         if len(rows) == ROWS_AT_ONCE:
             self.read_wanted({log: first + ROWS_AT_ONCE})
 
+    def read_former(self) -> None:
+        """Read on in the effect logs of former owners."""
+        for want in self._owner.former_wants():
+            if want.log not in self._reading:
+                self._reading.add(want.log)
+                self.spawn(self._read_former(want.log, want.first))
+
+    async def _read_former(self, log: str, first: int) -> None:
+        try:
+            for row, body in await self._store.rows(log, first, ROWS_AT_ONCE):
+                self._owner.former_row(log, row, decode_row(body))
+            self._owner.ask(self._clock.wall_ms())
+            self.drain()
+        finally:
+            self._reading.discard(log)
+
     async def _look_up(self, ids: list[str]) -> None:
         found = await self.reading.forever(lambda: self._store.by_ids(ids))
         self._owner.looked_up(ids, found, self._clock.wall_ms())
@@ -193,8 +210,13 @@ class Shell:
         for group in self._owner.groups:
             for log, at in group.cursors.items():
                 cursors[log] = min(cursors.get(log, at), at)
-        for log, at in cursors.items():
-            await self.reading.scan(log, at + 1, wanted, self._owner.event_seen)
+        logs = list(cursors.items())
+        for first in range(0, len(logs), LOGS_AT_ONCE):
+            scans = [
+                self.reading.scan(log, at + 1, wanted, self._owner.event_seen)
+                for log, at in logs[first : first + LOGS_AT_ONCE]
+            ]
+            await asyncio.gather(*scans)  # one after the other takes long in a store far away
         self._owner.events_read(ids, self._clock.wall_ms())
         self._owner.ask(self._clock.wall_ms())
         self.drain()

@@ -251,7 +251,7 @@ class Intake(Events):
         for place, record in msg.effects:
             if type(record) is Intent:
                 name = attempt_name(place.log, place.row, place.index)
-                if name not in closed and name not in proven:
+                if name not in closed and name not in proven and place not in msg.late:
                     msg.unsettled[name] = record
             if isinstance(record, Intent | End) and record.accept is not None:
                 fixing = record if fixing is None or record.epoch > fixing.epoch else fixing
@@ -298,6 +298,32 @@ class Intake(Events):
         elif record.shard in self.shards:
             self.taken_over(record.id, record.shard, [(place, record)])
             self.look_up([record.id])
+
+    def late_effect(self, place: Place, record: EffectRecord) -> None:
+        """An effect of a former owner came to stand after its shard was taken over. Follow with
+        `ask`.
+
+        Whoever takes a shard over reads all effects of the former owners at quorum, and by then
+        their leases are over. So what stands later was never followed by a call, or by a word: a
+        late intent leaves nothing in doubt. A late outcome settles what it answers.
+        """
+        msg = self.find(record.id)
+        if msg is None:
+            msg = self.add(record.id, record.shard)
+            self._join_early(msg)
+            self._asked.append(record.id)
+        if all(known != place for known, _ in msg.effects):
+            msg.effects.append((place, record))
+        self.hold_effect(msg, place)
+        if type(record) is Intent:
+            msg.late.add(place)
+        elif type(record) is Outcome and record.kind != "unknown":
+            msg.unsettled.pop(record.attempt, None)
+        self.rejoin(msg)
+        if msg.phase is Phase.ENDED:
+            self.touch(msg)
+        else:
+            self._stirred.append(msg)
 
     def look_up(self, ids: list[str]) -> None:
         """Look these up with the next `ask`."""

@@ -15,7 +15,7 @@ from sync.owner.marks import Holds, merge_parts
 from sync.owner.sending import IDLE
 from sync.owner.state import Limits, Msg, Phase
 from sync.owner.takeover import Loaded
-from sync.records import FloorPart, OpenEntry, Record
+from sync.records import EffectRecord, FloorPart, OpenEntry, Place, Record
 
 LAST_ID = "\x7f"  # behind every id
 AT_ONCE_MAX = 1_000  # messages whose time has come, in one turn
@@ -150,6 +150,23 @@ class Owner(Intake):
                 if at < known_rows.get(log, at + 1) and self._room_for(log) > 0:
                     wanted[log] = min(wanted.get(log, at + 1), at + 1)
         return [Want(log, first) for log, first in sorted(wanted.items(), key=_urgent_first)]
+
+    def former_wants(self) -> list[Want]:
+        """Effect logs of former owners that may still grow: a row of theirs may land late."""
+        wanted: dict[str, int] = {}
+        for group in self.groups:
+            for log, at in group.former.items() if group.live else ():
+                wanted[log] = min(wanted.get(log, at + 1), at + 1)
+        return [Want(log, first) for log, first in sorted(wanted.items())]
+
+    def former_row(self, log: str, row: int, records: list[Record]) -> None:
+        """A row of such a log stands. Follow with `ask`."""
+        for group in self.groups:
+            if group.live and group.former.get(log) == row - 1:
+                group.former[log] = row
+                for index, record in enumerate(records):
+                    if record.shard in group.shards and isinstance(record, EffectRecord):
+                        self.late_effect(Place(log, row, index), record)
 
     def _room_for(self, log: str) -> int:
         """Urgent lanes may use a reserve that others may not."""

@@ -81,6 +81,7 @@ class Msg:
         "held",
         "held_effects",
         "id",
+        "late",
         "listed",
         "message",
         "offered_ms",
@@ -128,6 +129,7 @@ class Msg:
         self.calling = ""  # the attempt whose call is under way
         self.unsettled: dict[str, Intent] = {}
         self.effects: list[tuple[Place, EffectRecord]] = []
+        self.late: set[Place] = set()  # intents that stood too late for a call
         self.receipts: list[tuple[Place, Receipt]] = []
         self.conflicts: list[Place] = []
         self.copies: list[Place] = []

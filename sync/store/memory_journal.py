@@ -209,6 +209,8 @@ class MemoryJournal:
     `home` is one home's name or several homes', each of so many shards.
     """
 
+    closes_revoked = True
+
     def __init__(self, home: str | Sequence[str], shards: int) -> None:
         self._loop = asyncio.get_running_loop()
         self.tables = MemoryTables(home, shards)

@@ -203,7 +203,13 @@ Done = Callable[[Answer], None]
 
 
 class JournalStore(Protocol):
-    """See the module's docstring."""
+    """See the module's docstring.
+
+    `closes_revoked` says whether a log row of a revoked incarnation can never come to stand: then
+    its logs are closed at once. Else they stay open, for a row may land however late.
+    """
+
+    closes_revoked: bool
 
     def submit(self, write: Write, done: Done) -> None: ...
 

@@ -51,6 +51,8 @@ class SQLiteJournal:
     `home` is one home's name or several homes'; `shard_count` is that of the first.
     """
 
+    closes_revoked = True
+
     def __init__(
         self,
         path: Path,
