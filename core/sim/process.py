@@ -10,6 +10,7 @@ import asyncio
 import contextvars
 from asyncio import events
 from collections.abc import Callable, Coroutine
+from inspect import CORO_CREATED, getcoroutinestate
 from typing import Any, cast
 
 from core.sim.scheduler import Event, Scheduler
@@ -105,6 +106,7 @@ class Process:
         if not self.dead:
             self.dead = True
             self.on_died(why)
+            self.loop.forget()
 
 
 class ProcessLoop:
@@ -113,6 +115,7 @@ class ProcessLoop:
     def __init__(self, process: Process) -> None:
         self._process = process
         self._scheduler = process.scheduler
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     def time(self) -> float:
         """Seconds on the process's CLOCK_BOOTTIME."""
@@ -149,7 +152,21 @@ class ProcessLoop:
 
     def create_task(self, coro: Any, **_: Any) -> "asyncio.Task[Any]":
         """Run a coroutine; its first step is a turn of its own."""
-        return asyncio.Task(coro, loop=cast(asyncio.AbstractEventLoop, self))
+        if self._process.dead:
+            coro.close()
+            coro = _nothing()
+        task = asyncio.Task(coro, loop=cast(asyncio.AbstractEventLoop, self))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def forget(self) -> None:
+        """The process is dead: what had not begun never will."""
+        tasks, self._tasks = self._tasks, set()
+        for task in tasks:
+            coro: Any = task.get_coro()
+            if getcoroutinestate(coro) == CORO_CREATED:
+                coro.close()
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """Keep what failed, while the process lives."""
@@ -168,6 +185,10 @@ class ProcessLoop:
     def is_closed(self) -> bool:
         """Never."""
         return False
+
+
+async def _nothing() -> None:
+    """What a dead process does."""
 
 
 def where(error: BaseException) -> str:

@@ -30,7 +30,7 @@ class DrivenStore:
             network,
             random,
             regions,
-            ["h"],
+            ["h", "i"],
             4,
             StoreFaults(),
             replicas=replicas,

@@ -62,6 +62,7 @@ class SimStore:
         self.refuses_revoked = refuses_revoked
         self.counts: Counter[str] = Counter()
         self.on_applied: Callable[[Write, str], None] = lambda _write, _region: None
+        self.on_stands: Callable[[Write, int], None] = lambda _write, _stamp: None
         self.permit: Callable[[int, str, str], bool] = lambda _number, _what, _whom: True
         self._drawn = 0
         self.replicas = Replicas(list(regions), replicas)

@@ -45,6 +45,7 @@ class SimView:
         self._waiting = 0
         self._emptied: Future[None] | None = None
         self._closed = False
+        self.closes_revoked = store.refuses_revoked
         self._find = store.rows.partitions.get
 
     # Writing

@@ -139,6 +139,7 @@ class Writes:
         if mutation.reached():
             mutation.stands = True
             self._store.stands.put(mutation.write, mutation.stamp)
+            self._store.on_stands(mutation.write, mutation.stamp)
 
     def _is_closed(self, write: PutRow | PutKey) -> bool:
         if not write.log:

@@ -1,0 +1,113 @@
+"""All checkers of a run, each fed with what it looks at."""
+
+from typing import TYPE_CHECKING
+
+from core.sim.checks.ends import Ends
+from core.sim.checks.floors import Floors
+from core.sim.checks.journal import Journal
+from core.sim.checks.registers import check_registers
+from core.sim.checks.sends import Sends
+from core.sim.checks.told import Told
+from core.sim.history import ViolationError
+from core.sim.plan import BUCKET_MS
+from sync.naming import log_name
+from sync.store.port import PutFloor, PutProviderIds, PutRow, SwapShards, Write
+
+if TYPE_CHECKING:
+    from core.sim.world import World
+
+
+class Checks:
+    """See the module's docstring."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        self._plan = world.plan
+        self.journal = Journal()
+        self._sends = Sends(self.journal, world.history, world.plan)
+        self._floors = Floors(self.journal)
+        self._told = Told(self.journal, world.history)
+        self._ends = Ends(self.journal, world.history, world.plan)
+        world.store.on_stands = self.stands
+        world.store.on_applied = self.applied
+        world.history.on_told = self._told.said
+        world.history.on_follow = self._told.follow
+
+    def _wall_ms(self) -> int:
+        return self._plan.start_ms + int(self._world.scheduler.now * 1000)
+
+    def stands(self, write: Write, stamp: int) -> None:
+        """A write stands at its level."""
+        if not self.journal.add(write, stamp, self._world.scheduler.now, self._wall_ms()):
+            return
+        if isinstance(write, PutProviderIds):
+            self._floors.segment(write)
+        elif isinstance(write, PutFloor):
+            self._floors.floor(write)
+        elif isinstance(write, PutRow):
+            name = log_name(write.log)
+            if name.kind == "effect":
+                self._floors.effects(write, name.home)
+            else:
+                self._told.evidence(write, self._world.scheduler.now)
+
+    def applied(self, write: Write, _region: str) -> None:
+        """A write was applied somewhere; a swap is applied at once."""
+        if isinstance(write, SwapShards):
+            self.journal.took(write, self._world.scheduler.now)
+
+    def first_bytes(self) -> None:
+        """What reached providers since the last look."""
+        self._sends.look(self._wall_ms())
+
+    def final(self) -> None:
+        """Faults are over and everything had its time."""
+        self.first_bytes()
+        self._ends.final()
+        self._told.final()
+        self._registers()
+
+    def _registers(self) -> None:
+        plan, store = self._plan, self._world.store
+        found = check_registers(store.swaps.operations, list(plan.regions), plan.shards)
+        if found:
+            raise ViolationError(found[0].checker, found[0].what)
+        if store.truth.changed:
+            raise ViolationError("row_changed", f"two bodies of {store.truth.changed}")
+
+    def unquiet(self) -> str:
+        """What is still to be done, "" if nothing is."""
+        for node in self._world.living():
+            if not node.ready:
+                return f"{node.process.name} is not ready"
+            for work in node.engine.homes.values():
+                for msg in work.owner.msgs.values():
+                    where = f"{node.process.name} holds {msg.id}"
+                    return f"{where} as {msg.phase.name} {msg.state}"
+        if why := self._unowned():
+            return why
+        if message_id := self._ends.unended():
+            return f"{message_id} has no end"
+        if message_id := self._ends.parked():
+            return f"{message_id} waits in the open set"
+        return self._marks_behind()
+
+    def _unowned(self) -> str:
+        for home in self._plan.regions:
+            owned = [s for n in self._world.living() for s in n.engine.homes[home].owner.shards]
+            if sorted(owned) != list(range(self._plan.shards)):
+                return f"owned shards of {home}: {sorted(owned)}"
+        return ""
+
+    def _marks_behind(self) -> str:
+        ends = {log: max(rows) for log, rows in self.journal.rows.items()}
+        for node in self._world.living():
+            for home, work in node.engine.homes.items():
+                for part in work.owner.floor_parts(node.engine.logs.effect_rows(home)):
+                    for log, mark in (*part.accept.items(), *part.effect.items()):
+                        if mark < ends.get(log, 0):
+                            return f"{node.process.name}: mark of {log} at {mark} of {ends[log]}"
+                    first = (node.process.wall_ms() - 2 * BUCKET_MS) // BUCKET_MS
+                    if part.due < first:
+                        return f"{node.process.name}: due mark at {part.due}, now is {first}"
+        return ""

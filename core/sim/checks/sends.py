@@ -1,0 +1,88 @@
+"""What reached providers: within the bound, in the order of epochs, of intents that stand."""
+
+from core.sim.checks.journal import Journal, home_and_shard
+from core.sim.history import FirstByte, History, ViolationError
+from core.sim.plan import Plan
+from sync.naming import attempt_name
+from sync.records import Intent
+
+SKEW_MS = 500
+
+
+class Sends:
+    """Looks at first bytes, in the order in which they arrived."""
+
+    def __init__(self, journal: Journal, history: History, plan: Plan) -> None:
+        self._journal = journal
+        self._history = history
+        self._plan = plan
+        self._last_epoch: dict[tuple[str, int], int] = {}
+        self._checked = 0
+
+    def look(self, now_ms: int) -> None:
+        """At what came since the last look."""
+        new = self._history.bytes[self._checked :]
+        self._checked += len(new)
+        for call in new:
+            self._epoch_order(call)
+            intent = self._intent(call)
+            self._bodies(call)
+            self._bound(call.id)
+            self._not_early(call, now_ms)
+            self._not_suppressed(call, intent)
+
+    def _epoch_order(self, call: FirstByte) -> None:
+        shard = home_and_shard(call.id)
+        last = self._last_epoch.get(shard, 0)
+        if call.epoch < last:
+            what = f"{call.id}: first byte of epoch {call.epoch} after one of epoch {last}"
+            raise ViolationError("epoch_order", what)
+        self._last_epoch[shard] = call.epoch
+
+    def _intent(self, call: FirstByte) -> Intent:
+        intent = self.intent_of(call)
+        if intent is None:
+            raise ViolationError("call_without_intent", f"{call.id}: attempt {call.attempt}")
+        return intent
+
+    def intent_of(self, call: FirstByte) -> Intent | None:
+        """The intent of a call, if it stands."""
+        for place, record in self._journal.of("effect", call.id):
+            name = attempt_name(place.log, place.row, place.index)
+            if type(record) is Intent and name == call.attempt:
+                return record
+        return None
+
+    def _bodies(self, call: FirstByte) -> None:
+        bodies = {each.body for each in self._history.bytes if each.id == call.id}
+        if len(bodies) > 1:
+            raise ViolationError("two_bodies", f"{call.id}: {sorted(bodies)} went out")
+
+    def _bound(self, message_id: str) -> None:
+        sends = self._history.sends(message_id)
+        if len(sends) <= 1:
+            return
+        bodies = {each.body for each in sends}
+        careful = any(
+            each.at_most_once
+            for each in self._history.submitted
+            if each.id == message_id and each.body in bodies
+        )
+        if careful or len(sends) > 2:
+            raise ViolationError("too_many_sends", f"{message_id}: {sends}")
+        last = self.intent_of(sends[-1])
+        if last is None or last.resend == 0:
+            raise ViolationError("unmarked_duplicate", f"{message_id}: {sends}")
+
+    def _not_early(self, call: FirstByte, now_ms: int) -> None:
+        due = [s.not_before_ms for s in self._history.submitted if s.id == call.id]
+        if due and now_ms + SKEW_MS < min(due):
+            raise ViolationError("sent_early", f"{call.id} was due at {due}")
+
+    def _not_suppressed(self, call: FirstByte, intent: Intent) -> None:
+        """The intent of a call came before its recipient was suppressed."""
+        since = self._history.suppressed.get(call.id)
+        if since is None:
+            return
+        if intent.at_ms > self._plan.start_ms + int(since * 1000) + SKEW_MS:
+            raise ViolationError("sent_suppressed", f"{call.id}: {intent}, suppressed {since}")

@@ -1,0 +1,61 @@
+"""What was told: only what stands, never back, and nothing follows against evidence."""
+
+from core.sim.checks.journal import Journal
+from core.sim.history import History, ViolationError
+from sync.lattice import RANK
+from sync.records import Cancel, Receipt, State
+from sync.store.port import PutRow
+
+NO_SEND: frozenset[State] = frozenset({"canceled", "expired", "suppressed", "skipped"})
+
+
+class Told:
+    """Looks at each word as it is told, and at all of them at the end."""
+
+    def __init__(self, journal: Journal, history: History) -> None:
+        self._journal = journal
+        self._history = history
+        self._delivered_at: dict[str, float] = {}
+        self._canceled_at: dict[str, float] = {}
+
+    def evidence(self, write: PutRow, now: float) -> None:
+        """An accept row stands: what of it speaks against what may follow."""
+        for record in self._journal.rows[write.log][write.row]:
+            if type(record) is Receipt and self._journal.state(record.id) == "delivered":
+                self._delivered_at.setdefault(record.id, now)
+            elif type(record) is Cancel:
+                self._canceled_at.setdefault(record.id, now)
+
+    def follow(self, message_id: str, until: str, read_from: float) -> None:
+        """Something is about to follow the message: no evidence against it was there to read."""
+        at = self._delivered_at.get(message_id)
+        if until == "delivered" and at is not None and at < read_from:
+            what = f"{message_id} was delivered at {at}, its events were read from {read_from} on"
+            raise ViolationError("escalated_on_evidence", what)
+        at = self._canceled_at.get(message_id)
+        if at is not None and at < read_from:
+            what = f"{message_id} was cancelled at {at}, its events were read from {read_from} on"
+            raise ViolationError("followed_after_cancel", what)
+
+    def said(self, message_id: str, state: State) -> None:
+        """A state is told: the logs must say as much by now."""
+        stands = self._journal.state(message_id)
+        if RANK[stands] < RANK[state]:
+            what = f"{message_id} was told as {state}, what stands says {stands}"
+            raise ViolationError("told_before_it_stands", what)
+
+    def final(self) -> None:
+        """Nobody was told less after more."""
+        for message_id, told in self._history.told.items():
+            highest = 0
+            for at, state, by in told:
+                if RANK[state] < highest:
+                    what = f"{message_id}: {state} by {by} at {at}: {told}"
+                    raise ViolationError("told_went_back", what)
+                highest = max(highest, RANK[state])
+                if state in NO_SEND and (sends := self._history.sends(message_id)):
+                    what = f"{message_id}: {state} at {at}: {sends}"
+                    raise ViolationError("told_but_sent", what)
+            if RANK[self._journal.state(message_id)] < highest:
+                what = f"{message_id}: the logs say less than {told}"
+                raise ViolationError("told_went_back", what)

@@ -1,0 +1,49 @@
+"""Which faults are scheduled in a run, and when."""
+
+from random import Random
+
+from core.sim.profiles import Profile
+from core.sim.steps import Step
+
+FROZEN_S = (0.7, 2.0, 4.5, 6.0, 9.0)
+CUT_S = (1.0, 3.0, 6.0, 9.0)
+AWAY_S = (0.5, 2.0, 5.0)
+SEVERAL_REGIONS = frozenset({"cut", "cut_one_way", "isolate", "halves", "ring", "region_lost"})
+
+
+def faults(
+    chance: Random,
+    rules: Profile,
+    regions: tuple[str, ...],
+    cores: int,
+    faults_s: float,
+    boosted: bool,
+) -> list[Step]:
+    """The scheduled faults of one run; each kind is left out of half of the boosted runs."""
+    steps: list[Step] = []
+    for kind, most in rules.kinds.items():
+        wanted = chance.random() < 0.5
+        if kind in SEVERAL_REGIONS and len(regions) < 2:
+            continue
+        number = chance.randint(1, most) if boosted and wanted else int(chance.random() < 0.15)
+        steps += [
+            _fault(chance, kind, regions, cores, chance.uniform(0.5, faults_s))
+            for _ in range(number)
+        ]
+    return steps
+
+
+def _fault(chance: Random, kind: str, regions: tuple[str, ...], cores: int, at_s: float) -> Step:
+    region = chance.choice(regions)
+    other = chance.choice([name for name in regions if name != region] or [region])
+    number = chance.randrange(cores)
+    length_s, amount = 0.0, 0.0
+    if kind == "freeze":
+        length_s = chance.choice(FROZEN_S)
+    elif kind in SEVERAL_REGIONS:
+        length_s = chance.choice(CUT_S)
+    elif kind == "store_away":
+        length_s = chance.choice(AWAY_S)
+    elif kind == "clock_jump":
+        amount = chance.choice((-5.0, -0.4, 0.4, 5.0))
+    return Step(at_s, kind, region, other, number, length_s, amount)

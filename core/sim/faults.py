@@ -1,0 +1,136 @@
+"""Scheduled faults: each begins at its time and is over after its length; all are over at the end.
+
+Beside them there are rates: writes and reads that fail, answers that are lost, calls that are slow.
+"""
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from core.sim.steps import Step
+
+if TYPE_CHECKING:
+    from core.sim.world import World
+
+REPAIR_AFTER_S = 1.0
+WALL_AHEAD_MAX_MS = 450  # the clock bound, less what a test may add
+
+
+class Faults:
+    """See the module's docstring. `counts` says how often each kind occurred."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        self._lost: set[str] = set()
+        self.counts: Counter[str] = Counter()
+
+    def lost(self, region: str) -> bool:
+        """Whether the whole region is away: nothing is started there."""
+        return region in self._lost
+
+    def begin(self, step: Step) -> None:
+        """A fault begins."""
+        world = self._world
+        self.counts[step.kind] += 1
+        text = f"{step.kind} {step.other if step.kind.startswith('cut') else ''}".strip()
+        if step.length_s:
+            text += f" for {step.length_s:g} s"
+        world.trace.add(world.scheduler.now, step.region, "", "fault", text, "", "", 0.0)
+        getattr(self, f"_{step.kind}")(step)
+
+    def end(self) -> None:
+        """All of them are over, and what they left is mended."""
+        world = self._world
+        world.trace.add(world.scheduler.now, "", "", "heal", "faults are over")
+        self._lost.clear()
+        world.network.faulty = False
+        world.network.heal()
+        world.store.faulty = False
+        world.scheduler.after(REPAIR_AFTER_S, self._repair)
+        for provider in world.providers.values():
+            provider.faulty = False
+
+    def _repair(self) -> None:
+        """What hints did not bring; again while replicas are still away."""
+        if not self._world.store.repair(self._world.plan.regions[0]):
+            self._world.scheduler.after(1.0, self._repair)
+
+    # One process
+
+    def _crash(self, step: Step) -> None:
+        node = self._world.slots[(step.region, step.number)]
+        if node is not None:
+            node.process.die("killed")
+
+    def _freeze(self, step: Step) -> None:
+        node = self._world.slots[(step.region, step.number)]
+        if node is not None:
+            node.process.frozen_until = self._world.scheduler.now + step.length_s
+
+    def _clock_jump(self, step: Step) -> None:
+        node = self._world.slots[(step.region, step.number)]
+        if node is not None:
+            process = node.process
+            ahead_ms = process.wall_ahead_ms + int(step.amount * 1000)
+            process.wall_ahead_ms = max(-WALL_AHEAD_MAX_MS, min(WALL_AHEAD_MAX_MS, ahead_ms))
+
+    # Several regions
+
+    def _heal_later(self, step: Step) -> None:
+        self._world.scheduler.after(step.length_s, self._world.network.heal)
+
+    def _cut(self, step: Step) -> None:
+        self._world.network.cut(step.region, step.other)
+        self._heal_later(step)
+
+    def _cut_one_way(self, step: Step) -> None:
+        self._world.network.cut_one_way(step.region, step.other)
+        self._heal_later(step)
+
+    def _isolate(self, step: Step) -> None:
+        self._world.network.isolate(step.region)
+        self._heal_later(step)
+
+    def _halves(self, step: Step) -> None:
+        self._world.network.halves([step.region])
+        self._heal_later(step)
+
+    def _ring(self, step: Step) -> None:
+        self._world.network.majorities_ring()
+        self._heal_later(step)
+
+    def _region_lost(self, step: Step) -> None:
+        """Every process of the region ends, and its part of the store is out of reach."""
+        region = step.region
+        self._lost.add(region)
+        for node in self._world.living():
+            if node.region == region:
+                node.process.die("its region is lost")
+        self._world.network.isolate(region)
+
+        def back() -> None:
+            self._lost.discard(region)
+            self._world.network.heal()
+
+        self._world.scheduler.after(step.length_s, back)
+
+    def _store_away(self, step: Step) -> None:
+        """The region's datacentre answers nobody."""
+        for replica in self._replicas(step.region):
+            self._world.store.outages.take_down(replica, step.length_s)
+
+    def _replica_lost(self, step: Step) -> None:
+        """A replica loses its data; it is replaced and rebuilt from the others."""
+        outages, replicas = self._world.store.outages, self._replicas(step.region)
+        replica = replicas[step.number % len(replicas)]
+        outages.lose_data(replica)
+
+        def back() -> None:
+            if not outages.rebuild(replica):
+                self._world.scheduler.after(1.0, back)
+
+        self._world.scheduler.after(step.length_s, back)
+
+    def _replicas(self, region: str) -> list[int]:
+        each = self._world.plan.replicas
+        first = self._world.plan.regions.index(region) * each
+        return list(range(first, first + each))

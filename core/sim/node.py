@@ -1,0 +1,221 @@
+"""A core process of the simulator: the production engine on a simulated loop, store and providers.
+
+What is made here is what `core/app.py` makes, as far as it takes part in the protocol. Nothing of
+the engine is replaced; what it says to the outside is listened to.
+"""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from core.accounts.facts import facts_of
+from core.accounts.model import ProviderAccount
+from core.contract.settings import Settings
+from core.decide.breaker import BreakerRules
+from core.decide.budget import BudgetRules
+from core.engine.accounts import Account, AccountEvents
+from core.engine.engine import Engine
+from core.engine.hooks import Endpoint as Door
+from core.engine.pace import Pace
+from core.engine.payload import content_of, decode_payload
+from core.engine.protection import Protection, ProtectionRules
+from core.engine.signals import Beat
+from core.providers.port import Outcome
+from core.sim.adapter import SimAdapter
+from core.sim.plan import EPSILON_S, LEASE_S, WRITE_TIMEOUT_S, Plan
+from core.sim.process import Process
+from core.sim.quiet import QuietLog
+from core.views.writer import Views, list_open_forever
+from core.webhooks.events import events_of
+from core.webhooks.store import Endpoint
+from sync.owner.state import Msg
+from sync.records import Message
+
+if TYPE_CHECKING:
+    from core.sim.world import World
+
+BEAT_S = 0.25
+VIEWS_OPEN_AFTER_MS = 1_000
+ENDPOINT = Endpoint("t", "ep", "https://hook", (), True, "", 0, ())
+PACE = Pace(
+    tick_s=0.2,
+    second_s=0.6,
+    poll_silent_s=1.0,
+    poll_former_s=1.5,
+    open_lead_ms=500,
+    look_s=0.4,
+    renew_look_s=0.2,
+    register_again_s=10.0,
+    floor_again_s=10.0,
+    shards_at_once=2,
+    unborn_leases=2,
+)
+ROOMY = ProtectionRules(
+    BreakerRules(share=1.0, in_a_row=1_000_000), BudgetRules(share=10.0, floor_per_s=1_000)
+)
+
+
+def settings_of(plan: Plan, region: str) -> Settings:
+    """The settings of a simulated core: the same fields as in production, with shorter times."""
+    settings, limits, replace = Settings(), plan.limits, msgspec.structs.replace
+    core = replace(settings.core, provider_ids_max=6, receipt_buckets_back=12, seal_ms=300)
+    protocol = replace(
+        settings.protocol,
+        lease_ms=int(LEASE_S * 1000),
+        renew_ms=1_000,
+        epsilon_ms=int(EPSILON_S * 1000),
+        write_timeout_ms=int(WRITE_TIMEOUT_S * 1000),
+        clock_bound_ms=limits.clock_bound_ms,
+        floor_ms=500,
+        shards_poll_ms=600,
+    )
+    return replace(
+        settings,
+        region=replace(settings.region, name=region, home_shards=plan.shards),
+        core=core,
+        protocol=protocol,
+        retry=replace(settings.retry, first_ms=300, longest_ms=3_000),
+    )
+
+
+class Node:
+    """See the module's docstring. `ready` once its doors are open."""
+
+    def __init__(self, process: Process, world: "World") -> None:
+        self.process = process
+        self.region = process.region
+        self.ready = False
+        self.engine: Engine
+        self._world = world
+        self._plan = world.plan
+        self._chance = Random(world.chance.getrandbits(64))
+        self._read_from: dict[str, float] = {}
+        process.on_died = lambda why: self.note("end", why)
+
+    def note(self, kind: str, text: str, message: str = "") -> None:
+        """Into the run's trace."""
+        process = self.process
+        now = process.scheduler.now
+        self._world.trace.add(now, process.region, process.name, kind, text, message)
+
+    def begin(self) -> None:
+        """Start, as a process does."""
+        self.note("start", "a new incarnation with empty hands")
+        self.process.start(self._run)
+
+    async def _run(self) -> None:
+        world, process = self._world, self.process
+        self.engine = Engine(
+            world.store.view(process),
+            settings_of(self._plan, self.region),
+            process.name,
+            "",
+            process,
+            self._chance,
+            process,  # type: ignore[arg-type]
+            QuietLog(),  # type: ignore[arg-type]
+            homes=self._plan.regions,
+            limits=self._plan.limits,
+            pace=PACE,
+        )
+        self._make_accounts()
+        for work in self.engine.homes.values():
+            self._listen(work)
+        await self.engine.membership.register()
+        self.ready = True
+        self.engine.start()
+        self._beat()
+
+    # Accounts
+
+    def _make_accounts(self) -> None:
+        for provider in self._world.providers.values():
+            given = ProviderAccount(provider.account, "sim", provider.channel)  # type: ignore[arg-type]
+            account = Account(
+                given,
+                1,
+                facts_of(given, settings_of(self._plan, self.region).region),
+                self.process,
+                60.0,
+                Protection(ROOMY, given.limits, None),
+            )
+            events = AccountEvents(
+                account,
+                self.engine.receipts.received,
+                partial(self._late, given.id),
+                self.engine.dispatcher.changed,
+            )
+            adapter = SimAdapter(provider, self.process, self._plan, self._chance, events)
+            account.adapter, account.capabilities = adapter, adapter.capabilities
+            self.engine.accounts[given.id] = account
+
+    def _late(self, account: str, ref: str, outcome: Outcome) -> None:
+        message_id, attempt, _ = ref.split(".")
+        self.engine.late(message_id, attempt, account, outcome)
+
+    # Listening
+
+    def _listen(self, work: Any) -> None:
+        history, hooks = self._world.history, self.engine.dispatcher.hooks
+        views = Views(f"{self.process.name}{work.home}", self.process.wall_ms, VIEWS_OPEN_AFTER_MS)
+        work.behind.views_of = views.writes_of
+        work.behind.events_of = lambda msg: self._events_of(work.home, msg)
+        hooks.suppressed = lambda payload: (
+            "bounce"
+            if history.is_suppressed(payload.notification, self.process.scheduler.now)
+            else ""
+        )
+        hooks.endpoint = lambda *_: Door("https://hook", ())
+        work.shell.on_changed = self._told
+        accept, read = work.behind.accept, work.shell._read_events_of
+
+        def accepted(message: Message, globally: bool, then: Callable[[], None]) -> None:
+            self._made(message)
+            accept(message, globally, then)
+
+        async def read_events_of(ids: list[str]) -> None:
+            self._read_from.update(dict.fromkeys(ids, self.process.scheduler.now))
+            await read(ids)
+
+        work.behind.accept = accepted
+        work.shell._read_events_of = read_events_of
+        self.process.spawn(list_open_forever(views, work.owner.msgs.values, work.behind.put, 1.0))
+
+    def _events_of(self, home: str, msg: Msg) -> Iterable[Message]:
+        if not self._plan.events:
+            return ()
+        return events_of(msg, content_of(msg), [ENDPOINT], home, self.process.wall_ms())
+
+    def _made(self, message: Message) -> None:
+        """The owner writes a message of its own: an event, or the next of a chain."""
+        history, payload = self._world.history, decode_payload(message.payload)
+        if payload.kind:
+            history.event(message, payload.text, self.region)
+        else:
+            read_from = self._read_from.get(payload.parent, 0.0)
+            history.follows(message, payload, read_from, self.region)
+
+    def _told(self, msg: Msg) -> None:
+        now = self.process.scheduler.now
+        self._world.history.tell(now, msg.id, msg.state, self.process.name)
+        self.note("told", f"{msg.state} {msg.reason}".strip(), msg.id)
+
+    # Signals
+
+    def _beat(self) -> None:
+        """What the others are told every now and then; some of it gets lost."""
+        world, engine = self._world, self.engine
+        self._seq = getattr(self, "_seq", 0) + 1
+        beat = Beat(self.process.name, self._seq, engine.holder.counter, engine.logs.last_rows())
+        for other in world.living():
+            if other is not self and other.ready and self._chance.random() < self._plan.signals:
+                world.network.send(
+                    self.region,
+                    other.region,
+                    lambda other=other: other.engine.heard(beat),  # type: ignore[misc]
+                    other.process,
+                )
+        self.process.later(BEAT_S, self._beat)

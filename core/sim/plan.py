@@ -1,0 +1,140 @@
+"""What a seed stands for: the world, what clients ask, which faults happen and how often.
+
+`plan_of(seed, profile)` draws everything that is scheduled beforehand: `steps` are requests and
+faults with their times, so that a shorter run can be tried by leaving some out. The rest are
+rates: probabilities for each write, read or call. Half of what a profile allows is switched off at
+random in each seed (swarm testing), so that rare faults meet each other undiluted.
+"""
+
+from random import Random
+
+from msgspec import Struct
+
+from core.sim.faultplan import faults
+from core.sim.network import NetworkRates
+from core.sim.profiles import PROFILES
+from core.sim.steps import Step
+from core.sim.store.faults import StoreFaults
+from core.sim.workload import requests
+from sync.owner.state import Limits
+
+BUCKET_MS = 4_000
+START_MS = 1_800_000_000_000
+LEASE_S = 4.0
+EPSILON_S = 0.25
+WRITE_TIMEOUT_S = 1.0
+CALL_TIMEOUT_S = 1.5
+CLOCK_BOUND_MS = 500
+REGIONS = ("eu", "us", "ap")
+
+
+class Plan(Struct, frozen=True):
+    """One run. Rates are for each write, read or call; times in seconds."""
+
+    seed: int
+    profile: str
+    regions: tuple[str, ...]
+    cores: int
+    shards: int
+    replicas: int
+    faults_s: float
+    start_ms: int
+    skew_ms: int
+    drift: float
+    store: StoreFaults
+    network: NetworkRates
+    no: float
+    answer_lost: float
+    call_slow: float
+    receipt_first: float
+    signals: float
+    events: bool
+    limits: Limits
+    steps: tuple[Step, ...]
+
+
+def plan_of(seed: int, profile: str = "swarm") -> Plan:
+    """The plan of a seed; raises KeyError for a profile that there is not."""
+    rules = PROFILES[profile]
+    chance = Random(f"plan {profile} {seed}")
+    boosted = chance.random() < rules.boosted
+    regions = REGIONS[: chance.choice(rules.regions)]
+    faults_s = chance.uniform(12.0, 20.0)
+    start_ms = START_MS - 1000 * chance.randint(0, 25)
+    shards = max(1, 4 // len(regions))
+    cores = chance.choice(rules.cores)
+    faulty = faults(chance, rules, regions, cores, faults_s, boosted)
+    asked = requests(chance, regions, shards, faults_s, start_ms)
+    faulty = faults(chance, rules, regions, cores, faults_s, boosted)
+    return Plan(
+        seed=seed,
+        profile=profile,
+        regions=regions,
+        cores=cores,
+        shards=shards,
+        replicas=1 if len(regions) == 1 else chance.choice((1, 1, 3)),
+        faults_s=faults_s,
+        start_ms=start_ms,
+        skew_ms=chance.choice((0, 240)),
+        drift=chance.choice((0.0, 0.01)) if rules.drift is None else rules.drift,
+        store=_store_faults(chance, boosted),
+        network=_network(chance, boosted),
+        no=chance.choice((0.05, 0.3, 0.6)),
+        answer_lost=chance.choice((0.05, 0.3, 0.7)) if boosted else 0.03,
+        call_slow=0.1,
+        receipt_first=chance.choice((0.05, 0.4)),
+        signals=chance.choice((0.0, 0.5, 0.9)),
+        events=chance.random() < 0.3,
+        limits=_limits(chance),
+        steps=tuple(sorted([*asked, *faulty], key=_when)),
+    )
+
+
+def _when(step: Step) -> float:
+    return step.at_s
+
+
+def _store_faults(chance: Random, boosted: bool) -> StoreFaults:
+    """Half of the kinds of faults, each rare or frequent; few where the run is not boosted."""
+
+    def rate(*rates: float) -> float:
+        if not boosted:
+            return 0.002
+        return chance.choice(rates) if chance.random() < 0.5 else 0.0
+
+    return StoreFaults(
+        write_lost=rate(0.01, 0.05),
+        write_unheard=rate(0.01, 0.05),
+        write_late=rate(0.01, 0.05),
+        write_slow=rate(0.03, 0.1),
+        write_full=rate(0.01, 0.05),
+        read_fails=rate(0.02, 0.05),
+        read_slow=rate(0.03, 0.15),
+        swap_lost=rate(0.05, 0.2),
+        swap_late=rate(0.05, 0.2),
+        crash_at_write=chance.choice((0.0, 0.002, 0.01)) if boosted else 0.0005,
+    )
+
+
+def _network(chance: Random, boosted: bool) -> NetworkRates:
+    def rate(most: float) -> float:
+        return chance.choice((0.0, most)) if boosted else 0.0
+
+    return NetworkRates(loss=rate(0.05), duplicate=rate(0.05), reorder=rate(0.1))
+
+
+def _limits(chance: Random) -> Limits:
+    return Limits(
+        open_messages_max=chance.choice((6, 10, 40)),
+        recent_messages_max=chance.choice((2, 6, 100)),
+        remembered_ids_max=chance.choice((8, 1000)),
+        early_max=chance.choice((1, 3, 50)),
+        clock_bound_ms=CLOCK_BOUND_MS,
+        dedupe_margin_ms=1_000,
+        park_after_ms=chance.choice((500, 1_200, 2_500, 60_000)),
+        by_id_rows_max=chance.choice((2, 100)),
+        park_waiting_ms=chance.choice((900, 60_000)),
+        set_aside_ms=chance.choice((700, 2_000)),
+        await_in_memory_ms=chance.choice((300, 2_000)),
+        bucket_ms=BUCKET_MS,
+    )

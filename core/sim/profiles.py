@@ -1,0 +1,44 @@
+"""Named mixtures of faults. `swarm` is the usual one; the others press on one kind of accident."""
+
+from msgspec import Struct
+
+
+class Profile(Struct, frozen=True):
+    """`boosted` is the share of seeds with many faults. `kinds` are the scheduled faults and how
+    many of each there are at most; `drift` how far clocks run off, None for within epsilon."""
+
+    boosted: float
+    regions: tuple[int, ...]
+    cores: tuple[int, ...]
+    kinds: dict[str, int]
+    drift: float | None = None
+
+
+PROFILES: dict[str, Profile] = {
+    "swarm": Profile(
+        0.6,
+        (1, 2, 3, 3, 3),
+        (1, 1, 2),
+        {
+            "crash": 4,
+            "freeze": 4,
+            "cut": 2,
+            "cut_one_way": 2,
+            "isolate": 2,
+            "halves": 1,
+            "ring": 1,
+            "clock_jump": 2,
+            "region_lost": 1,
+            "store_away": 2,
+        },
+    ),
+    "crashes": Profile(1.0, (1, 2, 3), (1, 2, 3), {"crash": 8, "freeze": 2}),
+    "freezes": Profile(1.0, (1, 3), (2, 2, 3), {"crash": 2, "freeze": 8}),
+    "cuts": Profile(
+        0.6, (3,), (1, 2), {"cut": 3, "cut_one_way": 3, "isolate": 3, "halves": 2, "ring": 2}
+    ),
+    "one_region": Profile(0.5, (1,), (1, 2, 2, 3), {"crash": 4, "freeze": 4, "clock_jump": 1}),
+    "clocks_outside": Profile(
+        1.0, (1, 3), (2, 3), {"crash": 2, "freeze": 6, "clock_jump": 4}, drift=0.3
+    ),
+}

@@ -1,0 +1,44 @@
+"""`simulate(plan)`: one run of the simulator, from its plan to what the checkers say."""
+
+from core.sim.history import ViolationError
+from core.sim.plan import Plan
+from core.sim.result import Result, Violation
+from core.sim.world import World
+from sync.records import Intent
+
+
+def simulate(plan: Plan) -> Result:
+    """Run it. The same plan gives the same result, on every machine."""
+    world = World(plan)
+    violations: list[Violation] = []
+    try:
+        world.run()
+    except ViolationError as violation:
+        violations.append(violation.found_at(world.scheduler.now))
+        world.trace.add(world.scheduler.now, "", "", "violation", str(violation))
+    finally:
+        world.over()
+    return result_of(world, violations)
+
+
+def result_of(world: World, violations: list[Violation]) -> Result:
+    """What the run came to."""
+    journal, history = world.checks.journal, world.history
+    ids = sorted({s.id for s in history.submitted if journal.of("accept", s.id)})
+    intents = [r for i in ids for _, r in journal.of("effect", i) if type(r) is Intent]
+    accepted_local = {s.id for s in history.submitted if s.accepted and not s.globally}
+    lost = [i for i in accepted_local if not journal.of("accept", i)]
+    return Result(
+        seed=world.plan.seed,
+        profile=world.plan.profile,
+        ok=not violations,
+        violations=violations,
+        messages=len(ids),
+        sent=sum(1 for i in ids if history.sends(i)),
+        in_doubt=sum(1 for i in ids if len([r for r in intents if r.id == i]) > 1),
+        possible_duplicates=len({r.id for r in intents if r.resend > 0}),
+        lost_local=len(lost),
+        faults=dict(sorted(world.counts().items())),
+        digest=world.trace.digest(),
+        trace=world.trace,
+    )

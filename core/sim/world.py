@@ -1,0 +1,197 @@
+"""One run: regions with cores that crash, freeze and start again, clients, and the end of faults.
+
+The run goes through three times: with faults; without, until everything ended; and once more with
+one new core in each region that starts with empty hands and must find nothing left to do.
+"""
+
+from random import Random
+
+from core.providers.port import ReceiptIn
+from core.sim.checks.all import Checks
+from core.sim.clients import Clients
+from core.sim.faults import Faults
+from core.sim.history import History, ViolationError
+from core.sim.network import Network
+from core.sim.node import Node
+from core.sim.plan import WRITE_TIMEOUT_S, Plan
+from core.sim.process import Process
+from core.sim.provider import Provider
+from core.sim.scheduler import Scheduler
+from core.sim.steps import Step
+from core.sim.store.store import SimStore
+from core.sim.trace import Trace
+
+ACCOUNTS = (
+    ("plain", "sms", 0),
+    ("keyed", "sms", 4_000),
+    ("mail", "email", 0),
+    ("hook", "webhook", 4_000),
+)
+RESTART_S = 0.5
+SUPERVISE_S = 0.2
+QUIET_WITHIN_S = 60.0
+SETTLE_S = 14.0
+LOOK_EVERY_S = 2.0
+LAST_LOOK_S = 9.0
+
+
+class World:
+    """See the module's docstring."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.chance = Random(f"run {plan.seed}")
+        self.scheduler = Scheduler()
+        self.trace = Trace()
+        self.history = History(self.trace)
+        self.network = Network(self.scheduler, self.chance, plan.regions, plan.network)
+        self.store = SimStore(
+            self.scheduler,
+            self.network,
+            self.chance,
+            plan.regions,
+            plan.regions,
+            plan.shards,
+            plan.store,
+            replicas=plan.replicas,
+            timeout_s=WRITE_TIMEOUT_S,
+            refuses_revoked=len(plan.regions) == 1,
+        )
+        self.providers = {
+            name: Provider(
+                name,
+                channel,
+                window_ms,
+                self.scheduler,
+                plan,
+                self.chance,
+                self.history,
+                self._hand_receipt,
+            )
+            for name, channel, window_ms in ACCOUNTS
+        }
+        self.nodes: list[Node] = []
+        self.slots: dict[tuple[str, int], Node | None] = {
+            (region, number): None for region in plan.regions for number in range(plan.cores)
+        }
+        self.clients = Clients(self.scheduler, plan, self.chance, self.history, self.open_nodes)
+        self.checks = Checks(self)
+        self.faults = Faults(self)
+        self._started = 0
+        self._over = False
+
+    # Cores
+
+    def start_node(self, region: str, number: int) -> None:
+        """A new incarnation, with empty hands."""
+        self._started += 1
+        plan, chance = self.plan, self.chance
+        process = Process(
+            f"{region}c{self._started}",
+            region,
+            self.scheduler,
+            1.0 + chance.uniform(-plan.drift, plan.drift),
+            chance.randint(-plan.skew_ms, plan.skew_ms),
+            plan.start_ms,
+        )
+        node = Node(process, self)
+        self.nodes.append(node)
+        self.slots[(region, number)] = node
+        node.begin()
+
+    def keep_running(self, region: str, number: int) -> None:
+        """What a supervisor does: a core that ended is started again."""
+        if self._over:
+            return
+        node = self.slots[(region, number)]
+        if node is not None and node.process.dead and not self.faults.lost(region):
+            self.slots[(region, number)] = None
+            self.scheduler.after(RESTART_S, lambda: self.start_node(region, number))
+        self.scheduler.after(SUPERVISE_S, lambda: self.keep_running(region, number))
+
+    def living(self) -> list[Node]:
+        """Cores that are not dead; some may be frozen."""
+        return [node for node in self.nodes if not node.process.dead]
+
+    def open_nodes(self, region: str) -> list[Node]:
+        """The cores of a region whose doors are open."""
+        return [node for node in self.living() if node.ready and node.region == region]
+
+    def _hand_receipt(self, account: str, receipt: ReceiptIn) -> None:
+        """A provider reports to whichever core its connection leads to, in any region."""
+        nodes = [node for node in self.living() if node.ready]
+        if nodes:
+            node = self.chance.choice(nodes)
+            node.process.later(0.0, lambda: node.engine.receipts.received(account, receipt))
+
+    # The run
+
+    def run(self) -> None:
+        """Raises ViolationError when a checker finds something."""
+        plan, chance = self.plan, self.chance
+        for region, number in self.slots:
+            start_s = chance.uniform(0, 0.5)
+            self.scheduler.after(start_s, lambda r=region, n=number: self.start_node(r, n))  # type: ignore[misc]
+            self.scheduler.after(1.0, lambda r=region, n=number: self.keep_running(r, n))  # type: ignore[misc]
+        for step in plan.steps:
+            self.scheduler.after(step.at_s, lambda s=step: self._carry_out(s))  # type: ignore[misc]
+        self._go_to(plan.faults_s)
+        self.faults.end()
+        self._until_quiet()
+        self._last_look()
+        self.checks.final()
+
+    def over(self) -> None:
+        """Nothing happens any more."""
+        for node in self.nodes:
+            node.process.on_died = lambda _: None
+            node.process.die("the run is over")
+
+    def counts(self) -> dict[str, int]:
+        """How often each kind of fault occurred."""
+        return {**self.faults.counts, **self.network.counts, **self.store.counts}
+
+    def _carry_out(self, step: Step) -> None:
+        if step.kind == "submit":
+            self.clients.submit(step)
+        elif step.kind == "cancel":
+            self.clients.cancel(step)
+        elif step.kind == "suppress":
+            self.history.suppress(step.id, self.scheduler.now)
+        else:
+            self.faults.begin(step)
+
+    def _go_to(self, end: float) -> None:
+        while self.scheduler.now < end:
+            self.scheduler.run_until(min(end, self.scheduler.now + 1.0))
+            for node in self.nodes:
+                if node.process.failures:
+                    raise ViolationError("machine_failed", node.process.failures[0])
+            self.checks.first_bytes()
+
+    def _until_quiet(self) -> None:
+        give_up_at = self.scheduler.now + QUIET_WITHIN_S
+        self._go_to(self.scheduler.now + SETTLE_S)
+        while why := self.checks.unquiet():
+            if self.scheduler.now >= give_up_at:
+                raise ViolationError("stuck", why)
+            self._go_to(self.scheduler.now + LOOK_EVERY_S)
+
+    def _last_look(self) -> None:
+        """New cores alone, after all others are gone, must find nothing left to do.
+
+        Only events of receipts that come in now are new.
+        """
+        calls, known = len(self.history.bytes), {s.id for s in self.history.submitted}
+        for node in self.living():
+            node.process.die("the last look begins")
+        self._over = True
+        for region in self.plan.regions:
+            self.start_node(region, 0)
+        self._go_to(self.scheduler.now + LAST_LOOK_S)
+        if self.checks.unquiet():
+            self._go_to(self.scheduler.now + 6)
+            if why := self.checks.unquiet():
+                raise ViolationError("stuck", f"after a restart: {why}")
+        if again := [call for call in self.history.bytes[calls:] if call.id in known]:
+            raise ViolationError("sent_after_end", f"{again}")
