@@ -64,6 +64,7 @@ from sync.store.feed import EntityFeed
 from sync.store.sqlite_journal import SQLiteJournal
 
 STOP_ADAPTERS_MS = 1000
+GIVE_AWAY_S = 5.0
 
 
 class Core:
@@ -272,7 +273,7 @@ class Core:
             self.settings.nats,
             self.settings.region.name,
             self.incarnation,
-            lambda: (self.engine.holder.counter, self.engine.logs.last_rows()),
+            self.engine.beat,
             self.engine.heard,
             self.log,
         )
@@ -317,6 +318,7 @@ class Core:
         self.link.leaving()
         await self.bounces.stop()
         grace_s = self.settings.core.stop_grace_ms / 1000
+        await self._give_away(min(GIVE_AWAY_S, grace_s))
         await self._until(
             lambda: not self.acceptor.waiting and not self.engine.dispatcher.calling, grace_s
         )
@@ -333,6 +335,14 @@ class Core:
         await self.store.close()
         await self.entities.close()
         self.log.info("core stopped")
+
+    async def _give_away(self, seconds: float) -> None:
+        """Shards go to the other cores, if there are any, without waiting for the lease's end."""
+        membership = self.engine.membership
+        membership.draining = True
+        await self._until(
+            lambda: membership.alone or not any(o.shards for o in self.engine.owners), seconds
+        )
 
     async def _until(self, done: Callable[[], bool], seconds: float) -> None:
         until = self.clock.boot() + seconds

@@ -28,7 +28,9 @@ from core.engine.receipts import Receipts
 from core.engine.signals import Beat
 from core.providers.port import Outcome
 from sync.hlc import Hlc
-from sync.lease import Holder, Watch
+from sync.keeper.balance import Place as HomePlace
+from sync.keeper.members import Timing
+from sync.lease import Holder
 from sync.naming import home_of, log_name
 from sync.owner.owner import Owner
 from sync.owner.state import Limits, Msg
@@ -77,7 +79,7 @@ class Engine:
         self._spawn = process.spawn
         self._pace = pace or Pace()
         self._limits = limits or limits_of(settings)
-        names = tuple(homes) or (settings.region.name,)
+        names = self._names = tuple(homes) or (settings.region.name,)
         protocol = settings.protocol
         self.logs = self._make_logs(names, incarnation)
         self.accounts: dict[str, Account] = {}
@@ -126,8 +128,13 @@ class Engine:
         """Whether some home's shell does something beside the loop's turns."""
         return any(work.shell.busy for work in self.homes.values())
 
+    def beat(self) -> tuple[int, dict[str, int], bool]:
+        """What others are told: the lease's counter, how far the logs are, whether it drains."""
+        return self.holder.counter, self.logs.last_rows(), self.membership.draining
+
     def heard(self, beat: Beat) -> None:
-        """Another core said how far its logs are."""
+        """Another core said that it lives, and how far its logs are."""
+        self.membership.heard(beat)
         for work in self.homes.values():
             work.clockwork.heard(beat)
 
@@ -209,7 +216,12 @@ class Engine:
             self._random,
             self._log,
             self._spawn,
+            self._place_of,
         )
+
+    def _place_of(self, home: str) -> HomePlace:
+        """Every home is served by all regions; distances come with several regions' settings."""
+        return HomePlace(home, home, self._names)
 
     def _make_dispatcher(self) -> Dispatcher:
         dispatch = self._settings.dispatch
@@ -256,7 +268,11 @@ class Engine:
             self.store,
             self.logs,
             self.holder,
-            Watch(protocol.lease_ms / 1000, protocol.epsilon_ms / 1000),
+            Timing(
+                protocol.lease_ms / 1000,
+                protocol.epsilon_ms / 1000,
+                protocol.lease_ms / 1000 * self._pace.unborn_leases,
+            ),
             self._clock,
             self._random,
             self._log,

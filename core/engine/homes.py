@@ -22,6 +22,7 @@ from core.engine.pace import Pace
 from core.engine.receipts import Receipts
 from core.engine.shell import Shell
 from sync.hlc import Hlc
+from sync.keeper.balance import Place
 from sync.owner.owner import Owner
 from sync.owner.state import Limits
 from sync.store.port import JournalStore
@@ -44,6 +45,7 @@ class Shared:
     random: Random
     log: Log
     spawn: Callable[[Awaitable[Any]], None]
+    place_of: Callable[[str], Place]
 
 
 class HomeWork:
@@ -75,7 +77,7 @@ class HomeWork:
         )
 
     def _make_ownership(self) -> Ownership:
-        shared, protocol = self._shared, self._shared.settings.protocol
+        shared = self._shared
         return Ownership(
             shared.store,
             self.owner,
@@ -85,8 +87,7 @@ class HomeWork:
             shared.clock,
             shared.random,
             shared.log,
-            protocol.shards_poll_ms / 1000,
-            protocol.write_timeout_ms / 1000,
+            shared.place_of(self.home),
             shared.pace,
         )
 

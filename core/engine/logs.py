@@ -67,6 +67,7 @@ class Logs:
         self._log = log
         self._armed = False
         self.revoked = False
+        self._shut = False
         self.trouble = ""
         self.on_row: Callable[[str, int, list[Record]], None] = lambda *_: None
         self.on_effect: Callable[[str, list[Place], list[Record]], None] = lambda *_: None
@@ -127,14 +128,14 @@ class Logs:
         """Append to an accept log of the record's home; False when it is closed or too much
         waits, or when the home is none whose logs are written here."""
         writer = self._accept.get((home_of(record.id), urgent, globally))
-        if writer is None or not writer.append(record, ticket):
+        if writer is None or self._shut or not writer.append(record, ticket):
             return False
         self._arm()
         return True
 
     def effect(self, record: EffectRecord, urgent: bool) -> None:
         """Append to an effect log of the record's home; `on_effect` tells when it stands."""
-        if self._effect[(home_of(record.id), urgent)].append(record, None):
+        if not self._shut and self._effect[(home_of(record.id), urgent)].append(record, None):
             self._arm()
 
     def open_global(self) -> None:
@@ -144,6 +145,11 @@ class Logs:
         """
         self._held = []
         self._arm()
+
+    def shut(self) -> None:
+        """Nothing is appended any more; what waits is still written. Before the logs' ends are
+        named: a row behind the named end would be read by nobody."""
+        self._shut = True
 
     def _arm(self) -> None:
         if not self._armed:

@@ -5,6 +5,8 @@ The defaults are what an installation runs with; none is a setting. A simulator 
 
 from msgspec import Struct
 
+from sync.keeper.shards import Pace as ShardsPace
+
 
 class Pace(Struct, frozen=True):
     """Times in seconds unless their names say otherwise.
@@ -15,8 +17,9 @@ class Pace(Struct, frozen=True):
     `look_s`: leases and shard rows; `renew_look_s`: whether to renew the own lease.
     `registry_every_s`: the registry is read; `register_again_s`: the own entry is written again,
     `floor_again_s` a floor that did not change, both so that they outlive their TTL.
-    `shards_at_once` are taken in one batch. A core that registered has `unborn_leases` leases'
-    lengths to take its first one.
+    A core that registered has `unborn_leases` leases' lengths to take its first one. How fast
+    shards move is said by `shards`; one that is given away waits `giving_calls_s` for its calls,
+    and whoever got it counts on their end after `calls_end_s`.
     """
 
     tick_s: float = 0.025
@@ -30,5 +33,7 @@ class Pace(Struct, frozen=True):
     registry_every_s: float = 1.0
     register_again_s: float = 3600.0
     floor_again_s: float = 3600.0
-    shards_at_once: int = 32
+    shards: ShardsPace = ShardsPace(batch_max=32)
+    giving_calls_s: float = 2.0
+    calls_end_s: float = 60.0
     unborn_leases: int = 5

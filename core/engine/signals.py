@@ -22,12 +22,17 @@ BEAT_S = 0.2
 
 
 class Beat(Struct, frozen=True, array_like=True):
-    """What a core says of itself. `seq` rises; `rows` maps its logs to their last durable row."""
+    """What a core says of itself. `seq` rises; `rows` maps its logs to their last durable row.
+
+    One that is `draining` takes no shards, and gives away those that it has.
+    """
 
     incarnation: str
     seq: int
     counter: int
     rows: dict[str, int]
+    region: str = ""
+    draining: bool = False
 
 
 _decoder = msgspec.msgpack.Decoder(Beat)
@@ -41,11 +46,12 @@ class Signals:
         settings: NatsSettings,
         region: str,
         incarnation: str,
-        state: Callable[[], tuple[int, dict[str, int]]],
+        state: Callable[[], tuple[int, dict[str, int], bool]],
         on_beat: Callable[[Beat], None],
         log: Log,
     ) -> None:
         self._settings = settings
+        self._region = region
         self._subject = f"goutong.{region}.beat"
         self._incarnation = incarnation
         self._state = state
@@ -86,8 +92,8 @@ class Signals:
         await self._client.subscribe(self._subject, cb=self._received)
         while self._client.is_connected:
             self._seq += 1
-            counter, rows = self._state()
-            beat = Beat(self._incarnation, self._seq, counter, rows)
+            counter, rows, draining = self._state()
+            beat = Beat(self._incarnation, self._seq, counter, rows, self._region, draining)
             await self._client.publish(self._subject, msgspec.msgpack.encode(beat))
             await self._client.flush(timeout=2)
             await asyncio.sleep(BEAT_S)

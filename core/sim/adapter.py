@@ -90,6 +90,7 @@ class SimAdapter:
             process.region,
         )
         slow = provider.faulty and chance.random() < self._plan.call_slow
+        now = process.scheduler.now
         travels_s = chance.uniform(0.5, 0.95) if slow else chance.uniform(0.001, 0.05)
         lost = provider.faulty and chance.random() < self._plan.answer_lost
         process.later(CALL_TIMEOUT_S, lambda: told.done(Outcome("unknown")))
@@ -98,6 +99,9 @@ class SimAdapter:
         back_s: float | None = chance.uniform(0.001, 0.1)
         if lost:
             back_s = chance.choice((None, chance.uniform(0.5, 4.0)))
+
+        there_s = now + travels_s * WRITE_TIMEOUT_S
+        provider.on_way(process, f"{attempt} in epoch {epoch}", message_id, there_s)
 
         def arrive() -> None:
             answer = provider.called(first)

@@ -8,6 +8,7 @@ from core.sim.steps import Step
 FROZEN_S = (0.7, 2.0, 4.5, 6.0, 9.0)
 CUT_S = (1.0, 3.0, 6.0, 9.0)
 AWAY_S = (0.5, 2.0, 5.0)
+DRAIN_S = (0.3, 2.0, 5.0)
 SEVERAL_REGIONS = frozenset({"cut", "cut_one_way", "isolate", "halves", "ring", "region_lost"})
 
 
@@ -38,7 +39,9 @@ def _fault(chance: Random, kind: str, regions: tuple[str, ...], cores: int, at_s
     other = chance.choice([name for name in regions if name != region] or [region])
     number = chance.randrange(cores)
     length_s, amount = 0.0, 0.0
-    if kind == "freeze":
+    if kind == "drain":
+        length_s = chance.choice(DRAIN_S)
+    elif kind == "freeze":
         length_s = chance.choice(FROZEN_S)
     elif kind in SEVERAL_REGIONS:
         length_s = chance.choice(CUT_S)

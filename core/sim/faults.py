@@ -34,7 +34,8 @@ class Faults:
         text = f"{step.kind} {step.other if step.kind.startswith('cut') else ''}".strip()
         if step.length_s:
             text += f" for {step.length_s:g} s"
-        world.trace.add(world.scheduler.now, step.region, "", "fault", text, "", "", 0.0)
+        now = world.scheduler.now
+        world.trace.add(now, step.region, "", "fault", text, "", "", now + step.length_s)
         getattr(self, f"_{step.kind}")(step)
 
     def end(self) -> None:
@@ -65,6 +66,13 @@ class Faults:
         node = self._world.slots[(step.region, step.number)]
         if node is not None:
             node.process.frozen_until = self._world.scheduler.now + step.length_s
+
+    def _drain(self, step: Step) -> None:
+        """A core gives its shards away, and leaves properly some time later."""
+        node = self._world.slots[(step.region, step.number)]
+        if node is not None and node.ready:
+            node.process.later(0.0, node.drain)
+            node.process.later(step.length_s, node.leave)
 
     def _clock_jump(self, step: Step) -> None:
         node = self._world.slots[(step.region, step.number)]

@@ -4,6 +4,7 @@ What is made here is what `core/app.py` makes, as far as it takes part in the pr
 the engine is replaced; what it says to the outside is listened to.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable
 from functools import partial
 from random import Random
@@ -25,12 +26,13 @@ from core.engine.protection import Protection, ProtectionRules
 from core.engine.signals import Beat
 from core.providers.port import Outcome
 from core.sim.adapter import SimAdapter
-from core.sim.plan import EPSILON_S, LEASE_S, WRITE_TIMEOUT_S, Plan
+from core.sim.lines import NodeLog
+from core.sim.plan import CALL_TIMEOUT_S, EPSILON_S, LEASE_S, WRITE_TIMEOUT_S, Plan
 from core.sim.process import Process
-from core.sim.quiet import QuietLog
 from core.views.writer import Views, list_open_forever
 from core.webhooks.events import events_of
 from core.webhooks.store import Endpoint
+from sync.keeper.shards import Pace as ShardsPace
 from sync.owner.state import Msg
 from sync.records import Message
 
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from core.sim.world import World
 
 BEAT_S = 0.25
+LEAVE_S = 2.0
 VIEWS_OPEN_AFTER_MS = 1_000
 ENDPOINT = Endpoint("t", "ep", "https://hook", (), True, "", 0, ())
 PACE = Pace(
@@ -50,8 +53,12 @@ PACE = Pace(
     renew_look_s=0.2,
     register_again_s=10.0,
     floor_again_s=10.0,
-    shards_at_once=2,
     unborn_leases=2,
+    shards=ShardsPace(
+        batch_max=2, stay_s=2.0, settle_s=1.0, return_s=3.0, under_way_max=2, region_step_s=1.0
+    ),
+    giving_calls_s=2.0,
+    calls_end_s=CALL_TIMEOUT_S + EPSILON_S,
 )
 ROOMY = ProtectionRules(
     BreakerRules(share=1.0, in_a_row=1_000_000), BudgetRules(share=10.0, floor_per_s=1_000)
@@ -116,7 +123,7 @@ class Node:
             process,
             self._chance,
             process,  # type: ignore[arg-type]
-            QuietLog(),  # type: ignore[arg-type]
+            NodeLog(self.note),  # type: ignore[arg-type]
             homes=self._plan.regions,
             limits=self._plan.limits,
             pace=PACE,
@@ -128,6 +135,30 @@ class Node:
         self.ready = True
         self.engine.start()
         self._beat()
+
+    def drain(self) -> None:
+        """Give the shards to others; nothing new is accepted here."""
+        self.note("drain", "gives its shards away")
+        self.ready = False
+        self.engine.membership.draining = True
+
+    def leave(self) -> None:
+        """End properly: the old finished, the lease left with the last rows of the logs."""
+        self.process.spawn(self._leave())
+
+    async def _leave(self) -> None:
+        engine = self.engine
+        engine.dispatcher.stopping = True
+        await self._until(lambda: not engine.dispatcher.calling and engine.logs.idle, LEAVE_S)
+        engine.seal()
+        await self._until(lambda: not engine.busy, LEAVE_S)
+        await engine.membership.leave()
+        self.process.die("left")
+
+    async def _until(self, done: Callable[[], bool], seconds: float) -> None:
+        until = self.process.boot() + seconds
+        while not done() and self.process.boot() < until:
+            await asyncio.sleep(0.1)
 
     # Accounts
 
@@ -209,7 +240,8 @@ class Node:
         """What the others are told every now and then; some of it gets lost."""
         world, engine = self._world, self.engine
         self._seq = getattr(self, "_seq", 0) + 1
-        beat = Beat(self.process.name, self._seq, engine.holder.counter, engine.logs.last_rows())
+        counter, rows, draining = engine.beat()
+        beat = Beat(self.process.name, self._seq, counter, rows, self.region, draining)
         for other in world.living():
             if other is not self and other.ready and self._chance.random() < self._plan.signals:
                 world.network.send(

@@ -22,6 +22,7 @@ PROFILES: dict[str, Profile] = {
         {
             "crash": 4,
             "freeze": 4,
+            "drain": 3,
             "cut": 2,
             "cut_one_way": 2,
             "isolate": 2,
@@ -34,6 +35,7 @@ PROFILES: dict[str, Profile] = {
     ),
     "crashes": Profile(1.0, (1, 2, 3), (1, 2, 3), {"crash": 8, "freeze": 2}),
     "freezes": Profile(1.0, (1, 3), (2, 2, 3), {"crash": 2, "freeze": 8}),
+    "drains": Profile(0.7, (1, 2, 3, 3), (2, 2, 3), {"drain": 6, "crash": 2, "freeze": 2}),
     "cuts": Profile(
         0.6, (3,), (1, 2), {"cut": 3, "cut_one_way": 3, "isolate": 3, "halves": 2, "ring": 2}
     ),

@@ -11,9 +11,11 @@ from random import Random
 from core.providers.port import Outcome, OutcomeKind, ReceiptIn, ReceiptStatus
 from core.sim.history import FirstByte, History
 from core.sim.plan import Plan
+from core.sim.process import Process
 from core.sim.scheduler import Scheduler
 
-Hand = Callable[[str, ReceiptIn], None]
+Hand = Callable[[str, ReceiptIn, str], None]
+PROVIDERS = "providers"  # a region of their own in traces
 NOES: tuple[OutcomeKind, ...] = ("retryable", "retryable", "throttled", "permanent")
 STATUSES: tuple[ReceiptStatus, ...] = ("delivered", "delivered", "failed", "accepted", "seen")
 RECEIPT_TRIES = 8
@@ -53,13 +55,19 @@ class Provider:
         answer = self._answer(call, now)
         self._history.trace.add(
             now,
-            "",
+            PROVIDERS,
             self.account,
             "call",
             f"{call.attempt} in epoch {call.epoch}: {answer.kind}",
             call.id,
         )
         return answer
+
+    def on_way(self, process: Process, text: str, message_id: str, arrives_s: float) -> None:
+        """A first byte has left, whatever becomes of who sent it."""
+        now, trace = self._scheduler.now, self._history.trace
+        told = (process.name, "send", text, message_id, PROVIDERS, arrives_s)
+        trace.add(now, process.region, *told)
 
     def _answer(self, call: FirstByte, now: float) -> Outcome:
         if self.window_ms and call.key in self._keys:
@@ -103,7 +111,7 @@ class Provider:
         def send() -> None:
             receipt = ReceiptIn(provider_id, status, ack, lambda: answered.append(False), ref)
             receipt.at_ms = self._plan.start_ms + int(self._scheduler.now * 1000)
-            self._hand(self.account, receipt)
+            self._hand(self.account, receipt, call.id)
             self._scheduler.after(AGAIN_S, again)
 
         def again() -> None:

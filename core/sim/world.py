@@ -15,7 +15,7 @@ from core.sim.network import Network
 from core.sim.node import Node
 from core.sim.plan import WRITE_TIMEOUT_S, Plan
 from core.sim.process import Process
-from core.sim.provider import Provider
+from core.sim.provider import PROVIDERS, Provider
 from core.sim.scheduler import Scheduler
 from core.sim.steps import Step
 from core.sim.store.store import SimStore
@@ -27,6 +27,7 @@ ACCOUNTS = (
     ("mail", "email", 0),
     ("hook", "webhook", 4_000),
 )
+BY_CHANCE = frozenset({"lost", "duplicated", "reordered", "stopped by a cut"})
 RESTART_S = 0.5
 SUPERVISE_S = 0.2
 QUIET_WITHIN_S = 60.0
@@ -117,11 +118,13 @@ class World:
         """The cores of a region whose doors are open."""
         return [node for node in self.living() if node.ready and node.region == region]
 
-    def _hand_receipt(self, account: str, receipt: ReceiptIn) -> None:
+    def _hand_receipt(self, account: str, receipt: ReceiptIn, message_id: str) -> None:
         """A provider reports to whichever core its connection leads to, in any region."""
         nodes = [node for node in self.living() if node.ready]
         if nodes:
-            node = self.chance.choice(nodes)
+            node, now = self.chance.choice(nodes), self.scheduler.now
+            told = (account, "receipt", receipt.status, message_id, node.region, now)
+            self.trace.add(now, PROVIDERS, *told)
             node.process.later(0.0, lambda: node.engine.receipts.received(account, receipt))
 
     # The run
@@ -149,7 +152,8 @@ class World:
 
     def counts(self) -> dict[str, int]:
         """How often each kind of fault occurred."""
-        return {**self.faults.counts, **self.network.counts, **self.store.counts}
+        network = {name: count for name, count in self.network.counts.items() if name in BY_CHANCE}
+        return {**self.faults.counts, **network, **self.store.counts}
 
     def _carry_out(self, step: Step) -> None:
         if step.kind == "submit":

@@ -30,14 +30,19 @@ RECENT_LOOKED_AT = 64
 
 
 class ShardState:
-    """One shard that is ours. `since_ms` is the wall time since which we know all its new ids."""
+    """One shard that is ours. `since_ms` is the wall time since which we know all its new ids.
 
-    __slots__ = ("epoch", "giving", "since_ms")
+    While it is `giving`, nothing of it is sent or ended. Calls of a core that gave it to us may be
+    under way until `inherited_until_ms`.
+    """
+
+    __slots__ = ("epoch", "giving", "inherited_until_ms", "since_ms")
 
     def __init__(self, epoch: int, since_ms: int) -> None:
         self.epoch = epoch
         self.since_ms = since_ms
         self.giving = False
+        self.inherited_until_ms = 0
 
 
 class Book:

@@ -10,7 +10,7 @@ from heapq import heappop
 from msgspec import Struct
 
 from sync.owner.book import ShardState
-from sync.owner.intake import Intake
+from sync.owner.handing import Handing
 from sync.owner.marks import Holds, merge_parts
 from sync.owner.sending import IDLE
 from sync.owner.state import Limits, Msg, Phase
@@ -56,7 +56,7 @@ class Want(Struct, frozen=True):
     first: int
 
 
-class Owner(Intake):
+class Owner(Handing):
     """See the package's docstring."""
 
     def __init__(self, home: str, owner: str, limits: Limits) -> None:

@@ -125,6 +125,7 @@ class Sending(Parking):
         shard = self.shards.get(msg.shard)
         return (
             shard is not None
+            and not shard.giving
             and msg.phase is Phase.CALLING
             and attempt in msg.unsettled
             and msg.unsettled[attempt].epoch == shard.epoch
@@ -185,6 +186,8 @@ class Sending(Parking):
         """Write the end; it is told only once it stands."""
         if msg.phase in (Phase.ENDING, Phase.ENDED) or msg.shard not in self.shards:
             return
+        if self.shards[msg.shard].giving:
+            return  # who has the shard next may have read what stands: it is theirs to end
         msg.phase = Phase.ENDING
         msg.fixed = True
         epoch = self.shards[msg.shard].epoch
@@ -224,6 +227,10 @@ class Sending(Parking):
             self.offer(msg, now_ms)
             return
         any_intent = next(iter(msg.unsettled.values()))
+        shard = self.shards[msg.shard]
+        if now_ms < shard.inherited_until_ms and any_intent.epoch < shard.epoch:
+            self.wait_until(msg, shard.inherited_until_ms)  # the giver's call may be answered yet
+            return
         verdict, msg.repeat = judge(
             Doubt(
                 tuple(msg.unsettled.items()),

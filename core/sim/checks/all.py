@@ -11,6 +11,7 @@ from core.sim.checks.told import Told
 from core.sim.history import ViolationError
 from core.sim.plan import BUCKET_MS
 from sync.naming import log_name
+from sync.records import End, Intent
 from sync.store.port import PutFloor, PutProviderIds, PutRow, SwapShards, Write
 
 if TYPE_CHECKING:
@@ -48,8 +49,17 @@ class Checks:
             name = log_name(write.log)
             if name.kind == "effect":
                 self._floors.effects(write, name.home)
+                self._note_intents(write, name.incarnation)
             else:
                 self._told.evidence(write, self._world.scheduler.now)
+
+    def _note_intents(self, write: PutRow, owner: str) -> None:
+        for record in self.journal.rows[write.log][write.row]:
+            if isinstance(record, Intent | End):
+                what = "intent" if isinstance(record, Intent) else f"end: {record.state}"
+                text = f"{what} of epoch {record.epoch} stands"
+                now = self._world.scheduler.now
+                self._world.trace.add(now, owner[:2], owner, "intent", text, record.id)
 
     def applied(self, write: Write, _region: str) -> None:
         """A write was applied somewhere; a swap is applied at once."""
@@ -104,6 +114,8 @@ class Checks:
         for node in self._world.living():
             for home, work in node.engine.homes.items():
                 for part in work.owner.floor_parts(node.engine.logs.effect_rows(home)):
+                    if all(shard not in work.owner.shards for shard, _ in part.shards):
+                        continue  # of shards given up: what is theirs is the next owner's
                     for log, mark in (*part.accept.items(), *part.effect.items()):
                         if mark < ends.get(log, 0):
                             return f"{node.process.name}: mark of {log} at {mark} of {ends[log]}"
