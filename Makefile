@@ -14,7 +14,7 @@ WANTED := pyproject.toml constraints.txt
 # fsync.
 DEBIAN_PACKAGES := kannel prometheus-alertmanager strace
 
-.PHONY: help run demo test test-fast lint types bench clean system-deps
+.PHONY: help run demo test test-fast lint types bench sim mutations clean system-deps
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -45,6 +45,12 @@ types: $(VENV)/.installed-dev ## strict type checking
 
 bench: $(VENV)/.installed-dev ## all benches beside their peers, minutes each
 	@for bench in cycle accept email webhook; do $(BIN)/goutong bench $$bench $(ARGS); done
+
+sim: $(VENV)/.installed ## 10,000 seeds of the simulator, in one process for each CPU
+	@$(BIN)/goutong sim --seeds 1-10000 $(ARGS)
+
+mutations: $(VENV)/.installed-dev ## take each rule of the protocol away: the simulator must notice
+	@$(BIN)/python -m tests.support.mutations_run $(ARGS)
 
 clean: ## remove what make made, but not goutong-data
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
