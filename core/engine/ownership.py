@@ -161,8 +161,9 @@ class Ownership:
         finally:
             self.shards.taken_up(command, loaded)
 
-    def _ours(self, taken: list[tuple[int, int]]) -> bool:
-        return all(self.shards.held.get(shard) == epoch for shard, epoch in taken)
+    def _ours(self, taken: list[tuple[int, int]]) -> set[int]:
+        """Those that were not lost since, and perhaps taken again under a later epoch."""
+        return {shard for shard, epoch in taken if self.shards.held.get(shard) == epoch}
 
     async def _load(self, taken: list[tuple[int, int]]) -> bool:
         bucket = self._clock.wall_ms() // self._owner.limits.bucket_ms
@@ -171,17 +172,15 @@ class Ownership:
         )
         for each in loaded:
             await self._shell.learn(each)
-        if not self._ours(taken):
-            return False  # lost again while it was read: what is left is taken up anew
+        if len(self._ours(taken)) < len(taken):
+            return False  # some were lost again while it was read: what is left is taken up anew
         for each in loaded:
             self._owner.begin(each, self._clock.wall_ms())
         self._inherit([shard for shard, _ in taken])
         self.follow_logs()
-        while await self._write_floor() != "ok":
+        while self._ours(taken) and await self._write_floor() != "ok":
             await asyncio.sleep(FLOOR_AGAIN_S)
-            if not self._ours(taken):
-                break
-        self._owner.go({shard for shard, _ in taken})
+        self._owner.go(self._ours(taken))
         self._owner.ask(self._clock.wall_ms())
         self._shell.drain()
         self._shell.read_wanted({})
