@@ -269,8 +269,8 @@ class Book:
     def by_ids_durable(self, token: list[tuple[Msg, int, int, int]]) -> None:
         """The by-id rows stand. What changed meanwhile waits for the next flush."""
         for msg, held, effects, receipts in token:
-            if msg.shard not in self.shards:
-                continue
+            if self.find(msg.id) is not msg:
+                continue  # its shard was lost meanwhile, and is perhaps ours again
             msg.by_id = 2
             as_it_is = (len(msg.held), len(msg.effects), len(msg.receipts))
             if as_it_is == (held, effects, receipts):

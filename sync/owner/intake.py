@@ -139,7 +139,7 @@ class Intake(Events):
     def noted(self, msgs: list[Msg], now_ms: int) -> None:
         """The first by-id rows of keyed messages stand: they are free to send."""
         for msg in msgs:
-            if msg.phase is Phase.NOTING:
+            if msg.phase is Phase.NOTING and self.msgs.get(msg.id) is msg:
                 msg.by_id = 1
                 self.offer(msg, now_ms)
 
@@ -291,10 +291,17 @@ class Intake(Events):
     def effect_durable(self, place: Place, record: EffectRecord, now_ms: int) -> None:
         """An effect stands. Follow with `ask`.
 
-        An answer may come when its message has ended and left the memory: it is looked up then.
+        An answer may come when its message has ended and left the memory: it is looked up then. An
+        intent may come to stand when its shard was lost, and perhaps taken again, since it was
+        written: no call follows from that one.
         """
-        if self.find(record.id) is not None:
+        msg = self.find(record.id)
+        if msg is not None and type(record) is Intent and record is not msg.intending:
+            self.late_effect(place, record)
+        elif msg is not None:
             super().effect_durable(place, record, now_ms)
+        elif record.shard in self.shards and type(record) is Intent:
+            self.late_effect(place, record)
         elif record.shard in self.shards:
             self.taken_over(record.id, record.shard, [(place, record)])
             self.look_up([record.id])

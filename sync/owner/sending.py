@@ -96,7 +96,7 @@ class Sending(Parking):
             tuple(msg.unsettled),
             note,
         )
-        msg.phase = Phase.INTENT
+        msg.phase, msg.intending = Phase.INTENT, intent
         msg.fixed = True
         self.out.append(WriteEffect(intent, message.urgent))
         return True
@@ -324,6 +324,6 @@ class Sending(Parking):
 
     def followed(self, msg: Msg, now_ms: int) -> None:
         """The next message of its chain stands: this one may end."""
-        if msg.phase is Phase.FOLLOWING and msg.shard in self.shards:
+        if msg.phase is Phase.FOLLOWING and self.msgs.get(msg.id) is msg:
             msg.followed = True
             self.finish(msg, now_ms)

@@ -81,6 +81,7 @@ class Msg:
         "held",
         "held_effects",
         "id",
+        "intending",
         "late",
         "listed",
         "message",
@@ -126,6 +127,7 @@ class Msg:
         self.by_id = 0  # 0 none, 1 written while open, 2 written as ended
         self.dirty = False
         self.repeat: Intent | None = None
+        self.intending: Intent | None = None  # the intent that is being written, or was last
         self.calling = ""  # the attempt whose call is under way
         self.unsettled: dict[str, Intent] = {}
         self.effects: list[tuple[Place, EffectRecord]] = []

@@ -1,0 +1,136 @@
+"""A shard changes hands while its owner lives: what the giver stops, what the other waits for."""
+
+from sync.naming import attempt_name
+from sync.owner.state import (
+    Lookup,
+    MakeCall,
+    Msg,
+    Offer,
+    Phase,
+    ReadEventsAgain,
+    WriteByIds,
+    WriteEffect,
+)
+from sync.owner.takeover import Loaded
+from sync.records import Outcome, Place
+from tests.unit.sync.test_owner import FORMER, LOG, MID, NOW, Rig, intent, message
+
+CALLS_END_MS = NOW + 1_750
+
+
+def write_of(rig: Rig) -> WriteEffect:
+    (write,) = rig.out()
+    assert isinstance(write, WriteEffect)
+    return write
+
+
+def inherited(rig: Rig) -> Msg:
+    """A message that the giver called for; its content is read, its events are asked for."""
+    rig.owner.inherit({0}, CALLS_END_MS)
+    rig.read(1, message())
+    rig.out()
+    rig.owner.looked_up([MID], {}, NOW)
+    rig.owner.ask(NOW)
+    rig.out()
+    rig.owner.events_read([MID], NOW)
+    return rig.owner.msgs[MID]
+
+
+def test_nothing_is_intended_for_a_shard_that_is_given_away() -> None:
+    rig = Rig()
+    msg = rig.offered()
+    rig.owner.stop_sending(0)
+    assert not rig.owner.intend(msg, "acc", "key", 0, NOW)
+    assert rig.out() == []
+
+
+def test_a_call_whose_first_byte_has_not_left_is_not_made() -> None:
+    rig = Rig()
+    msg, attempt = rig.called()
+    assert rig.owner.may_call(msg, attempt, NOW)
+    rig.owner.stop_sending(0)
+    assert not rig.owner.may_call(msg, attempt, NOW)
+    assert rig.owner.under_way(0)
+
+
+def test_nothing_ends_while_its_shard_is_given_away() -> None:
+    rig = Rig()
+    msg = rig.offered()
+    rig.owner.stop_sending(0)
+    rig.owner.sweep(NOW + 1_000_000)
+    assert rig.out() == []
+    assert msg.phase is not Phase.ENDING
+
+
+def test_what_waits_goes_on_under_the_new_epoch_of_a_shard_that_was_kept() -> None:
+    rig = Rig()
+    msg = rig.offered()
+    rig.owner.stop_sending(0)
+    rig.owner.rename(0, 4)
+    assert not rig.owner.intend(msg, "acc", "key", 0, NOW)
+    rig.owner.resume(0, NOW)
+    assert rig.out() == [Offer(msg)]
+    assert rig.owner.intend(msg, "acc", "key", 0, NOW)
+    assert write_of(rig).record.epoch == 4  # type: ignore[union-attr]
+
+
+def test_a_call_that_the_giver_may_still_hear_of_is_not_in_doubt_yet() -> None:
+    rig = Rig([(Place(FORMER, 9, 0), intent())])
+    rig.out()
+    msg = inherited(rig)
+    assert rig.out() == []
+    assert msg.phase is Phase.WAITING
+    rig.owner.tick(CALLS_END_MS)
+    assert rig.out() == [ReadEventsAgain([MID])]
+    rig.owner.events_read([MID], CALLS_END_MS)
+    (offer,) = rig.out()
+    assert offer == Offer(msg)
+
+
+def test_the_givers_outcome_settles_what_was_inherited() -> None:
+    rig = Rig([(Place(FORMER, 9, 0), intent())])
+    rig.out()
+    msg = inherited(rig)
+    attempt = attempt_name(FORMER, 9, 0)
+    rig.owner.former_row(FORMER, 10, [Outcome(MID, 0, attempt, "accepted", "p1", "", "", NOW)])
+    rig.owner.ask(NOW)
+    assert msg.phase is Phase.ENDED
+    assert msg.state == "sent"
+
+
+def test_an_intent_that_stands_too_late_leaves_nothing_in_doubt() -> None:
+    rig = Rig()
+    msg = rig.offered()
+    rig.owner.former_row(FORMER, 10, [intent()])
+    rig.owner.ask(NOW)
+    assert not msg.unsettled
+    assert rig.owner.intend(msg, "acc", "key", 0, NOW)
+    assert write_of(rig).record.resend == 0  # type: ignore[union-attr]
+
+
+def test_no_call_follows_from_an_intent_that_was_written_before_the_shard_was_lost() -> None:
+    rig = Rig()
+    msg = rig.offered()
+    assert rig.owner.intend(msg, "acc", "key", 0, NOW)
+    write = write_of(rig)
+    rig.owner.lose({0})
+    rig.owner.begin(Loaded([(0, 5)], {LOG: 0}, {FORMER: 9}, (), NOW // 600_000, {}), NOW)
+    rig.owner.go({0})
+    rig.read(1, message())
+    rig.out()
+    rig.stands(write.record)
+    assert not any(isinstance(command, MakeCall) for command in rig.out())
+    assert not rig.owner.msgs[MID].unsettled
+
+
+def test_a_note_that_stands_after_its_shard_was_lost_offers_nothing() -> None:
+    rig = Rig()
+    rig.read(1, message())
+    (lookup,) = rig.out()
+    assert isinstance(lookup, Lookup)
+    rig.owner.looked_up([MID], {}, NOW)
+    (note,) = rig.out()
+    assert isinstance(note, WriteByIds)
+    rig.owner.lose({0})
+    rig.owner.noted(note.token[1], NOW)
+    assert rig.out() == []
