@@ -66,16 +66,19 @@ class History:
         self.followed: dict[str, str] = {}  # a message to the one that follows it
         self.events: set[str] = set()
         self.suppressed: dict[str, float] = {}
-        self.on_told: Callable[[str, State], None] = lambda *_: None
-        self.on_follow: Callable[[str, str, float], None] = lambda *_: None
+        self.on_told: Callable[[str, State, str], None] = lambda *_: None
+        self.on_follow: Callable[[str, str, float | None], None] = lambda *_: None
 
     def tell(self, at: float, message_id: str, state: State, by: str) -> None:
         """An owner told of a message's state."""
         self.told.setdefault(message_id, []).append((at, state, by))
-        self.on_told(message_id, state)
+        self.on_told(message_id, state, by)
 
-    def follows(self, message: Message, payload: Payload, read_from: float, region: str) -> None:
-        """An owner is about to write what follows its parent, whose events it read then."""
+    def follows(
+        self, message: Message, payload: Payload, read_from: float | None, region: str
+    ) -> None:
+        """An owner is about to write what follows its parent, whose events it read then, or did
+        not read (None)."""
         parent = payload.parent
         self.on_follow(parent, self.untils.get(parent, ""), read_from)
         self.untils[message.id] = message.until

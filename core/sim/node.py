@@ -226,7 +226,7 @@ class Node:
         if payload.kind:
             history.event(message, payload.text, self.region)
         else:
-            read_from = self._read_from.get(payload.parent, 0.0)
+            read_from = self._read_from.get(payload.parent)
             history.follows(message, payload, read_from, self.region)
 
     def _told(self, msg: Msg) -> None:

@@ -64,7 +64,7 @@ def plan_of(seed: int, profile: str = "swarm") -> Plan:
     shards = max(1, 4 // len(regions))
     cores = chance.choice(rules.cores)
     faulty = faults(chance, rules, regions, cores, faults_s, boosted)
-    asked = requests(chance, regions, shards, faults_s, start_ms)
+    asked = requests(chance, regions, shards, faults_s, start_ms, rules.shares)
     faulty = faults(chance, rules, regions, cores, faults_s, boosted)
     return Plan(
         seed=seed,
@@ -77,10 +77,10 @@ def plan_of(seed: int, profile: str = "swarm") -> Plan:
         start_ms=start_ms,
         skew_ms=chance.choice((0, 240)),
         drift=chance.choice((0.0, 0.01)) if rules.drift is None else rules.drift,
-        store=_store_faults(chance, boosted),
+        store=_store_faults(chance, boosted, rules.store),
         network=_network(chance, boosted),
-        no=chance.choice((0.05, 0.3, 0.6)),
-        answer_lost=chance.choice((0.05, 0.3, 0.7)) if boosted else 0.03,
+        no=chance.choice(rules.no),
+        answer_lost=chance.choice(rules.answer_lost) if boosted else 0.03,
         call_slow=0.1,
         receipt_first=chance.choice((0.05, 0.4)),
         signals=chance.choice((0.0, 0.5, 0.9)),
@@ -94,13 +94,13 @@ def _when(step: Step) -> float:
     return step.at_s
 
 
-def _store_faults(chance: Random, boosted: bool) -> StoreFaults:
+def _store_faults(chance: Random, boosted: bool, often: float) -> StoreFaults:
     """Half of the kinds of faults, each rare or frequent; few where the run is not boosted."""
 
     def rate(*rates: float) -> float:
         if not boosted:
             return 0.002
-        return chance.choice(rates) if chance.random() < 0.5 else 0.0
+        return often * chance.choice(rates) if chance.random() < 0.5 else 0.0
 
     return StoreFaults(
         write_lost=rate(0.01, 0.05),

@@ -8,6 +8,7 @@ more: what it still says to its loop is dropped. An exception that nobody handle
 
 import asyncio
 import contextvars
+import warnings
 from asyncio import events
 from collections.abc import Callable, Coroutine
 from inspect import CORO_CREATED, getcoroutinestate
@@ -153,7 +154,7 @@ class ProcessLoop:
     def create_task(self, coro: Any, **_: Any) -> "asyncio.Task[Any]":
         """Run a coroutine; its first step is a turn of its own."""
         if self._process.dead:
-            coro.close()
+            _close(coro)
             coro = _nothing()
         task = asyncio.Task(coro, loop=cast(asyncio.AbstractEventLoop, self))
         self._tasks.add(task)
@@ -166,7 +167,7 @@ class ProcessLoop:
         for task in tasks:
             coro: Any = task.get_coro()
             if getcoroutinestate(coro) == CORO_CREATED:
-                coro.close()
+                _close(coro)
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """Keep what failed, while the process lives."""
@@ -185,6 +186,13 @@ class ProcessLoop:
     def is_closed(self) -> bool:
         """Never."""
         return False
+
+
+def _close(coro: Any) -> None:
+    """End what had not begun; nor will what was handed to it, about which nobody is warned."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
+        coro.close()
 
 
 async def _nothing() -> None:

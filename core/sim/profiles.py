@@ -5,13 +5,20 @@ from msgspec import Struct
 
 class Profile(Struct, frozen=True):
     """`boosted` is the share of seeds with many faults. `kinds` are the scheduled faults and how
-    many of each there are at most; `drift` how far clocks run off, None for within epsilon."""
+    many of each there are at most; `drift` how far clocks run off, None for within epsilon. One
+    of `no` is how often providers refuse, one of `answer_lost` how often a boosted run loses their
+    answers. `store` multiplies how often writes and reads fail where they do. `shares` replaces
+    what `core.sim.workload` draws a share from, by its name there."""
 
     boosted: float
     regions: tuple[int, ...]
     cores: tuple[int, ...]
     kinds: dict[str, int]
     drift: float | None = None
+    no: tuple[float, ...] = (0.05, 0.3, 0.6)
+    answer_lost: tuple[float, ...] = (0.05, 0.3, 0.7)
+    store: float = 1.0
+    shares: dict[str, tuple[float, ...]] = {}
 
 
 PROFILES: dict[str, Profile] = {
@@ -43,4 +50,26 @@ PROFILES: dict[str, Profile] = {
     "clocks_outside": Profile(
         1.0, (1, 3), (2, 3), {"crash": 2, "freeze": 6, "clock_jump": 4}, drift=0.3
     ),
+    # Calls whose answers are lost, and are refused when they are repeated.
+    "doubts": Profile(
+        1.0,
+        (1, 2, 3),
+        (1, 2),
+        {"crash": 4, "freeze": 2},
+        no=(0.3, 0.6),
+        answer_lost=(0.7, 0.9),
+        shares={"careful": (0.0, 0.1), "suppressed": (0.3, 0.8), "scheduled": (0.0, 0.1)},
+    ),
+    # Most messages belong to a chain, whose evidence comes in elsewhere.
+    "chains": Profile(
+        1.0,
+        (1, 3, 3),
+        (2, 3),
+        {"crash": 4, "freeze": 3, "cut": 2},
+        no=(0.0, 0.3),
+        answer_lost=(0.05, 0.3),
+        shares={"chains": (0.9,), "cancels": (0.1, 0.4), "scheduled": (0.0,)},
+    ),
+    # Owners follow each other before the first has told of everything, on a store that fails often.
+    "takeovers": Profile(1.0, (1, 1, 3), (2, 3), {"crash": 14, "freeze": 6}, store=3.0),
 }

@@ -1,5 +1,6 @@
 """What clients ask in a run: messages, copies of them in other regions, cancels, suppressions."""
 
+from collections.abc import Mapping
 from random import Random
 
 from msgspec.structs import replace
@@ -13,10 +14,15 @@ UNTIL = ("sent", "delivered", "delivered", "seen")
 
 
 def requests(
-    chance: Random, regions: tuple[str, ...], shards: int, faults_s: float, start_ms: int
+    chance: Random,
+    regions: tuple[str, ...],
+    shards: int,
+    faults_s: float,
+    start_ms: int,
+    shares: Mapping[str, tuple[float, ...]],
 ) -> list[Step]:
     """The clients' steps of one run. How much of what there is depends on the seed."""
-    made = Requests(chance, regions, shards, start_ms)
+    made = Requests(chance, regions, shards, start_ms, shares)
     for _ in range(chance.randint(8, 26)):
         made.message(chance.uniform(0.3, faults_s * 0.8))
     return made.steps
@@ -26,22 +32,31 @@ class Requests:
     """Draws them; the shares hold for a whole run."""
 
     def __init__(
-        self, chance: Random, regions: tuple[str, ...], shards: int, start_ms: int
+        self,
+        chance: Random,
+        regions: tuple[str, ...],
+        shards: int,
+        start_ms: int,
+        shares: Mapping[str, tuple[float, ...]],
     ) -> None:
         self.steps: list[Step] = []
         self._chance = chance
         self._regions = regions
         self._shards = shards
         self._start_ms = start_ms
-        self._keyed = chance.choice((0.2, 0.6))
-        self._copies = chance.choice((0.1, 0.5))
-        self._other_body = chance.choice((0.0, 0.5))
-        self._cancels = chance.choice((0.05, 0.4))
-        self._careful = chance.choice((0.1, 0.5))
-        self._globally = chance.choice((0.2, 0.6))
-        self._chains = chance.choice((0.0, 0.2, 0.6))
-        self._scheduled = chance.choice((0.0, 0.1, 0.4))
-        self._suppressed = chance.choice((0.0, 0.3))
+
+        def share(name: str, usual: tuple[float, ...]) -> float:
+            return chance.choice(shares.get(name, usual))
+
+        self._keyed = share("keyed", (0.2, 0.6))
+        self._copies = share("copies", (0.1, 0.5))
+        self._other_body = share("other_body", (0.0, 0.5))
+        self._cancels = share("cancels", (0.05, 0.4))
+        self._careful = share("careful", (0.1, 0.5))
+        self._globally = share("globally", (0.2, 0.6))
+        self._chains = share("chains", (0.0, 0.2, 0.6))
+        self._scheduled = share("scheduled", (0.0, 0.1, 0.4))
+        self._suppressed = share("suppressed", (0.0, 0.3))
 
     def message(self, at_s: float) -> None:
         """One message with everything that is asked about it."""

@@ -168,14 +168,17 @@ class World:
     def _go_to(self, end: float) -> None:
         while self.scheduler.now < end:
             self.scheduler.run_until(min(end, self.scheduler.now + 1.0))
+            if self.checks.found is not None:
+                raise self.checks.found
             for node in self.nodes:
                 if node.process.failures:
                     raise ViolationError("machine_failed", node.process.failures[0])
             self.checks.first_bytes()
 
     def _until_quiet(self) -> None:
-        give_up_at = self.scheduler.now + QUIET_WITHIN_S
-        self._go_to(self.scheduler.now + SETTLE_S)
+        begun = self.scheduler.now
+        self._go_to(begun + SETTLE_S)
+        give_up_at = max(begun, self.checks.last_due_s()) + QUIET_WITHIN_S
         while why := self.checks.unquiet():
             if self.scheduler.now >= give_up_at:
                 raise ViolationError("stuck", why)

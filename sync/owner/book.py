@@ -97,7 +97,7 @@ class Book:
         self._sealed.pop(msg.id, None)
         msg.held.clear()
         msg.held_effects.clear()
-        msg.bucket = -1
+        msg.bucket = msg.parking = -1  # an entry that is still being written lets nothing go
 
     def remember(self, message_id: str) -> None:
         """Keep an id made without a key, so that a copy of it is noticed."""
@@ -269,8 +269,8 @@ class Book:
     def by_ids_durable(self, token: list[tuple[Msg, int, int, int]]) -> None:
         """The by-id rows stand. What changed meanwhile waits for the next flush."""
         for msg, held, effects, receipts in token:
-            if self.find(msg.id) is not msg:
-                continue  # its shard was lost meanwhile, and is perhaps ours again
+            if msg.shard not in self.shards:
+                continue
             msg.by_id = 2
             as_it_is = (len(msg.held), len(msg.effects), len(msg.receipts))
             if as_it_is == (held, effects, receipts):

@@ -87,7 +87,7 @@ class Parking(Book):
 
     def open_durable(self, msgs: list[Msg]) -> None:
         """The open entries stand; their by-id rows follow, then they may leave the memory."""
-        here = [msg for msg in msgs if self.find(msg.id) is msg]
+        here = [msg for msg in msgs if msg.parking >= 0 and msg.shard in self.shards]
         if here:
             for msg in here:
                 msg.listed = len(msg.records)
@@ -101,8 +101,8 @@ class Parking(Book):
         message stays in memory and holds the bucket, so that a next owner reads it.
         """
         bucket, msg.parking = msg.parking, -1
-        if bucket < 0 or self.find(msg.id) is not msg:
-            return  # its shard was lost meanwhile, and is perhaps ours again
+        if bucket < 0 or msg.shard not in self.shards:
+            return
         if msg.phase is not Phase.PARKING:  # ended meanwhile: its by-id row lets the bucket go
             if msg.bucket < 0:
                 msg.bucket = bucket

@@ -10,32 +10,21 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from importlib import import_module
 from multiprocessing import get_context
-from typing import Any, NamedTuple
-
-from pytest import MonkeyPatch
+from typing import NamedTuple
 
 from core.sim.plan import plan_of
 from core.sim.run import simulate
+from tests.support.mutations import Mutation
 
 SEEDS = 500
 RUN_MAX_S = 60.0
-MUTATIONS = "tests.support.mutations"
+MUTATIONS = "tests.support.mutations.catalogue"
 
 # (seed, profile) -> the checker of the first violation, or "".
 Check = Callable[[int, str], str]
-
-
-class Mutation(NamedTuple):
-    """A rule to take away while `patch()` is entered. `rule` is a section of PROTOCOL.md."""
-
-    name: str
-    rule: str
-    profile: str
-    patch: Callable[[], AbstractContextManager[Any]]
 
 
 class Found(NamedTuple):
@@ -46,18 +35,6 @@ class Found(NamedTuple):
     seed: int
     checker: str
     seconds: float
-
-
-def patched(change: Callable[[MonkeyPatch], None]) -> Callable[[], AbstractContextManager[None]]:
-    """A `patch` from a function that changes code through a MonkeyPatch."""
-
-    @contextmanager
-    def patch() -> Iterator[None]:
-        with MonkeyPatch.context() as monkeypatch:
-            change(monkeypatch)
-            yield
-
-    return patch
 
 
 def check(seed: int, profile: str) -> str:

@@ -1,6 +1,11 @@
-"""All checkers of a run, each fed with what it looks at."""
+"""All checkers of a run, each fed with what it looks at.
 
-from typing import TYPE_CHECKING
+What they look at happens within the code that they check, which must not notice: what is found
+there is kept in `found`, and whoever lets the run go on looks whether there is something.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ParamSpec
 
 from core.sim.checks.ends import Ends
 from core.sim.checks.floors import Floors
@@ -17,6 +22,8 @@ from sync.store.port import PutFloor, PutProviderIds, PutRow, SwapShards, Write
 if TYPE_CHECKING:
     from core.sim.world import World
 
+P = ParamSpec("P")
+
 
 class Checks:
     """See the module's docstring."""
@@ -27,12 +34,22 @@ class Checks:
         self.journal = Journal()
         self._sends = Sends(self.journal, world.history, world.plan)
         self._floors = Floors(self.journal)
-        self._told = Told(self.journal, world.history)
+        self._told = Told(self.journal, world.history, world.store.truth.lease_rows)
         self._ends = Ends(self.journal, world.history, world.plan)
-        world.store.on_stands = self.stands
+        self.found: ViolationError | None = None
+        world.store.on_stands = self._kept(self.stands)
         world.store.on_applied = self.applied
-        world.history.on_told = self._told.said
-        world.history.on_follow = self._told.follow
+        world.history.on_told = self._kept(self._told.said)
+        world.history.on_follow = self._kept(self._told.follow)
+
+    def _kept(self, look: Callable[P, None]) -> Callable[P, None]:
+        def quietly(*args: P.args, **kwargs: P.kwargs) -> None:
+            try:
+                look(*args, **kwargs)
+            except ViolationError as violation:
+                self.found = self.found or violation
+
+        return quietly
 
     def _wall_ms(self) -> int:
         return self._plan.start_ms + int(self._world.scheduler.now * 1000)
@@ -84,6 +101,10 @@ class Checks:
             raise ViolationError(found[0].checker, found[0].what)
         if store.truth.changed:
             raise ViolationError("row_changed", f"two bodies of {store.truth.changed}")
+
+    def last_due_s(self) -> float:
+        """When the last message that waits in the open set is due: events are tried for days."""
+        return (self._ends.last_due_ms() - self._plan.start_ms) / 1000
 
     def unquiet(self) -> str:
         """What is still to be done, "" if nothing is."""

@@ -37,6 +37,15 @@ class Ends:
                 return message_id
         return ""
 
+    def last_due_ms(self) -> int:
+        """When the last message that waits in the open set is due, 0 if none waits."""
+        last_ms = 0
+        for message_id in self._journal.waiting():
+            entry, known = self._journal.entry(message_id, 0), self._journal.by_id(message_id)
+            if entry is not None and (known is None or not known.ended):
+                last_ms = max(last_ms, entry.due_ms)
+        return last_ms
+
     def final(self) -> None:
         """Faults are over and everything had its time."""
         views = self._viewed()

@@ -1,8 +1,11 @@
 """What was told: only what stands, never back, and nothing follows against evidence."""
 
+from collections.abc import Mapping
+
 from core.sim.checks.journal import Journal
 from core.sim.history import History, ViolationError
 from sync.lattice import RANK
+from sync.lease import Lease
 from sync.records import Cancel, Receipt, State
 from sync.store.port import PutRow
 
@@ -12,33 +15,43 @@ NO_SEND: frozenset[State] = frozenset({"canceled", "expired", "suppressed", "ski
 class Told:
     """Looks at each word as it is told, and at all of them at the end."""
 
-    def __init__(self, journal: Journal, history: History) -> None:
+    def __init__(self, journal: Journal, history: History, leases: Mapping[str, Lease]) -> None:
         self._journal = journal
         self._history = history
-        self._delivered_at: dict[str, float] = {}
+        self._leases = leases
+        self._reached_at: dict[tuple[str, str], float] = {}  # message, how far it came
         self._canceled_at: dict[str, float] = {}
 
     def evidence(self, write: PutRow, now: float) -> None:
         """An accept row stands: what of it speaks against what may follow."""
         for record in self._journal.rows[write.log][write.row]:
-            if type(record) is Receipt and self._journal.state(record.id) == "delivered":
-                self._delivered_at.setdefault(record.id, now)
+            if type(record) is Receipt:
+                if self._journal.state(record.id) == "delivered":
+                    self._reached_at.setdefault((record.id, "delivered"), now)
+                if record.status == "seen":
+                    self._reached_at.setdefault((record.id, "seen"), now)
             elif type(record) is Cancel:
                 self._canceled_at.setdefault(record.id, now)
 
-    def follow(self, message_id: str, until: str, read_from: float) -> None:
-        """Something is about to follow the message: no evidence against it was there to read."""
-        at = self._delivered_at.get(message_id)
-        if until == "delivered" and at is not None and at < read_from:
-            what = f"{message_id} was delivered at {at}, its events were read from {read_from} on"
+    def follow(self, message_id: str, until: str, read_from: float | None) -> None:
+        """Something is about to follow the message: no evidence against it was there to read.
+
+        Of a message that was never sent the events need not be read.
+        """
+        at = self._reached_at.get((message_id, until))
+        if at is not None and (read_from is None or at < read_from):
+            what = f"{message_id} was {until} at {at}, its events were read from {read_from} on"
             raise ViolationError("escalated_on_evidence", what)
         at = self._canceled_at.get(message_id)
-        if at is not None and at < read_from:
+        if at is not None and read_from is not None and at < read_from:
             what = f"{message_id} was cancelled at {at}, its events were read from {read_from} on"
             raise ViolationError("followed_after_cancel", what)
 
-    def said(self, message_id: str, state: State) -> None:
-        """A state is told: the logs must say as much by now."""
+    def said(self, message_id: str, state: State, by: str) -> None:
+        """A state is told: the logs must say as much by now, and nobody revoked who tells it."""
+        lease = self._leases.get(by)
+        if lease is None or lease.state == "revoked":
+            raise ViolationError("told_without_lease", f"{message_id} as {state} by {by}: {lease}")
         stands = self._journal.state(message_id)
         if RANK[stands] < RANK[state]:
             what = f"{message_id} was told as {state}, what stands says {stands}"

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.support.mutations_run import Found, Mutation, first_found, main, patched, run_all, table
+from tests.support.mutations import Mutation, patched
+from tests.support.mutations_run import Found, first_found, main, run_all, table
 
 HERE = __name__
 
@@ -24,8 +25,8 @@ def taken_away() -> Iterator[None]:
 
 MUTATIONS = [
     Mutation("taken away", "3", "swarm", taken_away),
-    Mutation("untouched", "4", "swarm", patched(lambda _: None)),
-    Mutation("patched", "5", "swarm", patched(lambda patch: patch.setattr(Rule, "holds", False))),
+    Mutation("untouched", "4", "swarm", patched),
+    Mutation("patched", "5", "swarm", lambda: patched((Rule, "holds", False))),
 ]
 
 

@@ -1,4 +1,4 @@
-"""Single rules of the owner that the walk meets too seldom, each by itself."""
+"""Single rules of the owner that the simulator meets too seldom, each by itself."""
 
 import msgspec
 

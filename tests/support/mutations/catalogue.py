@@ -1,0 +1,9 @@
+"""All mutations."""
+
+from tests.support.mutations import Mutation
+from tests.support.mutations.chains import CHAINS
+from tests.support.mutations.leases import LEASES
+from tests.support.mutations.logs import LOGS
+from tests.support.mutations.sends import SENDS
+
+MUTATIONS: tuple[Mutation, ...] = (*LOGS, *LEASES, *SENDS, *CHAINS)

@@ -1,0 +1,79 @@
+"""Rules taken away one at a time: the simulator must find each within a few seeds.
+
+Those that take hundreds of seeds are in the catalogue, too; they are not looked for here.
+"""
+
+import pytest
+
+from core.sim.plan import plan_of
+from core.sim.run import simulate
+from tests.support.mutations import Mutation, patched
+from tests.support.mutations.catalogue import MUTATIONS
+
+SEEDS = 40
+FOUND_BY = {
+    "floor_early": {"floor_early"},
+    "intent_not_awaited": {"told_before_it_stands", "call_without_intent"},
+    "accepted_before_the_write": {"told_before_it_stands", "accepted_lost"},
+    "row_under_a_new_number": {"floor_early", "segment_missing", "stuck"},
+    "by_id_hides_an_end": {"floor_early", "by_id_differs"},
+    "events_after_the_row": {"event_lost"},
+    "views_beside_the_row": {"view_missing"},
+    "takeover_without_revoking": {"epoch_order", "stuck", "told_before_it_stands"},
+    "no_lease_check": {"epoch_order", "told_without_lease", "unmarked_duplicate"},
+    "no_counter": {"told_without_lease", "epoch_order", "stuck"},
+    "told_without_the_lease": {"told_without_lease", "told_went_back"},
+    "given_up_cas_not_taken_up": {"stuck"},
+    "intent_before_first_floor": {"before_first_floor"},
+    "last_owner_only": {"floor_early"},
+    "effects_not_followed": {"floor_early", "unmarked_duplicate"},
+    "copies_not_looked_up": {"too_many_sends", "unmarked_duplicate", "by_id_differs"},
+    "resends_not_counted": {"too_many_sends", "unmarked_duplicate"},
+    "window_from_the_last_intent": {"unmarked_duplicate", "too_many_sends"},
+    "end_told_before_it_stands": {"told_before_it_stands"},
+    "cancel_during_a_call": {"told_but_sent", "told_went_back"},
+    "sent_before_its_time": {"sent_early"},
+    "suppressions_not_asked": {"sent_suppressed"},
+    "turned_away_in_doubt": {"told_but_sent"},
+    "outcome_without_segment": {"floor_early", "segment_missing", "receipt_lost"},
+    "acknowledged_before_the_look": {"receipt_lost"},
+    "chain_forgotten": {"chain_broken"},
+    "canceled_chain_goes_on": {"followed_after_cancel"},
+    "chain_stops_at_silence": {"chain_broken"},
+    "awaiting_not_looked_after": {"stuck", "chain_broken"},
+}
+
+
+@pytest.mark.parametrize("name", FOUND_BY)
+def test_a_rule_taken_away_is_found(name: str) -> None:
+    mutation = next(each for each in MUTATIONS if each.name == name)
+    assert first_checker(mutation) in FOUND_BY[name]
+
+
+def first_checker(mutation: Mutation) -> str:
+    """Who finds it first; "" if nobody does."""
+    with mutation.patch():
+        for seed in range(SEEDS):
+            result = simulate(plan_of(seed, mutation.profile))
+            if not result.ok:
+                return result.violations[0].checker
+    return ""
+
+
+def test_names_are_used_once() -> None:
+    names = [mutation.name for mutation in MUTATIONS]
+    assert len(names) == len(set(names))
+
+
+def test_what_was_patched_is_put_back() -> None:
+    class Base:
+        inherited = 1
+
+    class Owner(Base):
+        own = 2
+
+    with pytest.raises(KeyError), patched((Owner, "own", 3), (Owner, "inherited", 4)):
+        assert (Owner.own, Owner.inherited) == (3, 4)
+        raise KeyError
+    assert vars(Owner)["own"] == 2
+    assert "inherited" not in vars(Owner)
