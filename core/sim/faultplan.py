@@ -41,7 +41,7 @@ def _fault(chance: Random, kind: str, regions: tuple[str, ...], cores: int, at_s
     length_s, amount = 0.0, 0.0
     if kind == "drain":
         length_s = chance.choice(DRAIN_S)
-    elif kind == "freeze":
+    elif kind in ("freeze", "edge_freeze", "cores_away"):
         length_s = chance.choice(FROZEN_S)
     elif kind in SEVERAL_REGIONS:
         length_s = chance.choice(CUT_S)

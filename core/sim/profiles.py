@@ -31,6 +31,9 @@ PROFILES: dict[str, Profile] = {
             "clock_jump": 2,
             "region_lost": 1,
             "store_away": 2,
+            "edge_crash": 1,
+            "edge_freeze": 1,
+            "cores_away": 1,
         },
     ),
     "crashes": Profile(1.0, (1, 2, 3), (1, 2, 3), {"crash": 8, "freeze": 2}),
@@ -38,6 +41,20 @@ PROFILES: dict[str, Profile] = {
     "drains": Profile(0.7, (1, 2, 3, 3), (2, 2, 3), {"drain": 6, "crash": 2, "freeze": 2}),
     "cuts": Profile(
         0.6, (3,), (1, 2), {"cut": 3, "cut_one_way": 3, "isolate": 3, "halves": 2, "ring": 2}
+    ),
+    "spools": Profile(
+        1.0,
+        (1, 2, 3),
+        (1, 2),
+        {
+            "cores_away": 6,
+            "edge_crash": 10,
+            "edge_freeze": 3,
+            "crash": 3,
+            "freeze": 2,
+            "cut": 2,
+            "isolate": 2,
+        },
     ),
     "one_region": Profile(0.5, (1,), (1, 2, 2, 3), {"crash": 4, "freeze": 4, "clock_jump": 1}),
     "clocks_outside": Profile(

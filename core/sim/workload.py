@@ -41,6 +41,7 @@ class Requests:
         self._globally = chance.choice((0.2, 0.6))
         self._chains = chance.choice((0.0, 0.2, 0.6))
         self._scheduled = chance.choice((0.0, 0.1, 0.4))
+        self._spooled = chance.choice((0.0, 0.5, 1.0))
         self._suppressed = chance.choice((0.0, 0.3))
 
     def message(self, at_s: float) -> None:
@@ -83,6 +84,7 @@ class Requests:
             chance.uniform(0.5, 8.0) if chance.random() < self._scheduled else 0.0,
             until,
             escalate_s,
+            chance.random() < self._spooled,
         )
 
     def _mint(self, keyed: bool, at_s: float) -> str:

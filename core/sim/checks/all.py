@@ -7,6 +7,7 @@ from core.sim.checks.floors import Floors
 from core.sim.checks.journal import Journal
 from core.sim.checks.registers import check_registers
 from core.sim.checks.sends import Sends
+from core.sim.checks.spools import Spools
 from core.sim.checks.told import Told
 from core.sim.history import ViolationError
 from core.sim.plan import BUCKET_MS
@@ -29,6 +30,7 @@ class Checks:
         self._floors = Floors(self.journal)
         self._told = Told(self.journal, world.history)
         self._ends = Ends(self.journal, world.history, world.plan)
+        self.spools = Spools(self.journal, world.history)
         world.store.on_stands = self.stands
         world.store.on_applied = self.applied
         world.history.on_told = self._told.said
@@ -75,6 +77,7 @@ class Checks:
         self.first_bytes()
         self._ends.final()
         self._told.final()
+        self.spools.final()
         self._registers()
 
     def _registers(self) -> None:
@@ -87,6 +90,8 @@ class Checks:
 
     def unquiet(self) -> str:
         """What is still to be done, "" if nothing is."""
+        if why := self._world.edges.unquiet():
+            return why
         for node in self._world.living():
             if not node.ready:
                 return f"{node.process.name} is not ready"
