@@ -13,8 +13,6 @@ from functools import partial
 from random import Random
 from typing import Any, Literal
 
-from msgspec.structs import replace
-
 from core.contract.ids import body_hash
 from core.sim.checks.spools import Spools
 from core.sim.door import Asked, take_in
@@ -49,7 +47,8 @@ ToldClient = Callable[[Said, str], None]
 
 
 class Edge:
-    """See the module's docstring. `nodes_of` are the cores of a region whose doors are open."""
+    """See the module's docstring. `nodes_of` are the cores of a region whose doors are open;
+    `rates` says what goes wrong now."""
 
     def __init__(
         self,
@@ -60,15 +59,16 @@ class Edge:
         chance: Random,
         trace: Trace,
         spools: Spools,
+        rates: Callable[[], EdgeRates],
         nodes_of: Callable[[str], list[Node]],
     ) -> None:
         self.process = process
         self.region = process.region
         self.spool = Spool(_bounds(plan.edge))
-        self._rates = plan.edge
+        self._rates = rates
         self._regions = [self.region, *(r for r in plan.regions if r != self.region)]
         self._disk = disk
-        self._queue = DiskQueue(disk, process, plan.edge, chance)
+        self._queue = DiskQueue(disk, process, rates, chance)
         self._network = network
         self._chance = chance
         self._trace = trace
@@ -153,7 +153,7 @@ class Edge:
         return told
 
     def _loses_answer(self) -> bool:
-        lost = self._network.faulty and self._chance.random() < self._rates.answer_lost
+        lost = self._chance.random() < self._rates().answer_lost
         if lost:
             self._spools.counts["edge answer lost"] += 1
         return lost
@@ -197,7 +197,8 @@ class Edge:
             elif isinstance(command, Unsure):
                 self._answer(command.id, "unknown")
             elif isinstance(command, HandOver):
-                self.process.spawn(self._hand_over(command))
+                held = [self._held[entry.id] for entry in command.entries]
+                self.process.spawn(self._hand_over(command, held))
             elif isinstance(command, KeepRefusal):
                 self._note("refused", command.reason, command.id)
                 self._spools.refused(self.region, self._held.pop(command.id), command)
@@ -228,7 +229,7 @@ class Edge:
                 self._carry_out(self.spool.take(self.process.boot()))
             await asyncio.sleep(LOOK_S)
 
-    async def _hand_over(self, command: HandOver) -> None:
+    async def _hand_over(self, command: HandOver, held: list[Stored]) -> None:
         """One batch to one core; after a silence the next core gets it."""
         nodes = [node for region in self._regions for node in self._nodes_of(region)]
         answers: list[Answer] | None = None
@@ -236,7 +237,7 @@ class Edge:
             now_ms = self.process.wall_ms()
             self._spools.handed(self.region, command.entries, now_ms)
             node = nodes[self._silences % len(nodes)]
-            answers = await self._give(node, [self._held[each.id] for each in command.entries])
+            answers = await self._give(node, held)
         if answers is None:
             self._silences += 1
             self.spool.lost(command.batch, self.process.boot())
@@ -251,8 +252,7 @@ class Edge:
                 answer = partial(_set, heard, answers)
                 self._network.send(node.region, self.region, answer, self.process)
 
-        rates = self._rates if self._network.faulty else _healed(self._rates)
-        batch = Batch(node, self.region, entries, rates, self._chance, back)
+        batch = Batch(node, self.region, entries, self._rates(), self._chance, back)
         self._network.send(self.region, node.region, batch.begin, node.process)
         await asyncio.wait([heard], timeout=BATCH_WITHIN_S)
         return heard.result() if heard.done() else None
@@ -262,11 +262,6 @@ def _set(heard: "asyncio.Future[Any]", value: Any) -> None:
     """An answer arrives; the network may bring it twice."""
     if not heard.done():
         heard.set_result(value)
-
-
-def _healed(rates: EdgeRates) -> EdgeRates:
-    """What still goes wrong when faults are over: refusals only."""
-    return replace(rates, weaker=0.0, later=0.0)
 
 
 def _bounds(rates: EdgeRates) -> Bounds:

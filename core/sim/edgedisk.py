@@ -47,7 +47,9 @@ class DiskWork(Struct):
 class DiskQueue:
     """The one thread of an edge that writes to its disk. `torn` counts entries half written."""
 
-    def __init__(self, disk: Disk, process: Process, rates: EdgeRates, chance: Random) -> None:
+    def __init__(
+        self, disk: Disk, process: Process, rates: Callable[[], EdgeRates], chance: Random
+    ) -> None:
         self.torn = 0
         self._disk = disk
         self._process = process
@@ -73,13 +75,16 @@ class DiskQueue:
         self._waiting.clear()
 
     def _begin(self) -> None:
-        slow = self._chance.random() < self._rates.disk_slow
+        rates, process = self._rates(), self._process
+        slow = self._chance.random() < rates.disk_slow
         took_s = self._chance.uniform(0.1, 1.5) if slow else self._chance.uniform(0.001, 0.02)
-        self._process.later(took_s, self._ended)
+        if self._chance.random() < rates.crash:
+            process.later(took_s / 2, lambda: process.die("killed while it wrote"))
+        process.later(took_s, self._ended)
 
     def _ended(self) -> None:
         work = self._waiting.popleft()
-        failed = type(work.do) is Stored and self._chance.random() < self._rates.disk_fails
+        failed = type(work.do) is Stored and self._chance.random() < self._rates().disk_fails
         if failed:
             self._anything(work.do)
         else:

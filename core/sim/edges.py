@@ -2,8 +2,11 @@
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from core.sim.edge import Edge
 from core.sim.edgedisk import Disk
+from core.sim.plan import EdgeRates
 from core.sim.process import Process
 
 if TYPE_CHECKING:
@@ -72,9 +75,17 @@ class Edges:
             chance,
             world.trace,
             world.checks.spools,
+            self._rates,
             world.open_nodes,
         )
         edge.begin()
+
+    def _rates(self) -> EdgeRates:
+        """Once faults are over only refusals are left of them."""
+        rates = self._world.plan.edge
+        if self._world.network.faulty:
+            return rates
+        return replace(rates, disk_fails=0.0, crash=0.0, answer_lost=0.0, weaker=0.0, later=0.0)
 
     def _keep_running(self, region: str) -> None:
         """What a supervisor does: an edge that ended is started again."""

@@ -31,12 +31,14 @@ REGIONS = ("eu", "us", "ap")
 class EdgeRates(Struct, frozen=True):
     """What goes wrong at edges, for each write to a disk, answer of a core, or spooled message.
 
-    `weaker`: a core takes it at a lower durability than asked, and says so; `later`: it has no
-    room; `refuses`: it refuses it for good. The bounds are those of a spool and of a batch.
+    `crash`: the process dies in the middle of a write to its disk. `weaker`: a core takes a
+    message at a lower durability than asked, and says so; `later`: it has no room; `refuses`: it
+    refuses the message for good. The bounds are those of a spool and of a batch.
     """
 
     disk_slow: float
     disk_fails: float
+    crash: float
     answer_lost: float
     weaker: float
     later: float
@@ -151,6 +153,7 @@ def _edge(chance: Random, boosted: bool) -> EdgeRates:
     return EdgeRates(
         disk_slow=rate(0.1, 0.4),
         disk_fails=rate(0.05, 0.2),
+        crash=rate(0.05, 0.2),
         answer_lost=rate(0.05, 0.2),
         weaker=rate(0.2, 0.5),
         later=rate(0.1, 0.3),

@@ -5,13 +5,15 @@ from msgspec import Struct
 
 class Profile(Struct, frozen=True):
     """`boosted` is the share of seeds with many faults. `kinds` are the scheduled faults and how
-    many of each there are at most; `drift` how far clocks run off, None for within epsilon."""
+    many of each there are at most, `sure` those that no boosted seed leaves out; `drift` how far
+    clocks run off, None for within epsilon."""
 
     boosted: float
     regions: tuple[int, ...]
     cores: tuple[int, ...]
     kinds: dict[str, int]
     drift: float | None = None
+    sure: tuple[str, ...] = ()
 
 
 PROFILES: dict[str, Profile] = {
@@ -47,7 +49,7 @@ PROFILES: dict[str, Profile] = {
         (1, 2, 3),
         (1, 2),
         {
-            "cores_away": 6,
+            "cores_away": 8,
             "edge_crash": 10,
             "edge_freeze": 3,
             "crash": 3,
@@ -55,6 +57,7 @@ PROFILES: dict[str, Profile] = {
             "cut": 2,
             "isolate": 2,
         },
+        sure=("cores_away", "edge_crash"),
     ),
     "one_region": Profile(0.5, (1,), (1, 2, 2, 3), {"crash": 4, "freeze": 4, "clock_jump": 1}),
     "clocks_outside": Profile(

@@ -69,7 +69,8 @@ class Checks:
             self.journal.took(write, self._world.scheduler.now)
 
     def first_bytes(self) -> None:
-        """What reached providers since the last look."""
+        """What reached providers since the last look, and what edges did."""
+        self.spools.look()
         self._sends.look(self._wall_ms())
 
     def final(self) -> None:

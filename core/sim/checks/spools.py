@@ -21,6 +21,7 @@ class Spools:
         self.disks: Mapping[str, Disk] = {}
         self._journal = journal
         self._history = history
+        self._found: list[ViolationError] = []
         self._spooled: list[tuple[str, Entry]] = []
         self._fresh: dict[str, dict[str, Entry]] = {}
 
@@ -45,7 +46,8 @@ class Spools:
             fresh.pop(entry.id, None)
         left = min(map(_place, fresh.values()), default=places[-1])
         if places != sorted(places) or left < places[-1]:
-            raise ViolationError("spool_order", f"{region} hands over {batch}, has {fresh}")
+            what = f"{region} hands over {batch}, has {fresh}"
+            self._found.append(ViolationError("spool_order", what))
 
     def refused(self, region: str, stored: Stored, refusal: KeepRefusal) -> None:
         """A core refused an entry for good."""
@@ -53,7 +55,13 @@ class Spools:
         submitted = stored.asked.submitted
         taken = submitted is not None and region in submitted.taken_from
         if taken and not refusal.maybe_accepted:
-            raise ViolationError("spool_refusal_wrong", f"{refusal.id} was taken before: {refusal}")
+            what = f"{refusal.id} was taken before: {refusal}"
+            self._found.append(ViolationError("spool_refusal_wrong", what))
+
+    def look(self) -> None:
+        """At what was found meanwhile: it is not raised in an edge, whose failure it is not."""
+        if self._found:
+            raise self._found[0]
 
     def final(self) -> None:
         """Faults are over, all spools are empty."""
