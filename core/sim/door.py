@@ -37,14 +37,14 @@ def take_in(
     if not node.ready:
         return
     if asked.wish is not None and asked.submitted is not None:
+        text = asked.wish.body
         record = _record(node, asked, asked.wish, asked.submitted, asked_ms, chance)
 
         def stands(place: Place | None) -> None:
             if place is not None:
-                node.note("accept", f"{record_of} stands at {place.log} {place.row}", asked.id)
+                node.note("accept", f"{text} stands at {place.log} {place.row}", asked.id)
                 told(place)
 
-        record_of = asked.wish.body
         node.engine.logs.accept(record, asked.urgent, globally, Ticket(stands))
         return
     facts = id_facts(asked.id)

@@ -157,7 +157,7 @@ class World:
     def counts(self) -> dict[str, int]:
         """How often each kind of fault occurred."""
         network = {name: count for name, count in self.network.counts.items() if name in BY_CHANCE}
-        edges = self.checks.spools.counts
+        edges = +self.checks.spools.counts  # without those that are 0
         return {**self.faults.counts, **network, **self.store.counts, **edges}
 
     def _carry_out(self, step: Step) -> None:
