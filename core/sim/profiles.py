@@ -5,10 +5,11 @@ from msgspec import Struct
 
 class Profile(Struct, frozen=True):
     """`boosted` is the share of seeds with many faults. `kinds` are the scheduled faults and how
-    many of each there are at most; `drift` how far clocks run off, None for within epsilon. One
-    of `no` is how often providers refuse, one of `answer_lost` how often a boosted run loses their
-    answers. `store` multiplies how often writes and reads fail where they do. `shares` replaces
-    what `core.sim.workload` draws a share from, by its name there."""
+    many of each there are at most, `sure` those that no boosted seed leaves out; `drift` how far
+    clocks run off, None for within epsilon. One of `no` is how often providers refuse, one of
+    `answer_lost` how often a boosted run loses their answers. `store` multiplies how often writes
+    and reads fail where they do. `shares` replaces what `core.sim.workload` draws a share from, by
+    its name there."""
 
     boosted: float
     regions: tuple[int, ...]
@@ -19,6 +20,7 @@ class Profile(Struct, frozen=True):
     answer_lost: tuple[float, ...] = (0.05, 0.3, 0.7)
     store: float = 1.0
     shares: dict[str, tuple[float, ...]] = {}
+    sure: tuple[str, ...] = ()
 
 
 PROFILES: dict[str, Profile] = {
@@ -38,6 +40,9 @@ PROFILES: dict[str, Profile] = {
             "clock_jump": 2,
             "region_lost": 1,
             "store_away": 2,
+            "edge_crash": 1,
+            "edge_freeze": 1,
+            "cores_away": 1,
         },
     ),
     "crashes": Profile(1.0, (1, 2, 3), (1, 2, 3), {"crash": 8, "freeze": 2}),
@@ -45,6 +50,21 @@ PROFILES: dict[str, Profile] = {
     "drains": Profile(0.7, (1, 2, 3, 3), (2, 2, 3), {"drain": 6, "crash": 2, "freeze": 2}),
     "cuts": Profile(
         0.6, (3,), (1, 2), {"cut": 3, "cut_one_way": 3, "isolate": 3, "halves": 2, "ring": 2}
+    ),
+    "spools": Profile(
+        1.0,
+        (1, 2, 3),
+        (1, 2),
+        {
+            "cores_away": 8,
+            "edge_crash": 10,
+            "edge_freeze": 3,
+            "crash": 3,
+            "freeze": 2,
+            "cut": 2,
+            "isolate": 2,
+        },
+        sure=("cores_away", "edge_crash"),
     ),
     "one_region": Profile(0.5, (1,), (1, 2, 2, 3), {"crash": 4, "freeze": 4, "clock_jump": 1}),
     "clocks_outside": Profile(
