@@ -48,7 +48,7 @@ def _fault(chance: Random, kind: str, regions: tuple[str, ...], cores: int, at_s
         length_s = chance.choice(CUT_S)
     elif kind == "cores_away":
         length_s = chance.choice(CORES_AWAY_S)
-    elif kind == "store_away":
+    elif kind in {"store_away", "replica_lost"}:
         length_s = chance.choice(AWAY_S)
     elif kind == "clock_jump":
         amount = chance.choice((-5.0, -0.4, 0.4, 5.0))

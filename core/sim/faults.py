@@ -153,7 +153,12 @@ class Faults:
             self._world.store.outages.take_down(replica, step.length_s)
 
     def _replica_lost(self, step: Step) -> None:
-        """A replica loses its data; it is replaced and rebuilt from the others."""
+        """A replica loses its data; it is replaced and rebuilt from the others.
+
+        One at a time: two lost at once are outside of what is promised.
+        """
+        if self._world.store.outages.any_lost:
+            return
         outages, replicas = self._world.store.outages, self._replicas(step.region)
         replica = replicas[step.number % len(replicas)]
         outages.lose_data(replica)

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from core.sim.faultplan import faults
 from core.sim.network import NetworkRates
-from core.sim.profiles import PROFILES
+from core.sim.profiles import PROFILES, Profile
 from core.sim.steps import Step
 from core.sim.store.faults import StoreFaults
 from core.sim.workload import requests
@@ -58,6 +58,7 @@ class Plan(Struct, frozen=True):
     cores: int
     shards: int
     replicas: int
+    hint_window_s: float
     faults_s: float
     start_ms: int
     skew_ms: int
@@ -94,12 +95,13 @@ def plan_of(seed: int, profile: str = "swarm") -> Plan:
         regions=regions,
         cores=cores,
         shards=shards,
-        replicas=1 if len(regions) == 1 else chance.choice((1, 1, 3)),
+        replicas=1 if len(regions) == 1 else chance.choice(rules.replicas),
+        hint_window_s=rules.hint_window_s,
         faults_s=faults_s,
         start_ms=start_ms,
         skew_ms=chance.choice((0, 240)),
         drift=chance.choice((0.0, 0.01)) if rules.drift is None else rules.drift,
-        store=_store_faults(chance, boosted, rules.store),
+        store=_store_faults(chance, boosted, rules),
         network=_network(chance, boosted),
         edge=_edge(chance, boosted),
         no=chance.choice(rules.no),
@@ -117,18 +119,19 @@ def _when(step: Step) -> float:
     return step.at_s
 
 
-def _store_faults(chance: Random, boosted: bool, often: float) -> StoreFaults:
+def _store_faults(chance: Random, boosted: bool, rules: Profile) -> StoreFaults:
     """Half of the kinds of faults, each rare or frequent; few where the run is not boosted."""
 
     def rate(*rates: float) -> float:
         if not boosted:
             return 0.002
-        return often * chance.choice(rates) if chance.random() < 0.5 else 0.0
+        return rules.store * chance.choice(rates) if chance.random() < 0.5 else 0.0
 
     return StoreFaults(
         write_lost=rate(0.01, 0.05),
         write_unheard=rate(0.01, 0.05),
         write_late=rate(0.01, 0.05),
+        write_torn=rules.torn if boosted else 0.0,
         write_slow=rate(0.03, 0.1),
         write_full=rate(0.01, 0.05),
         read_fails=rate(0.02, 0.05),
