@@ -140,14 +140,19 @@ class Spool:
                 self._tried.add(entry.id)
                 heapq.heappush(self._ready, _place(entry))
 
-    def offer(self, entry: Entry) -> list[Command] | Refusal:
-        """Take an entry in, or say why not. The same one again is answered like the first."""
+    def offer(self, entry: Entry, tried: bool = False) -> list[Command] | Refusal:
+        """Take an entry in, or say why not. The same one again is answered like the first.
+
+        `tried`: it was given to a core before, which did not answer and may have taken it.
+        """
         known = self._entries.get(entry.id)
         if known is not None:
             if known.body_hash != entry.body_hash:
                 what = "another request is spooled under this idempotency key"
                 hint = "Use a new key for a new request."
                 return Refusal("idempotency_conflict", entry.id, what, hint)
+            if tried:
+                self._tried.add(entry.id)
             return [] if entry.id in self._being_written else [Spooled(entry.id)]
         bounds = self._bounds
         if len(self._entries) >= bounds.entries_max:
@@ -158,6 +163,8 @@ class Spool:
             return Refusal("spool_full", entry.id, what, "Try again when a core is back.")
         self._hold(entry)
         self._being_written.add(entry.id)
+        if tried:
+            self._tried.add(entry.id)
         return [Write(entry)]
 
     def written(self, entry_id: str) -> list[Command]:

@@ -7,6 +7,7 @@ from core.sim.steps import Step
 
 FROZEN_S = (0.7, 2.0, 4.5, 6.0, 9.0)
 CUT_S = (1.0, 3.0, 6.0, 9.0)
+CORES_AWAY_S = (1.0, 3.0, 6.0)
 AWAY_S = (0.5, 2.0, 5.0)
 DRAIN_S = (0.3, 2.0, 5.0)
 SEVERAL_REGIONS = frozenset({"cut", "cut_one_way", "isolate", "halves", "ring", "region_lost"})
@@ -23,7 +24,7 @@ def faults(
     """The scheduled faults of one run; each kind is left out of half of the boosted runs."""
     steps: list[Step] = []
     for kind, most in rules.kinds.items():
-        wanted = chance.random() < 0.5
+        wanted = chance.random() < 0.5 or kind in rules.sure
         if kind in SEVERAL_REGIONS and len(regions) < 2:
             continue
         number = chance.randint(1, most) if boosted and wanted else int(chance.random() < 0.15)
@@ -41,11 +42,13 @@ def _fault(chance: Random, kind: str, regions: tuple[str, ...], cores: int, at_s
     length_s, amount = 0.0, 0.0
     if kind == "drain":
         length_s = chance.choice(DRAIN_S)
-    elif kind == "freeze":
+    elif kind in ("freeze", "edge_freeze"):
         length_s = chance.choice(FROZEN_S)
     elif kind in SEVERAL_REGIONS:
         length_s = chance.choice(CUT_S)
-    elif kind == "store_away":
+    elif kind == "cores_away":
+        length_s = chance.choice(CORES_AWAY_S)
+    elif kind in {"store_away", "replica_lost"}:
         length_s = chance.choice(AWAY_S)
     elif kind == "clock_jump":
         amount = chance.choice((-5.0, -0.4, 0.4, 5.0))

@@ -21,11 +21,16 @@ class Faults:
     def __init__(self, world: "World") -> None:
         self._world = world
         self._lost: set[str] = set()
+        self._cores_away_until_s = 0.0
         self.counts: Counter[str] = Counter()
 
     def lost(self, region: str) -> bool:
         """Whether the whole region is away: nothing is started there."""
         return region in self._lost
+
+    def keeps_cores_away(self, region: str) -> bool:
+        """Whether no core is started in the region now."""
+        return self.lost(region) or self._world.scheduler.now < self._cores_away_until_s
 
     def begin(self, step: Step) -> None:
         """A fault begins."""
@@ -43,6 +48,7 @@ class Faults:
         world = self._world
         world.trace.add(world.scheduler.now, "", "", "heal", "faults are over")
         self._lost.clear()
+        self._cores_away_until_s = 0.0
         world.network.faulty = False
         world.network.heal()
         world.store.faulty = False
@@ -81,7 +87,24 @@ class Faults:
             ahead_ms = process.wall_ahead_ms + int(step.amount * 1000)
             process.wall_ahead_ms = max(-WALL_AHEAD_MAX_MS, min(WALL_AHEAD_MAX_MS, ahead_ms))
 
+    def _edge_crash(self, step: Step) -> None:
+        edge = self._world.edges.of(step.region)
+        if edge is not None:
+            edge.process.die("killed")
+
+    def _edge_freeze(self, step: Step) -> None:
+        edge = self._world.edges.of(step.region)
+        if edge is not None:
+            edge.process.frozen_until = self._world.scheduler.now + step.length_s
+
     # Several regions
+
+    def _cores_away(self, step: Step) -> None:
+        """Every core of every region ends; none is started for a while."""
+        until_s = self._world.scheduler.now + step.length_s
+        self._cores_away_until_s = max(self._cores_away_until_s, until_s)
+        for node in self._world.living():
+            node.process.die("all cores are away")
 
     def _heal_later(self, step: Step) -> None:
         self._world.scheduler.after(step.length_s, self._world.network.heal)
@@ -113,6 +136,9 @@ class Faults:
         for node in self._world.living():
             if node.region == region:
                 node.process.die("its region is lost")
+        edge = self._world.edges.of(region)
+        if edge is not None:
+            edge.process.die("its region is lost")
         self._world.network.isolate(region)
 
         def back() -> None:
@@ -127,7 +153,12 @@ class Faults:
             self._world.store.outages.take_down(replica, step.length_s)
 
     def _replica_lost(self, step: Step) -> None:
-        """A replica loses its data; it is replaced and rebuilt from the others."""
+        """A replica loses its data; it is replaced and rebuilt from the others.
+
+        One at a time: two lost at once are outside of what is promised.
+        """
+        if self._world.store.outages.any_lost:
+            return
         outages, replicas = self._world.store.outages, self._replicas(step.region)
         replica = replicas[step.number % len(replicas)]
         outages.lose_data(replica)

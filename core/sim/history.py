@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from core.engine.payload import Payload, decode_payload
 from core.sim.result import Violation
@@ -41,7 +41,8 @@ class FirstByte(Struct):
 class Submitted(Struct):
     """A body that a client handed in under an id, and whether it was told that it is accepted.
 
-    `region` took it in; `globally` is the durability that was asked for.
+    `region` took it in; `globally` is the durability that was asked for. `taken_from` are the
+    regions whose edge handed it to a core that took it, whether the edge heard of that or not.
     """
 
     id: str
@@ -51,6 +52,7 @@ class Submitted(Struct):
     region: str
     accepted: bool = False
     not_before_ms: int = 0
+    taken_from: set[str] = field(default_factory=set)
 
 
 class History:

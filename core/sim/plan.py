@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from core.sim.faultplan import faults
 from core.sim.network import NetworkRates
-from core.sim.profiles import PROFILES
+from core.sim.profiles import PROFILES, Profile
 from core.sim.steps import Step
 from core.sim.store.faults import StoreFaults
 from core.sim.workload import requests
@@ -28,6 +28,27 @@ CLOCK_BOUND_MS = 500
 REGIONS = ("eu", "us", "ap")
 
 
+class EdgeRates(Struct, frozen=True):
+    """What goes wrong at edges, for each write to a disk, answer of a core, or spooled message.
+
+    `crash`: the process dies in the middle of a write to its disk. `weaker`: a core takes a
+    message at a lower durability than asked, and says so; `later`: it has no room; `refuses`: it
+    refuses the message for good. The bounds are those of a spool and of a batch.
+    """
+
+    disk_slow: float
+    disk_fails: float
+    crash: float
+    answer_lost: float
+    weaker: float
+    later: float
+    refuses: float
+    entries_max: int
+    bytes_max: int
+    batch_entries_max: int
+    batch_bytes_max: int
+
+
 class Plan(Struct, frozen=True):
     """One run. Rates are for each write, read or call; times in seconds."""
 
@@ -37,12 +58,14 @@ class Plan(Struct, frozen=True):
     cores: int
     shards: int
     replicas: int
+    hint_window_s: float
     faults_s: float
     start_ms: int
     skew_ms: int
     drift: float
     store: StoreFaults
     network: NetworkRates
+    edge: EdgeRates
     no: float
     answer_lost: float
     call_slow: float
@@ -72,13 +95,15 @@ def plan_of(seed: int, profile: str = "swarm") -> Plan:
         regions=regions,
         cores=cores,
         shards=shards,
-        replicas=1 if len(regions) == 1 else chance.choice((1, 1, 3)),
+        replicas=1 if len(regions) == 1 else chance.choice(rules.replicas),
+        hint_window_s=rules.hint_window_s,
         faults_s=faults_s,
         start_ms=start_ms,
         skew_ms=chance.choice((0, 240)),
         drift=chance.choice((0.0, 0.01)) if rules.drift is None else rules.drift,
-        store=_store_faults(chance, boosted, rules.store),
+        store=_store_faults(chance, boosted, rules),
         network=_network(chance, boosted),
+        edge=_edge(chance, boosted),
         no=chance.choice(rules.no),
         answer_lost=chance.choice(rules.answer_lost) if boosted else 0.03,
         call_slow=0.1,
@@ -94,18 +119,19 @@ def _when(step: Step) -> float:
     return step.at_s
 
 
-def _store_faults(chance: Random, boosted: bool, often: float) -> StoreFaults:
+def _store_faults(chance: Random, boosted: bool, rules: Profile) -> StoreFaults:
     """Half of the kinds of faults, each rare or frequent; few where the run is not boosted."""
 
     def rate(*rates: float) -> float:
         if not boosted:
             return 0.002
-        return often * chance.choice(rates) if chance.random() < 0.5 else 0.0
+        return rules.store * chance.choice(rates) if chance.random() < 0.5 else 0.0
 
     return StoreFaults(
         write_lost=rate(0.01, 0.05),
         write_unheard=rate(0.01, 0.05),
         write_late=rate(0.01, 0.05),
+        write_torn=rules.torn if boosted else 0.0,
         write_slow=rate(0.03, 0.1),
         write_full=rate(0.01, 0.05),
         read_fails=rate(0.02, 0.05),
@@ -121,6 +147,25 @@ def _network(chance: Random, boosted: bool) -> NetworkRates:
         return chance.choice((0.0, most)) if boosted else 0.0
 
     return NetworkRates(loss=rate(0.05), duplicate=rate(0.05), reorder=rate(0.1))
+
+
+def _edge(chance: Random, boosted: bool) -> EdgeRates:
+    def rate(*rates: float) -> float:
+        return chance.choice((0.0, *rates)) if boosted else 0.0
+
+    return EdgeRates(
+        disk_slow=rate(0.1, 0.4),
+        disk_fails=rate(0.05, 0.2),
+        crash=rate(0.05, 0.2),
+        answer_lost=rate(0.05, 0.2),
+        weaker=rate(0.2, 0.5),
+        later=rate(0.1, 0.3),
+        refuses=rate(0.1),
+        entries_max=chance.choice((2, 5, 1000)),
+        bytes_max=chance.choice((400, 100_000, 100_000)),
+        batch_entries_max=chance.choice((1, 3, 20)),
+        batch_bytes_max=chance.choice((200, 100_000)),
+    )
 
 
 def _limits(chance: Random) -> Limits:

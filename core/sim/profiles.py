@@ -5,10 +5,13 @@ from msgspec import Struct
 
 class Profile(Struct, frozen=True):
     """`boosted` is the share of seeds with many faults. `kinds` are the scheduled faults and how
-    many of each there are at most; `drift` how far clocks run off, None for within epsilon. One
-    of `no` is how often providers refuse, one of `answer_lost` how often a boosted run loses their
-    answers. `store` multiplies how often writes and reads fail where they do. `shares` replaces
-    what `core.sim.workload` draws a share from, by its name there."""
+    many of each there are at most, `sure` those that no boosted seed leaves out; `drift` how far
+    clocks run off, None for within epsilon. One of `no` is how often providers refuse, one of
+    `answer_lost` how often a boosted run loses their answers. `store` multiplies how often writes
+    and reads fail where they do. `shares` replaces what `core.sim.workload` draws a share from, by
+    its name there. `replicas` is how many each of several regions has; what missed one by more than
+    `hint_window_s` comes by repair alone; `torn` of the writes stand on too few of them, with an
+    answer that says so."""
 
     boosted: float
     regions: tuple[int, ...]
@@ -19,6 +22,10 @@ class Profile(Struct, frozen=True):
     answer_lost: tuple[float, ...] = (0.05, 0.3, 0.7)
     store: float = 1.0
     shares: dict[str, tuple[float, ...]] = {}
+    sure: tuple[str, ...] = ()
+    replicas: tuple[int, ...] = (1, 1, 3)
+    hint_window_s: float = 60.0
+    torn: float = 0.0
 
 
 PROFILES: dict[str, Profile] = {
@@ -38,6 +45,9 @@ PROFILES: dict[str, Profile] = {
             "clock_jump": 2,
             "region_lost": 1,
             "store_away": 2,
+            "edge_crash": 1,
+            "edge_freeze": 1,
+            "cores_away": 1,
         },
     ),
     "crashes": Profile(1.0, (1, 2, 3), (1, 2, 3), {"crash": 8, "freeze": 2}),
@@ -45,6 +55,21 @@ PROFILES: dict[str, Profile] = {
     "drains": Profile(0.7, (1, 2, 3, 3), (2, 2, 3), {"drain": 6, "crash": 2, "freeze": 2}),
     "cuts": Profile(
         0.6, (3,), (1, 2), {"cut": 3, "cut_one_way": 3, "isolate": 3, "halves": 2, "ring": 2}
+    ),
+    "spools": Profile(
+        1.0,
+        (1, 2, 3),
+        (1, 2),
+        {
+            "cores_away": 8,
+            "edge_crash": 10,
+            "edge_freeze": 3,
+            "crash": 3,
+            "freeze": 2,
+            "cut": 2,
+            "isolate": 2,
+        },
+        sure=("cores_away", "edge_crash"),
     ),
     "one_region": Profile(0.5, (1,), (1, 2, 2, 3), {"crash": 4, "freeze": 4, "clock_jump": 1}),
     "clocks_outside": Profile(
@@ -72,4 +97,36 @@ PROFILES: dict[str, Profile] = {
     ),
     # Owners follow each other before the first has told of everything, on a store that fails often.
     "takeovers": Profile(1.0, (1, 1, 3), (2, 3), {"crash": 14, "freeze": 6}, store=3.0),
+    # Regions part again and again, and hints are too old when they meet: what stands in one region
+    # alone comes to the others by repair only.
+    "hints_expire": Profile(
+        1.0,
+        (3,),
+        (1, 2),
+        {"isolate": 6, "cut": 4, "halves": 2, "region_lost": 2, "store_away": 3, "crash": 3},
+        hint_window_s=1.0,
+        torn=0.03,
+    ),
+    # Replicas lose all that they had, one at a time; each region can spare one.
+    "replicas_lost": Profile(
+        1.0,
+        (3,),
+        (1, 2),
+        {"replica_lost": 3, "store_away": 2, "isolate": 3, "crash": 3, "freeze": 2},
+        replicas=(3,),
+        hint_window_s=1.0,
+        torn=0.03,
+    ),
+    # Shards change hands while rows are under way from owners that are slow rather than gone.
+    "slow_owners": Profile(
+        1.0,
+        (3,),
+        (1, 2),
+        {"freeze": 8, "isolate": 5, "cut_one_way": 4, "crash": 4},
+        store=4.0,
+    ),
+    # As far apart as clocks may run: every tenth of a second of a lease counts.
+    "drifts": Profile(
+        1.0, (1, 3), (2, 3), {"freeze": 8, "isolate": 4, "cut_one_way": 3}, drift=0.02
+    ),
 }

@@ -4,7 +4,10 @@ from msgspec import Struct
 
 
 class Wish(Struct, frozen=True):
-    """What a client asks for. Times in seconds, 0 for none; `globally`: durability global."""
+    """What a client asks for. Times in seconds, 0 for none; `globally`: durability global.
+
+    `spool`: an edge may keep it while no core answers.
+    """
 
     id: str
     body: str
@@ -15,6 +18,7 @@ class Wish(Struct, frozen=True):
     ahead_s: float
     until: str
     escalate_s: float
+    spool: bool = False
 
 
 class Step(Struct, frozen=True):

@@ -56,6 +56,7 @@ class Requests:
         self._globally = share("globally", (0.2, 0.6))
         self._chains = share("chains", (0.0, 0.2, 0.6))
         self._scheduled = share("scheduled", (0.0, 0.1, 0.4))
+        self._spooled = share("spooled", (0.0, 0.5, 1.0))
         self._suppressed = share("suppressed", (0.0, 0.3))
 
     def message(self, at_s: float) -> None:
@@ -98,6 +99,7 @@ class Requests:
             chance.uniform(0.5, 8.0) if chance.random() < self._scheduled else 0.0,
             until,
             escalate_s,
+            chance.random() < self._spooled,
         )
 
     def _mint(self, keyed: bool, at_s: float) -> str:

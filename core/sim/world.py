@@ -9,6 +9,7 @@ from random import Random
 from core.providers.port import ReceiptIn
 from core.sim.checks.all import Checks
 from core.sim.clients import Clients
+from core.sim.edges import Edges
 from core.sim.faults import Faults
 from core.sim.history import History, ViolationError
 from core.sim.network import Network
@@ -34,6 +35,7 @@ QUIET_WITHIN_S = 60.0
 SETTLE_S = 14.0
 LOOK_EVERY_S = 2.0
 LAST_LOOK_S = 9.0
+LAST_LOOK_WITHIN_S = 20.0  # providers may still repeat a receipt
 
 
 class World:
@@ -56,6 +58,7 @@ class World:
             plan.store,
             replicas=plan.replicas,
             timeout_s=WRITE_TIMEOUT_S,
+            hint_window_s=plan.hint_window_s,
             refuses_revoked=len(plan.regions) == 1,
         )
         self.providers = {
@@ -75,8 +78,9 @@ class World:
         self.slots: dict[tuple[str, int], Node | None] = {
             (region, number): None for region in plan.regions for number in range(plan.cores)
         }
-        self.clients = Clients(self.scheduler, plan, self.chance, self.history, self.open_nodes)
         self.checks = Checks(self)
+        self.edges = Edges(self)
+        self.clients = Clients(self.scheduler, plan, self.chance, self.history, self.edges.of)
         self.faults = Faults(self)
         self._started = 0
         self._over = False
@@ -105,7 +109,7 @@ class World:
         if self._over:
             return
         node = self.slots[(region, number)]
-        if node is not None and node.process.dead and not self.faults.lost(region):
+        if node is not None and node.process.dead and not self.faults.keeps_cores_away(region):
             self.slots[(region, number)] = None
             self.scheduler.after(RESTART_S, lambda: self.start_node(region, number))
         self.scheduler.after(SUPERVISE_S, lambda: self.keep_running(region, number))
@@ -132,6 +136,7 @@ class World:
     def run(self) -> None:
         """Raises ViolationError when a checker finds something."""
         plan, chance = self.plan, self.chance
+        self.edges.begin()
         for region, number in self.slots:
             start_s = chance.uniform(0, 0.5)
             self.scheduler.after(start_s, lambda r=region, n=number: self.start_node(r, n))  # type: ignore[misc]
@@ -149,11 +154,13 @@ class World:
         for node in self.nodes:
             node.process.on_died = lambda _: None
             node.process.die("the run is over")
+        self.edges.over()
 
     def counts(self) -> dict[str, int]:
         """How often each kind of fault occurred."""
         network = {name: count for name, count in self.network.counts.items() if name in BY_CHANCE}
-        return {**self.faults.counts, **network, **self.store.counts}
+        edges = +self.checks.spools.counts  # without those that are 0
+        return {**self.faults.counts, **network, **self.store.counts, **edges}
 
     def _carry_out(self, step: Step) -> None:
         if step.kind == "submit":
@@ -170,9 +177,9 @@ class World:
             self.scheduler.run_until(min(end, self.scheduler.now + 1.0))
             if self.checks.found is not None:
                 raise self.checks.found
-            for node in self.nodes:
-                if node.process.failures:
-                    raise ViolationError("machine_failed", node.process.failures[0])
+            for process in [*(node.process for node in self.nodes), *self.edges.processes]:
+                if process.failures:
+                    raise ViolationError("machine_failed", process.failures[0])
             self.checks.first_bytes()
 
     def _until_quiet(self) -> None:
@@ -196,9 +203,10 @@ class World:
         for region in self.plan.regions:
             self.start_node(region, 0)
         self._go_to(self.scheduler.now + LAST_LOOK_S)
-        if self.checks.unquiet():
-            self._go_to(self.scheduler.now + 6)
-            if why := self.checks.unquiet():
+        give_up_at = self.scheduler.now + LAST_LOOK_WITHIN_S
+        while why := self.checks.unquiet():
+            if self.scheduler.now >= give_up_at:
                 raise ViolationError("stuck", f"after a restart: {why}")
+            self._go_to(self.scheduler.now + LOOK_EVERY_S)
         if again := [call for call in self.history.bytes[calls:] if call.id in known]:
             raise ViolationError("sent_after_end", f"{again}")

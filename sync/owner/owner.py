@@ -41,10 +41,14 @@ class Group:
 
 
 class DueWant(Struct, frozen=True):
-    """Entries of the open set to take up: due after `after` (due_ms, id) and by `until_ms`."""
+    """Entries of the open set to take up: due after `after` (due_ms, id) and by `until_ms`.
+
+    `held` are the shards as they are held now: one that is lost and taken again is another, one
+    that only gets a new epoch is the same.
+    """
 
     shards: list[int]
-    epochs: list[int]
+    held: list[ShardState]
     after: tuple[int, str]
     until_ms: int
 
@@ -197,7 +201,7 @@ class Owner(Handing):
             for shard in shards:
                 self.due_asked[shard] = max(self.due_asked[shard], until_ms)
         return [
-            DueWant(shards, [self.shards[s].epoch for s in shards], after, until_ms)
+            DueWant(shards, [self.shards[s] for s in shards], after, until_ms)
             for after, shards in alike.items()
         ]
 
@@ -208,9 +212,8 @@ class Owner(Handing):
 
     def due_done(self, want: DueWant, upto: tuple[int, str]) -> None:
         """The shards of `want` were read up to there; not further if there was no room."""
-        for shard, epoch in zip(want.shards, want.epochs, strict=True):
-            state = self.shards.get(shard)
-            if state is not None and state.epoch == epoch:
+        for shard, held in zip(want.shards, want.held, strict=True):
+            if self.shards.get(shard) is held:
                 self._due_busy.discard(shard)
                 self.due_read[shard] = max(self.due_read[shard], upto)
 

@@ -23,6 +23,7 @@ from sync.owner.state import (
 )
 from sync.records import EffectRecord, End, Intent, Outcome, Place, State
 
+GIVING_LOOK_MS = 100  # how soon an end is tried again while its shard is given away
 IDLE = (Phase.OFFERED, Phase.WAITING, Phase.REFUSED, Phase.STUCK)
 
 
@@ -187,7 +188,9 @@ class Sending(Parking):
         if msg.phase in (Phase.ENDING, Phase.ENDED) or msg.shard not in self.shards:
             return
         if self.shards[msg.shard].giving:
-            return  # who has the shard next may have read what stands: it is theirs to end
+            # Who has the shard next may have read what stands: it is theirs to end, or ours later.
+            self.wait_until(msg, now_ms + GIVING_LOOK_MS)
+            return
         msg.phase = Phase.ENDING
         msg.fixed = True
         epoch = self.shards[msg.shard].epoch

@@ -12,6 +12,7 @@ from core.sim.checks.floors import Floors
 from core.sim.checks.journal import Journal
 from core.sim.checks.registers import check_registers
 from core.sim.checks.sends import Sends
+from core.sim.checks.spools import Spools
 from core.sim.checks.told import Told
 from core.sim.history import ViolationError
 from core.sim.plan import BUCKET_MS
@@ -36,6 +37,7 @@ class Checks:
         self._floors = Floors(self.journal)
         self._told = Told(self.journal, world.history, world.store.truth.lease_rows)
         self._ends = Ends(self.journal, world.history, world.plan)
+        self.spools = Spools(self.journal, world.history)
         self.found: ViolationError | None = None
         world.store.on_stands = self._kept(self.stands)
         world.store.on_applied = self.applied
@@ -84,7 +86,8 @@ class Checks:
             self.journal.took(write, self._world.scheduler.now)
 
     def first_bytes(self) -> None:
-        """What reached providers since the last look."""
+        """What reached providers since the last look, and what edges did."""
+        self.spools.look()
         self._sends.look(self._wall_ms())
 
     def final(self) -> None:
@@ -92,6 +95,7 @@ class Checks:
         self.first_bytes()
         self._ends.final()
         self._told.final()
+        self.spools.final()
         self._registers()
 
     def _registers(self) -> None:
@@ -108,6 +112,8 @@ class Checks:
 
     def unquiet(self) -> str:
         """What is still to be done, "" if nothing is."""
+        if why := self._world.edges.unquiet():
+            return why
         for node in self._world.living():
             if not node.ready:
                 return f"{node.process.name} is not ready"

@@ -24,6 +24,11 @@ class Outages:
         self._lost = 0
         self._away_until: dict[int, float] = {}
 
+    @property
+    def any_lost(self) -> bool:
+        """Whether a replica that lost its data is not rebuilt yet."""
+        return self._lost != 0
+
     def start(self) -> None:
         """Let outages come by themselves, as often as the faults' rates say."""
         faults, count = self._store.faults, self._store.replicas.count

@@ -61,12 +61,16 @@ class Mutation:
         self.answer = "ok"
         self.versions: list[Version] = []
 
-    def reached(self) -> bool:
-        """Whether each of its rows stands at its level."""
+    def reached(self, quorum: int) -> bool:
+        """Whether each of its rows stands at its level, or at a higher one.
+
+        Read repair may bring a row of one region to a quorum of all before its own region has it.
+        """
         of, needs = self.of, self.needs
-        if len(self.versions) == 1:
-            return (self.versions[0].mask & of).bit_count() >= needs
-        return all((version.mask & of).bit_count() >= needs for version in self.versions)
+        return all(
+            (version.mask & of).bit_count() >= needs or version.mask.bit_count() >= quorum
+            for version in self.versions
+        )
 
 
 class Version:

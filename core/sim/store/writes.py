@@ -136,7 +136,7 @@ class Writes:
             self._reached(version.mutation)
 
     def _reached(self, mutation: Mutation) -> None:
-        if mutation.reached():
+        if mutation.reached(self._replicas.quorum):
             mutation.stands = True
             self._store.stands.put(mutation.write, mutation.stamp)
             self._store.on_stands(mutation.write, mutation.stamp)

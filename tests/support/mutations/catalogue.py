@@ -4,6 +4,8 @@ from tests.support.mutations import Mutation
 from tests.support.mutations.chains import CHAINS
 from tests.support.mutations.leases import LEASES
 from tests.support.mutations.logs import LOGS
+from tests.support.mutations.regions import REGIONS
 from tests.support.mutations.sends import SENDS
+from tests.support.mutations.spool import SPOOL
 
-MUTATIONS: tuple[Mutation, ...] = (*LOGS, *LEASES, *SENDS, *CHAINS)
+MUTATIONS: tuple[Mutation, ...] = (*LOGS, *LEASES, *SENDS, *CHAINS, *SPOOL, *REGIONS)

@@ -62,6 +62,20 @@ def test_nothing_ends_while_its_shard_is_given_away() -> None:
     assert msg.phase is not Phase.ENDING
 
 
+def test_an_end_that_came_while_the_shard_was_given_away_is_written_when_it_is_kept() -> None:
+    rig = Rig()
+    rig.read(1, message())
+    rig.out()
+    rig.owner.looked_up([MID], {}, NOW)
+    (note,) = rig.out()
+    assert isinstance(note, WriteByIds)
+    rig.owner.stop_sending(0)
+    rig.owner.noted(note.token[1], NOW + 1_000_000)
+    assert rig.out() == []
+    rig.owner.resume(0, NOW + 1_000_000)
+    assert write_of(rig).record.state == "expired"  # type: ignore[union-attr]
+
+
 def test_what_waits_goes_on_under_the_new_epoch_of_a_shard_that_was_kept() -> None:
     rig = Rig()
     msg = rig.offered()

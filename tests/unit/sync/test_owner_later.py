@@ -181,6 +181,33 @@ def test_a_full_memory_does_not_hold_up_what_is_due() -> None:
     assert [want.shards for want in owner.due_wants(NOW, 5_000)] == [[0]]
 
 
+def test_a_shard_that_gets_a_new_epoch_while_its_open_set_is_read_is_read_on() -> None:
+    owner = Owner("h", "c1", Limits())
+    owner.begin(Loaded([(0, 2)], {LOG: 0}, {}, (), NOW // BUCKET_MS, {}), NOW)
+    owner.go({0})
+    (want,) = owner.due_wants(NOW, 5_000)
+    owner.rename(0, 3)
+    owner.due_done(want, (want.until_ms, "\x7f"))
+    (after,) = owner.due_wants(NOW + 10_000, 5_000)
+    assert (after.shards, after.after) == ([0], (want.until_ms, "\x7f"))
+
+
+def test_a_read_of_a_shard_that_was_lost_and_taken_again_says_nothing_of_it() -> None:
+    owner = Owner("h", "c1", Limits())
+    loaded = Loaded([(0, 2)], {LOG: 0}, {}, (), NOW // BUCKET_MS, {})
+    owner.begin(loaded, NOW)
+    owner.go({0})
+    (former,) = owner.due_wants(NOW, 5_000)
+    owner.lose({0})
+    owner.begin(msgspec.structs.replace(loaded, shards=[(0, 4)]), NOW)
+    owner.go({0})
+    (want,) = owner.due_wants(NOW, 5_000)
+    owner.due_done(former, (former.until_ms, "\x7f"))
+    assert owner.due_wants(NOW, 5_000) == []
+    owner.due_done(want, want.after)
+    assert [again.after for again in owner.due_wants(NOW, 5_000)] == [want.after]
+
+
 def test_a_clock_that_went_back_makes_nothing_late() -> None:
     rig = Rig()
     (want,) = rig.owner.due_wants(NOW + 3_600_000, 5_000)

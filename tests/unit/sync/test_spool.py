@@ -202,6 +202,23 @@ def test_a_refusal_after_a_try_without_a_known_answer_says_so(before: str) -> No
     assert "a" not in spool
 
 
+def test_a_refusal_of_what_a_core_may_have_taken_before_it_was_spooled_says_so() -> None:
+    spool = Spool(BOUNDS)
+    spool.offer(entry("a"), tried=True)
+    spool.written("a")
+    first = batch(spool.take(0.0))
+    refusal = [Answer("a", "refused", reason="residency")]
+    assert spool.answered(first.batch, refusal, 0.0) == [KeepRefusal("a", "residency", True)]
+
+
+def test_a_copy_of_a_spooled_entry_that_a_core_may_have_taken_counts_as_a_try() -> None:
+    spool = spooled(entry("a"))
+    assert spool.offer(entry("a"), tried=True) == [Spooled("a")]
+    first = batch(spool.take(0.0))
+    refusal = [Answer("a", "refused", reason="residency")]
+    assert spool.answered(first.batch, refusal, 0.0) == [KeepRefusal("a", "residency", True)]
+
+
 class Life(RuleBasedStateMachine):
     """A spool with a disk, crashes, and cores that answer in every way."""
 
