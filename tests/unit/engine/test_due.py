@@ -3,9 +3,9 @@
 import msgspec
 
 from sync.naming import by_id_partition
-from sync.records import ById, Message, OpenEntry, Place, encode
+from sync.records import ById, FloorPart, Message, OpenEntry, Place, encode
 from sync.store.memory_journal import MemoryJournal
-from sync.store.port import ByIdRow, OpenRow, PutById, PutOpen
+from sync.store.port import ByIdRow, OpenRow, PutById, PutFloor, PutOpen
 from tests.support.wait import until
 from tests.unit.engine.rig import HOME, OTHER, SHARDS, Rig
 
@@ -28,15 +28,17 @@ async def test_entries_of_what_ended_do_not_keep_those_behind_them_from_being_ta
     rig = Rig(store, bucket_ms=BUCKET_MS)
     owner = rig.engine.homes[HOME].owner
     owner.limits = msgspec.structs.replace(owner.limits, open_messages_max=2)
-    await rig.start()
-    await until(lambda: rig.owned() == {HOME: SHARDS, OTHER: SHARDS})
-    rig.open_account()
-    bucket = rig.clock.wall_ms() // BUCKET_MS + 2
+    first = rig.clock.wall_ms() // BUCKET_MS - 5
+    shards = tuple((shard, 1) for shard in range(SHARDS))
+    left = FloorPart(shards, {}, {}, (), first)
+    store.submit(PutFloor(HOME, "c0", encode([left])), lambda _: None)
     over = [rig.message(HOME) for _ in range(3)]
     behind = rig.message(HOME)
     store.submit(PutById([ended(message) for message in over]), lambda _: None)
-    entries = [entry(message, bucket * BUCKET_MS) for message in over]
-    entries.append(entry(behind, (bucket + 1) * BUCKET_MS))
+    entries = [entry(message, first * BUCKET_MS) for message in over]
+    entries.append(entry(behind, (first + 1) * BUCKET_MS))
     store.submit(PutOpen(entries), lambda _: None)
+    rig.open_account()
+    await rig.start()
     await until(lambda: behind.id in rig.adapter.sent.values())
     await rig.end()
