@@ -42,7 +42,7 @@ class Clockwork:
             (seal_s, shell.seal),
             (floor_s, lambda: spawn(ownership.write_floor())),
             (pace.second_s, self._second),
-            (pace.poll_silent_s, lambda: shell.read_wanted(logs.last_rows())),
+            (pace.poll_silent_s, lambda: shell.read_wanted(logs.accept_rows(owner.home))),
             (pace.poll_former_s, shell.read_former),
         ]
 
@@ -67,7 +67,8 @@ class Clockwork:
         for log, row in beat.rows.items():
             if log in known:
                 self._heard[log] = max(row, self._heard.get(log, 0))
-        self._shell.read_wanted(self._known_rows())
+        if known:
+            self._shell.read_wanted(self._known_rows())
 
     def _tick(self) -> None:
         now_ms = self._clock.wall_ms()
@@ -75,7 +76,8 @@ class Clockwork:
         if self._sweeping:
             self._sweeping = not self._owner.sweep(now_ms, self._pace.swept_at_once)
         self._shell.drain()
-        self._shell.read_wanted(self._known_rows())
+        if self._owner.groups:
+            self._shell.read_wanted(self._known_rows())
         if self._dispatcher.waiting:
             self._dispatcher.arm()
 
@@ -88,5 +90,5 @@ class Clockwork:
         """How far each log is, as far as somebody told; no news counts as nothing new."""
         rows = {log: at for group in self._owner.groups for log, at in group.cursors.items()}
         rows.update(self._heard)
-        rows.update(self._logs.last_rows())
+        rows.update(self._logs.accept_rows(self._owner.home))
         return rows

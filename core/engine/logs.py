@@ -83,6 +83,10 @@ class Logs:
                     name = accept_log(home, lane(urgent, globally), incarnation, 0)
                     writer = LogWriter(name, records_max, bytes_max, waiting_max)
                     self._accept[(home, urgent, globally)] = writer
+        self._accept_of = {
+            home: [writer for (of, _, _), writer in self._accept.items() if of == home]
+            for home in homes
+        }
         self._homes = frozenset(homes)
         self._waiting_max = waiting_max
         self._writers = {w.log: w for w in (*self._accept.values(), *self._effect.values())}
@@ -101,6 +105,10 @@ class Logs:
     def last_rows(self) -> dict[str, int]:
         """How far each log is: its last durable row."""
         return {log: writer.last_row for log, writer in self._writers.items()}
+
+    def accept_rows(self, home: str) -> dict[str, int]:
+        """How far the home's accept logs are."""
+        return {writer.log: writer.last_row for writer in self._accept_of.get(home, ())}
 
     def effect_rows(self, home: str) -> dict[str, int]:
         """How far the home's effect logs are."""

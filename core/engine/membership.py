@@ -94,6 +94,7 @@ class Membership:
         self.members = Members(incarnation, region, timing, store.closes_revoked)
         self.draining = False
         self._registry_read = -1e9
+        self._accept_logs: dict[str, list[str]] = {}
         self._leaving = False
         self.homes: list[Home] = []
         self.on_lost: Callable[[str], None] = lambda _: None
@@ -246,13 +247,16 @@ class Membership:
         """Find what was registered since the last time."""
         self._registry_read = self._clock.boot()
         self.members.registry_read(await self._store.registry())
+        self._accept_logs = {}
+        for entry in self.members.registry.values():
+            for log in entry.logs:
+                name = log_name(log)
+                if name.kind == "accept":
+                    self._accept_logs.setdefault(name.home, []).append(log)
 
     def accept_logs(self, home: str) -> tuple[list[str], dict[str, int]]:
         """The home's accept logs, and the last rows of logs that can never grow again."""
-        names = [log for entry in self.members.registry.values() for log in entry.logs]
-        parted = [(log, log_name(log)) for log in names]
-        accept = [log for log, name in parted if name.kind == "accept" and name.home == home]
-        return accept, self.members.ends
+        return self._accept_logs.get(home, []), self.members.ends
 
     async def submit(self, write: Write) -> Answer:
         """Hand a write to the store, and wait for its answer."""

@@ -8,6 +8,10 @@ forgotten. One of the two sees both, and if it dies before its journal row stand
 repeats the receipt or the next owner reads the same outcomes again. A receipt that cannot be
 journaled is refused for now, so that the provider repeats it.
 
+Receipts stand at quorum, also those of local messages: what an owner tells of one, the next owner
+must be able to read, or it would tell less. In a region that is cut off they wait, and providers
+repeat them.
+
 A receipt may name its attempt. That is the word of whoever sent it, so it is believed only where
 the attempt's intent, in memory or in the journal, went to the very account that reports: no
 account's provider can say anything about another account's messages.
@@ -125,7 +129,7 @@ class Receipts:
             else:
                 receipt.ack()
 
-        if not self._logs.accept(record, False, False, Ticket(told)):
+        if not self._logs.accept(record, False, True, Ticket(told)):
             receipt.nack()
 
     def sent(self, account: str, provider_ids: str, attempt: str, mid: str, shard: int) -> None:
@@ -270,7 +274,7 @@ class Receipts:
         loop = asyncio.get_running_loop()
         while not self._logs.revoked and self._logs.has_home(record.id):
             told: asyncio.Future[Place | None] = loop.create_future()
-            if self._logs.accept(record, False, False, Ticket(told.set_result)):
+            if self._logs.accept(record, False, True, Ticket(told.set_result)):
                 return await told is not None
             await asyncio.sleep(AGAIN_S)
         return False

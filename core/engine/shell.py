@@ -257,11 +257,13 @@ class Shell:
                     self._owner.ask(self._clock.wall_ms())
                     self.drain()
                     if len(rows) < OPEN_ENTRIES_AT_ONCE:
+                        # Said for each bucket: who has no room for the next one must not begin
+                        # with this one again, whose entries would fill the memory for ever.
+                        upto = (min(want.until_ms, (bucket + 1) * length_ms - 1), LAST_ID)
                         break
                     upto = (rows[-1].due_ms, rows[-1].id)
                 else:
                     return
-            upto = (want.until_ms, LAST_ID)
         finally:
             self._owner.due_done(want, upto)
 

@@ -9,7 +9,6 @@ more: what it still says to its loop is dropped. An exception that nobody handle
 import asyncio
 import contextvars
 import warnings
-from asyncio import events
 from collections.abc import Callable, Coroutine
 from inspect import CORO_CREATED, getcoroutinestate
 from typing import Any, cast
@@ -69,16 +68,19 @@ class Process:
         return self.scheduler.after(seconds, do, self)
 
     def run(self, event: Event) -> None:
-        """Carry an event out as this process."""
-        events._set_running_loop(cast(asyncio.AbstractEventLoop, self.loop))
+        """Carry an event out as this process, whose loop is the running one."""
+        do, context = event.do, event.context
+        if do is None:
+            return
         try:
-            event.run()
+            if context is None:
+                do(*event.args)
+            else:
+                context.run(do, *event.args)
         except CrashError:
             self.die("crashed")
         except Exception as error:
             self.loop.call_exception_handler({"message": "a callback failed", "exception": error})
-        finally:
-            events._set_running_loop(None)
 
     def start(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Begin a coroutine in the next turn."""
@@ -128,10 +130,7 @@ class ProcessLoop:
         *args: Any,
         context: contextvars.Context | None = None,
     ) -> Event:
-        do = callback if not args else lambda: callback(*args)
-        if context is not None:
-            return self._scheduler.after(0.0, lambda: context.run(do), self._process)
-        return self._scheduler.after(0.0, do, self._process)
+        return self._scheduler.soon(callback, args, self._process, context)
 
     def call_later(
         self, delay: float, callback: Callable[..., object], *args: Any, **_: Any
@@ -139,9 +138,7 @@ class ProcessLoop:
         """After so many seconds by the process's clock."""
         process = self._process
         at_local_s = process.boot() + delay
-        return self._scheduler.after(
-            delay / process.rate, lambda: callback(*args), process, at_local_s
-        )
+        return self._scheduler.after(delay / process.rate, callback, process, args, at_local_s)
 
     def call_at(self, when: float, callback: Callable[..., object], *args: Any, **_: Any) -> Event:
         """At that time of the process's clock."""

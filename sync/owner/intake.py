@@ -337,13 +337,17 @@ class Intake(Events):
         self._asked += ids
 
     def opened_entry(self, entry: OpenEntry, bucket: int) -> None:
-        """An entry of the open set is due soon: look it up, then it waits for its time."""
+        """An entry of the open set is due soon: look it up, then it waits for its time.
+
+        Of a message that is in memory it holds the bucket, until a by-id row that says ended
+        stands. That such a row is being written is not enough.
+        """
         message = entry.message
         if message.shard not in self.shards:
             return
         known = self.find(message.id)
         if known is not None:
-            if known.bucket < 0 and (known.phase is not Phase.ENDED or self.unwritten(known.id)):
+            if known.bucket < 0 and (known.phase is not Phase.ENDED or known.by_id < 2):
                 known.bucket = bucket
                 self.marks.due.hold("due", known.shard, bucket)
             return

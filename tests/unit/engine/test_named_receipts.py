@@ -31,12 +31,14 @@ class Logs:
 
     def __init__(self) -> None:
         self.taken: list[Receipt] = []
+        self.globally: list[bool] = []
 
     def has_home(self, record_id: str) -> bool:
         return True
 
     def accept(self, record: Receipt, urgent: bool, globally: bool, ticket: Ticket) -> bool:
         self.taken.append(record)
+        self.globally.append(globally)
         ticket.told(Place("accept.local.normal_local.localinc.0", 1, 0))
         return True
 
@@ -92,6 +94,15 @@ async def test_the_accounts_own_attempt_is_found_by_its_name(desk: Desk) -> None
     assert await desk.reported("mine", REF) == "ack"
     [taken] = desk.logs.taken
     assert (taken.id, taken.attempt, taken.account) == (ID, ATTEMPT, "mine")
+
+
+async def test_receipts_stand_at_quorum_so_that_the_next_owner_reads_what_was_told(
+    desk: Desk,
+) -> None:
+    assert await desk.reported("mine", REF) == "ack"
+    desk.receipts.sent("mine", "SM1", ATTEMPT, ID, 7)
+    assert await desk.reported("mine", "") == "ack"
+    assert desk.logs.globally == [True, True]
 
 
 async def test_memory_answers_before_the_journal(desk: Desk) -> None:

@@ -18,7 +18,7 @@ from sync.owner.state import (
     WriteOpen,
 )
 from sync.owner.takeover import Loaded
-from sync.records import Message, Outcome, Receipt, Record, decode_open
+from sync.records import Message, OpenEntry, Outcome, Place, Receipt, Record, decode_open
 from tests.unit.sync.test_owner import EFFECTS, LOG, MID, NOW, Rig, message, park
 
 BUCKET_MS = Limits().bucket_ms
@@ -190,6 +190,22 @@ def test_a_shard_that_gets_a_new_epoch_while_its_open_set_is_read_is_read_on() -
     owner.due_done(want, (want.until_ms, "\x7f"))
     (after,) = owner.due_wants(NOW + 10_000, 5_000)
     assert (after.shards, after.after) == ([0], (want.until_ms, "\x7f"))
+
+
+def test_an_entry_of_what_ended_holds_its_bucket_until_the_row_that_says_so_stands() -> None:
+    rig = Rig()
+    msg, attempt = rig.called()
+    rig.answered(msg, attempt, "accepted")
+    rig.owner.seal()
+    rig.owner.flush()
+    (written,) = [command for command in rig.out() if isinstance(command, WriteByIds)]
+    bucket = NOW // BUCKET_MS
+    (want,) = rig.owner.due_wants(NOW, 4 * BUCKET_MS)
+    rig.owner.due_rows([(bucket, OpenEntry(message(), Place(LOG, 1, 0), NOW, 0, 1))])
+    rig.owner.due_done(want, (want.until_ms, "\x7f"))
+    assert rig.owner.floor_parts({EFFECTS: rig.rows})[0].due == bucket
+    rig.owner.by_ids_durable(written.token)
+    assert rig.owner.floor_parts({EFFECTS: rig.rows})[0].due > bucket
 
 
 def test_a_read_of_a_shard_that_was_lost_and_taken_again_says_nothing_of_it() -> None:
