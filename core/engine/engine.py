@@ -278,6 +278,7 @@ class Engine:
             self._log,
             incarnation,
             self._settings.region.name,
+            self._names,
             url,
             min(self._pace.look_s, protocol.shards_poll_ms / 1000),
             self._pace,

@@ -7,7 +7,7 @@ incarnation with empty hands. A store that cannot be read is looked at again.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Protocol
 
@@ -15,6 +15,7 @@ from core.clock import Clock
 from core.contract.log import Log
 from core.engine.logs import Logs
 from core.engine.pace import Pace
+from core.engine.serving import Serving
 from core.engine.signals import Beat
 from sync.keeper.members import Beat as MemberBeat
 from sync.keeper.members import (
@@ -75,6 +76,7 @@ class Membership:
         log: Log,
         incarnation: str,
         region: str,
+        regions: Sequence[str],
         url: str,
         look_s: float,
         pace: Pace,
@@ -93,6 +95,17 @@ class Membership:
         self._lease = Lease(incarnation, 0, "", "active")
         self.members = Members(incarnation, region, timing, store.closes_revoked)
         self.draining = False
+        self.serving = Serving(
+            store,
+            self.submit,
+            clock,
+            random,
+            log,
+            region,
+            regions,
+            pace.serving_every_s,
+            pace.return_dwell_s,
+        )
         self._registry_read = -1e9
         self._accept_logs: dict[str, list[str]] = {}
         self._leaving = False
@@ -115,7 +128,9 @@ class Membership:
         """Whether there is nobody else to whom shards could be given."""
         cores = self.members.cores(self._clock.boot())
         return not any(
-            core.incarnation != self.incarnation and not (core.draining or core.silent)
+            core.incarnation != self.incarnation
+            and core.region not in self.serving.out
+            and not (core.draining or core.silent)
             for core in cores
         )
 
@@ -193,9 +208,11 @@ class Membership:
             await asyncio.sleep(self._look_s)
 
     async def _look_around(self) -> None:
+        await self.serving.look()
         leases = await self._store.leases()
         self.members.leases_read(leases, self._clock.boot())  # the wait begins after the reading
-        for owners in await asyncio.gather(*(home.read_shards() for home in self.homes)):
+        owning = await asyncio.gather(*(home.read_shards() for home in self.homes))
+        for owners in owning:
             self.members.owners_read(owners)
         if self._clock.boot() - self._registry_read >= self._pace.registry_every_s:
             await self.read_registry()
@@ -203,6 +220,8 @@ class Membership:
         for home in self.homes:
             home.follow_logs()
         await self._reconcile()
+        names = {name for owners in owning for name in owners if name}
+        await self.serving.go_on({self.members.region_of(name) for name in names})
 
     async def _reconcile(self) -> None:
         """Side by side: a home whose floor cannot be written holds up none of the others."""

@@ -123,6 +123,7 @@ class Ownership:
                 members.cores(self._clock.boot()),
                 members.gone,
                 self._random.random(),
+                drained=self._membership.serving.out,
                 draining=self._membership.draining,
             )
             commands = self.shards.look(around)

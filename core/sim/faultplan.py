@@ -10,7 +10,8 @@ CUT_S = (1.0, 3.0, 6.0, 9.0)
 CORES_AWAY_S = (1.0, 3.0, 6.0)
 AWAY_S = (0.5, 2.0, 5.0)
 DRAIN_S = (0.3, 2.0, 5.0)
-SEVERAL_REGIONS = frozenset({"cut", "cut_one_way", "isolate", "halves", "ring", "region_lost"})
+CUTS = frozenset({"cut", "cut_one_way", "isolate", "halves", "ring", "region_lost"})
+SEVERAL_REGIONS = CUTS | {"region_drain", "region_return"}
 
 
 def faults(
@@ -44,7 +45,7 @@ def _fault(chance: Random, kind: str, regions: tuple[str, ...], cores: int, at_s
         length_s = chance.choice(DRAIN_S)
     elif kind in ("freeze", "edge_freeze"):
         length_s = chance.choice(FROZEN_S)
-    elif kind in SEVERAL_REGIONS:
+    elif kind in CUTS:
         length_s = chance.choice(CUT_S)
     elif kind == "cores_away":
         length_s = chance.choice(CORES_AWAY_S)
@@ -52,4 +53,6 @@ def _fault(chance: Random, kind: str, regions: tuple[str, ...], cores: int, at_s
         length_s = chance.choice(AWAY_S)
     elif kind == "clock_jump":
         amount = chance.choice((-5.0, -0.4, 0.4, 5.0))
+    elif kind == "region_drain":
+        amount = chance.choice((0.0, 1.0))  # whether the other region is to be drained at once
     return Step(at_s, kind, region, other, number, length_s, amount)

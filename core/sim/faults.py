@@ -99,6 +99,12 @@ class Faults:
 
     # Several regions
 
+    def _region_drain(self, step: Step) -> None:
+        self._world.operators.drain(step)
+
+    def _region_return(self, step: Step) -> None:
+        self._world.operators.begin_return(step)
+
     def _cores_away(self, step: Step) -> None:
         """Every core of every region ends; none is started for a while."""
         until_s = self._world.scheduler.now + step.length_s

@@ -48,11 +48,18 @@ PROFILES: dict[str, Profile] = {
             "edge_crash": 1,
             "edge_freeze": 1,
             "cores_away": 1,
+            "region_drain": 1,
+            "region_return": 1,
         },
     ),
     "crashes": Profile(1.0, (1, 2, 3), (1, 2, 3), {"crash": 8, "freeze": 2}),
     "freezes": Profile(1.0, (1, 3), (2, 2, 3), {"crash": 2, "freeze": 8}),
-    "drains": Profile(0.7, (1, 2, 3, 3), (2, 2, 3), {"drain": 6, "crash": 2, "freeze": 2}),
+    "drains": Profile(
+        0.7,
+        (1, 2, 3, 3),
+        (2, 2, 3),
+        {"drain": 6, "crash": 2, "freeze": 2, "region_drain": 4, "region_return": 3},
+    ),
     "cuts": Profile(
         0.6, (3,), (1, 2), {"cut": 3, "cut_one_way": 3, "isolate": 3, "halves": 2, "ring": 2}
     ),

@@ -14,6 +14,7 @@ from core.sim.faults import Faults
 from core.sim.history import History, ViolationError
 from core.sim.network import Network
 from core.sim.node import Node
+from core.sim.operators import Operators
 from core.sim.plan import WRITE_TIMEOUT_S, Plan
 from core.sim.process import Process
 from core.sim.provider import PROVIDERS, Provider
@@ -33,6 +34,7 @@ RESTART_S = 0.5
 SUPERVISE_S = 0.2
 QUIET_WITHIN_S = 60.0
 SETTLE_S = 14.0
+DRAINED_WITHIN_S = 25.0
 LOOK_EVERY_S = 2.0
 LAST_LOOK_S = 9.0
 LAST_LOOK_WITHIN_S = 20.0  # providers may still repeat a receipt
@@ -81,6 +83,7 @@ class World:
         self.checks = Checks(self)
         self.edges = Edges(self)
         self.clients = Clients(self.scheduler, plan, self.chance, self.history, self.edges.of)
+        self.operators = Operators(self)
         self.faults = Faults(self)
         self._started = 0
         self._over = False
@@ -145,6 +148,7 @@ class World:
             self.scheduler.after(step.at_s, lambda s=step: self._carry_out(s))  # type: ignore[misc]
         self._go_to(plan.faults_s)
         self.faults.end()
+        self._end_drains()
         self._until_quiet()
         self._last_look()
         self.checks.final()
@@ -181,6 +185,14 @@ class World:
                 if process.failures:
                     raise ViolationError("machine_failed", process.failures[0])
             self.checks.first_bytes()
+
+    def _end_drains(self) -> None:
+        """Regions that are out give their shards away first, then all return."""
+        row = self.store.truth.serving_row
+        if row is not None and any(not one.share_pct for one in row.regions.values()):
+            self._go_to(self.scheduler.now + DRAINED_WITHIN_S)
+            self.checks.after_drains()
+            self.operators.return_all()
 
     def _until_quiet(self) -> None:
         begun = self.scheduler.now

@@ -155,7 +155,7 @@ class Members:
 
         This holds for those that are gone now; a core that is lost later needs another word.
         """
-        self._closed |= {one for one in self.gone if self._region_of(one) == region}
+        self._closed |= {one for one in self.gone if self.region_of(one) == region}
 
     # What is to be done, and what is so
 
@@ -188,7 +188,7 @@ class Members:
         """
         found = []
         for incarnation in sorted(self.leases):
-            region = self._region_of(incarnation)
+            region = self.region_of(incarnation)
             beat, at = self._beats.get(incarnation, (None, 0.0))
             silent = beat is not None and now - at >= self._timing.silence_s
             draining = beat is not None and beat.draining
@@ -248,7 +248,8 @@ class Members:
                 self._asked.add(log)
                 commands.append(ReadEnd(log))
 
-    def _region_of(self, incarnation: str) -> str:
+    def region_of(self, incarnation: str) -> str:
+        """Where a core runs, as the registry or its beats say; "" where nobody said it yet."""
         if incarnation == self.incarnation:
             return self.region
         entry = self.registry.get(incarnation)

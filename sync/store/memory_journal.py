@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 from sync.lease import Lease
 from sync.naming import log_name
+from sync.serving import ServingSet
 from sync.store.port import (
     Answer,
     ByIdRow,
@@ -30,6 +31,7 @@ from sync.store.port import (
     StoreError,
     SwapLease,
     Swapped,
+    SwapServing,
     SwapShards,
     ViewRow,
     Write,
@@ -56,6 +58,7 @@ class MemoryTables:
         self.view_rows: dict[str, dict[tuple[int, str, int, str], ViewRow]] = {}
         self.registered: dict[str, Registered] = {}
         self.lease_rows: dict[str, Lease] = {}
+        self.serving_row: ServingSet | None = None
 
     # Writing
 
@@ -69,6 +72,8 @@ class MemoryTables:
             return self._swap_lease(write)
         if type(write) is SwapShards:
             return self._swap_shards(write)
+        if type(write) is SwapServing:
+            return self._swap_serving(write)
         self._put(write)
         return "ok"
 
@@ -137,6 +142,12 @@ class MemoryTables:
         for row in given:
             rows[row.shard] = row
         return Swapped(True, shards=given)
+
+    def _swap_serving(self, write: SwapServing) -> Answer:
+        if self.serving_row != write.expect:
+            return Swapped(False, serving=self.serving_row)
+        self.serving_row = write.row
+        return Swapped(True, serving=write.row)
 
     # Reading
 
@@ -243,6 +254,9 @@ class MemoryJournal:
 
     async def leases(self) -> list[Lease]:
         return [x for x in self._read().lease_rows.values() if x.state == "active"]
+
+    async def serving(self) -> ServingSet | None:
+        return self._read().serving_row
 
     async def registry(self) -> list[Registered]:
         return list(self._read().registered.values())

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from sync.lease import Lease
+from sync.serving import ServingSet
 
 
 class StoreError(Exception):
@@ -166,6 +167,13 @@ class SwapShards(Struct, frozen=True, gc=False):
     owner: str
 
 
+class SwapServing(Struct, frozen=True, gc=False):
+    """Set the row of the serving regions if it is as expected: None means that there is none."""
+
+    expect: ServingSet | None
+    row: ServingSet
+
+
 Write = (
     PutRow
     | PutById
@@ -178,6 +186,7 @@ Write = (
     | Register
     | SwapLease
     | SwapShards
+    | SwapServing
 )
 
 
@@ -187,6 +196,7 @@ class Swapped(Struct, frozen=True, gc=False):
     applied: bool
     lease: Lease | None = None
     shards: list[ShardRow] = []
+    serving: ServingSet | None = None
 
 
 class Registered(Struct, frozen=True, gc=False):
@@ -220,6 +230,9 @@ class JournalStore(Protocol):
 
     async def leases(self) -> list[Lease]:
         """The leases that are active."""
+
+    async def serving(self) -> ServingSet | None:
+        """The row of the serving regions, read at SERIAL; None before there is one."""
 
     async def registry(self) -> list[Registered]: ...
 

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sync.lease import Lease
+from sync.serving import ServingSet
 from sync.store.port import (
     Answer,
     ByIdRow,
@@ -38,7 +39,7 @@ from sync.store.port import (
 from sync.store.sqlite_checkpoints import Checkpoints
 from sync.store.sqlite_schema import EXPIRING, connect, create
 from sync.store.sqlite_views import read_views
-from sync.store.sqlite_writes import Transaction, lease_of, read_lease, read_shards
+from sync.store.sqlite_writes import Transaction, lease_of, read_lease, read_serving, read_shards
 
 T = TypeVar("T")
 SWEEP_EVERY_COMMITS = 64
@@ -179,6 +180,9 @@ class SQLiteJournal:
     async def leases(self) -> list[Lease]:
         sql = "SELECT * FROM leases WHERE state='active'"
         return await self._read(lambda db: [lease_of(r) for r in db.execute(sql).fetchall()])
+
+    async def serving(self) -> ServingSet | None:
+        return await self._read(read_serving)
 
     async def registry(self) -> list[Registered]:
         sql = "SELECT incarnation, region, url, logs FROM registry"

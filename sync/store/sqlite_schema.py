@@ -6,8 +6,8 @@ from pathlib import Path
 
 from sync.store.port import StoreError
 
-VERSION = 3
-UPGRADED = ("2",)  # what lacks no more than tables that `TABLES` adds
+VERSION = 4
+UPGRADED = ("2", "3")  # what lacks no more than tables that `TABLES` adds
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -48,6 +48,7 @@ CREATE UNIQUE INDEX IF NOT EXISTS leases_key ON leases (incarnation);
 CREATE INDEX IF NOT EXISTS leases_active ON leases (incarnation) WHERE state = 'active';
 CREATE TABLE IF NOT EXISTS shards (home TEXT NOT NULL, shard INTEGER NOT NULL, owner TEXT NOT NULL,
   epoch INTEGER NOT NULL, PRIMARY KEY (home, shard)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS serving (one INTEGER PRIMARY KEY CHECK (one = 1), body BLOB NOT NULL);
 """
 
 EXPIRING = (

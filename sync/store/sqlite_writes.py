@@ -9,8 +9,11 @@ import json
 import sqlite3
 from typing import Any
 
+import msgspec
+
 from sync.lease import Lease
 from sync.naming import log_name
+from sync.serving import ServingSet
 from sync.store.port import (
     Answer,
     PutById,
@@ -25,6 +28,7 @@ from sync.store.port import (
     ShardRow,
     SwapLease,
     Swapped,
+    SwapServing,
     SwapShards,
     Write,
 )
@@ -179,6 +183,14 @@ class Transaction:
         )
         return Swapped(True, shards=given)
 
+    def _swap_serving(self, write: SwapServing) -> Answer:
+        there = read_serving(self._db)
+        if there != write.expect:
+            return Swapped(False, serving=there)
+        body = msgspec.msgpack.encode(write.row)
+        self._db.execute("INSERT OR REPLACE INTO serving VALUES (1, ?)", (body,))
+        return Swapped(True, serving=write.row)
+
 
 _OTHERS: dict[type, Any] = {
     PutOpen: Transaction._put_open,
@@ -189,6 +201,7 @@ _OTHERS: dict[type, Any] = {
     Register: Transaction._register,
     SwapLease: Transaction._swap_lease,
     SwapShards: Transaction._swap_shards,
+    SwapServing: Transaction._swap_serving,
 }
 
 
@@ -207,3 +220,9 @@ def read_shards(db: sqlite3.Connection, home: str) -> list[ShardRow]:
     """A home's shards as they stand."""
     sql = "SELECT shard, owner, epoch FROM shards WHERE home=? ORDER BY shard"
     return [ShardRow(*row) for row in db.execute(sql, (home,))]
+
+
+def read_serving(db: sqlite3.Connection) -> ServingSet | None:
+    """The row of the serving regions as it stands."""
+    found = db.execute("SELECT body FROM serving").fetchone()
+    return None if found is None else msgspec.msgpack.decode(found[0], type=ServingSet)

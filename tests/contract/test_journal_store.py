@@ -9,6 +9,7 @@ from typing import cast
 import pytest
 
 from sync.lease import Lease
+from sync.serving import ServingSet, drain, first_set
 from sync.store.memory_journal import MemoryJournal
 from sync.store.port import (
     Answer,
@@ -28,6 +29,7 @@ from sync.store.port import (
     ShardRow,
     SwapLease,
     Swapped,
+    SwapServing,
     SwapShards,
     ViewRow,
     Write,
@@ -175,6 +177,22 @@ async def test_shards_are_given_all_or_none(store: JournalStore, do: Do) -> None
     unknown = await do(SwapShards("h", [ShardRow(99, "", 0)], "c2"))
     assert isinstance(unknown, Swapped)
     assert not unknown.applied
+
+
+async def test_serving_regions_are_set_only_from_what_was_expected(
+    store: JournalStore, do: Do
+) -> None:
+    assert await store.serving() is None
+    first = first_set(["h", "i"], "n1")
+    one, two = drain(first, "h", "why", "n2"), drain(first, "i", "why", "n3")
+    assert isinstance(one, ServingSet)
+    assert isinstance(two, ServingSet)
+    assert await do(SwapServing(first, one)) == Swapped(False, serving=None)
+    assert await do(SwapServing(None, first)) == Swapped(True, serving=first)
+    assert await do(SwapServing(None, first)) == Swapped(False, serving=first)
+    assert await do(SwapServing(first, one)) == Swapped(True, serving=one)
+    assert await do(SwapServing(first, two)) == Swapped(False, serving=one)
+    assert await store.serving() == one
 
 
 async def test_of_several_epochs_the_highest_counts(store: JournalStore, do: Do) -> None:

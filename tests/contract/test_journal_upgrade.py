@@ -6,7 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from sync.store.port import Answer, PutRow, PutViews, StoreError, ViewRow, Write
+from sync.serving import first_set
+from sync.store.port import (
+    Answer,
+    PutRow,
+    PutViews,
+    StoreError,
+    Swapped,
+    SwapServing,
+    ViewRow,
+    Write,
+)
 from sync.store.sqlite_journal import SQLiteJournal
 from sync.store.sqlite_schema import VERSION
 
@@ -19,10 +29,11 @@ async def put(store: SQLiteJournal, write: Write) -> Answer:
     return await told
 
 
-def older(path: Path, version: str) -> None:
-    """The file as the version before views left it."""
+def older(path: Path, version: str, *lacking: str) -> None:
+    """The file as an older version left it, without the tables that came later."""
     with sqlite3.connect(path) as db:
-        db.execute("DROP TABLE views")
+        for table in lacking:
+            db.execute(f"DROP TABLE {table}")
         db.execute("UPDATE meta SET value=? WHERE name='version'", (version,))
     db.close()
 
@@ -32,7 +43,7 @@ async def test_a_journal_without_views_gets_them_and_keeps_the_rest(tmp_path: Pa
     store = SQLiteJournal(path, "h", 4, lambda: 0)
     await put(store, PutRow(LOG, 1, b"kept"))
     await store.close()
-    older(path, "2")
+    older(path, "2", "views", "serving")
     for _ in range(2):
         store = SQLiteJournal(path, "h", 4, lambda: 0)
         row = ViewRow("p", "k", 1, "c1", 1, b"body")
@@ -40,6 +51,24 @@ async def test_a_journal_without_views_gets_them_and_keeps_the_rest(tmp_path: Pa
         assert await store.views("p", None, None, 9) == [row]
         assert await store.rows(LOG, 1, 9) == [(1, b"kept")]
         await store.close()
+
+
+async def test_a_journal_without_serving_regions_gets_their_row(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    store = SQLiteJournal(path, "h", 4, lambda: 0)
+    row = ViewRow("p", "k", 1, "c1", 1, b"body")
+    await put(store, PutViews([row]))
+    await store.close()
+    older(path, "3", "serving")
+    first = first_set(["h"], "n1")
+    store = SQLiteJournal(path, "h", 4, lambda: 0)
+    assert await store.serving() is None
+    assert await put(store, SwapServing(None, first)) == Swapped(True, serving=first)
+    await store.close()
+    store = SQLiteJournal(path, "h", 4, lambda: 0)
+    assert await store.serving() == first
+    assert await store.views("p", None, None, 9) == [row]
+    await store.close()
 
 
 @pytest.mark.parametrize("version", ["1", str(VERSION + 1)])

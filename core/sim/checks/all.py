@@ -12,13 +12,14 @@ from core.sim.checks.floors import Floors
 from core.sim.checks.journal import Journal
 from core.sim.checks.registers import check_registers
 from core.sim.checks.sends import Sends
+from core.sim.checks.serving import ServingRegions
 from core.sim.checks.spools import Spools
 from core.sim.checks.told import Told
 from core.sim.history import ViolationError
 from core.sim.plan import BUCKET_MS
 from sync.naming import log_name
 from sync.records import End, Intent
-from sync.store.port import PutFloor, PutProviderIds, PutRow, SwapShards, Write
+from sync.store.port import PutFloor, PutProviderIds, PutRow, SwapServing, SwapShards, Write
 
 if TYPE_CHECKING:
     from core.sim.world import World
@@ -38,9 +39,10 @@ class Checks:
         self._told = Told(self.journal, world.history, world.store.truth.lease_rows)
         self._ends = Ends(self.journal, world.history, world.plan)
         self.spools = Spools(self.journal, world.history)
+        self._serving = ServingRegions()
         self.found: ViolationError | None = None
         world.store.on_stands = self._kept(self.stands)
-        world.store.on_applied = self.applied
+        world.store.on_applied = self._kept(self.applied)
         world.history.on_told = self._kept(self._told.said)
         world.history.on_follow = self._kept(self._told.follow)
 
@@ -84,11 +86,21 @@ class Checks:
         """A write was applied somewhere; a swap is applied at once."""
         if isinstance(write, SwapShards):
             self.journal.took(write, self._world.scheduler.now)
+        elif isinstance(write, SwapServing):
+            states = ", ".join(f"{r} {one.state}" for r, one in sorted(write.row.regions.items()))
+            now = self._world.scheduler.now
+            self._world.trace.add(now, "", "", "serving", f"{write.row.version}: {states}")
+            self._serving.applied(write, now)
 
     def first_bytes(self) -> None:
         """What reached providers since the last look, and what edges did."""
         self.spools.look()
         self._sends.look(self._wall_ms())
+
+    def after_drains(self) -> None:
+        """Faults are over, and regions that were drained have had time to give their shards."""
+        truth = self._world.store.truth
+        self._serving.after_drains(truth.serving_row, truth.shard_rows)
 
     def final(self) -> None:
         """Faults are over and everything had its time."""
@@ -96,6 +108,9 @@ class Checks:
         self._ends.final()
         self._told.final()
         self.spools.final()
+        where = {node.process.name: node.region for node in self._world.nodes}
+        operations = self._world.store.swaps.operations
+        self._serving.final(operations, self._world.operators.answers, where)
         self._registers()
 
     def _registers(self) -> None:
@@ -121,7 +136,7 @@ class Checks:
                 for msg in work.owner.msgs.values():
                     where = f"{node.process.name} holds {msg.id}"
                     return f"{where} as {msg.phase.name} {msg.state}"
-        if why := self._unowned():
+        if why := self._unowned() or self._unreturned():
             return why
         if message_id := self._ends.unended():
             return f"{message_id} has no end"
@@ -134,6 +149,13 @@ class Checks:
             owned = [s for n in self._world.living() for s in n.engine.homes[home].owner.shards]
             if sorted(owned) != list(range(self._plan.shards)):
                 return f"owned shards of {home}: {sorted(owned)}"
+        return ""
+
+    def _unreturned(self) -> str:
+        row = self._world.store.truth.serving_row
+        for region, one in sorted(row.regions.items()) if row is not None else ():
+            if one.state != "serving":
+                return f"{region} is {one.state}"
         return ""
 
     def _marks_behind(self) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from sync.store.port import ShardRow, SwapLease, Swapped, SwapShards
+from sync.store.port import ShardRow, SwapLease, Swapped, SwapServing, SwapShards
 
 
 class Use(Struct, frozen=True):
@@ -25,7 +25,7 @@ class Use(Struct, frozen=True):
 
     invoked_s: float
     answered_s: float
-    argument: SwapLease | SwapShards | None
+    argument: SwapLease | SwapShards | SwapServing | None
     answer: Swapped | tuple[Any] | None
     process: str = ""
 
@@ -58,6 +58,15 @@ def step_shards(state: Any, swap: SwapShards | None) -> tuple[Any, Any]:
         return state, Swapped(False, shards=state)
     given = {row.shard: ShardRow(row.shard, swap.owner, row.epoch + 1) for row in swap.expect}
     return [given.get(row.shard, row) for row in state], Swapped(True, shards=[*given.values()])
+
+
+def step_serving(state: Any, swap: SwapServing | None) -> tuple[Any, Any]:
+    """The register of the serving regions: its next state, and the answer."""
+    if swap is None:
+        return state, (state,)
+    if state != swap.expect:
+        return state, Swapped(False, serving=state)
+    return swap.row, Swapped(True, serving=swap.row)
 
 
 def unexplained(uses: Sequence[Use], start: Any, step: Step) -> Unexplained | None:

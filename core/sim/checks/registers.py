@@ -1,10 +1,11 @@
-"""Every register of a run is checked for itself: each lease, and the shards of each home."""
+"""Every register of a run is checked for itself: each lease, the shards of each home, and
+the serving regions."""
 
 from collections.abc import Iterable
 
-from core.sim.checks.linear import Use, step_lease, step_shards, unexplained
+from core.sim.checks.linear import Use, step_lease, step_serving, step_shards, unexplained
 from core.sim.result import Violation
-from core.sim.store.swaps import Operation, shards_register
+from core.sim.store.swaps import SERVING, Operation, shards_register
 from sync.store.port import ShardRow
 
 
@@ -29,7 +30,8 @@ def check_registers(
         if register in of_shards:
             failed = unexplained(used, free, step_shards)
         else:
-            failed = unexplained(used, None, step_lease)
+            step = step_serving if register == SERVING else step_lease
+            failed = unexplained(used, None, step)
         if failed is not None:
             asked = "a read" if failed.use.argument is None else repr(failed.use.argument)
             what = f"{register}: {asked} of {failed.use.process} answered {failed.use.answer}"

@@ -1,4 +1,5 @@
-"""Compare-and-set and SERIAL reads: a lease, or the shards of a home, is one register.
+"""Compare-and-set and SERIAL reads: each lease, the shards of each home and the set of
+serving regions are one register.
 
 A swap is executed at one instant between call and answer, if its coordinator then reaches a
 majority of the replicas. An answer that was lost says nothing: the swap was executed, was not, or
@@ -14,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from core.sim.process import Process
 from sync.lease import Lease
-from sync.store.port import Answer, Done, ShardRow, SwapLease, SwapShards
+from sync.store.port import Answer, Done, ShardRow, SwapLease, SwapServing, SwapShards
 
 if TYPE_CHECKING:
     from core.sim.store.store import SimStore
 
-Swap = SwapLease | SwapShards
+Swap = SwapLease | SwapShards | SwapServing
+SERVING = "serving"
 
 
 class Operation:
@@ -74,6 +76,8 @@ class Swaps:
         store = self._store
         if isinstance(write, SwapLease):
             name = lease_register(write.lease.incarnation)
+        elif isinstance(write, SwapServing):
+            name = SERVING
         else:
             name = shards_register(write.home)
         operation = self._begin(name, process, write)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from core.sim.process import Process
 from core.sim.store.rows import REGISTRY, Version, pick
-from core.sim.store.swaps import lease_register, shards_register
+from core.sim.store.swaps import SERVING, Swap, lease_register, shards_register
 from sync.lease import Lease
+from sync.serving import ServingSet
 from sync.store.port import (
     Answer,
     ByIdRow,
@@ -18,8 +19,6 @@ from sync.store.port import (
     Registered,
     ShardRow,
     StoreError,
-    SwapLease,
-    SwapShards,
     ViewRow,
     Write,
 )
@@ -69,7 +68,7 @@ class SimView:
             if not self._waiting and self._emptied is not None and not self._emptied.done():
                 self._emptied.set_result(None)
 
-        if isinstance(write, SwapLease | SwapShards):
+        if isinstance(write, Swap):
             store.swaps.submit(process, write, told)
         else:
             store.writes.submit(process, write, stamp, told)
@@ -110,6 +109,14 @@ class SimView:
         rows = self._store.truth.lease_rows
         found: Lease | None = await self._store.swaps.read(
             self._process, lease_register(incarnation), lambda: rows.get(incarnation)
+        )
+        return found
+
+    async def serving(self) -> ServingSet | None:
+        self._check_open()
+        truth = self._store.truth
+        found: ServingSet | None = await self._store.swaps.read(
+            self._process, SERVING, lambda: truth.serving_row
         )
         return found
 

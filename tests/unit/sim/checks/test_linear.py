@@ -4,9 +4,10 @@ from math import inf
 from random import Random
 from typing import Any
 
-from core.sim.checks.linear import Use, step_lease, step_shards, unexplained
+from core.sim.checks.linear import Use, step_lease, step_serving, step_shards, unexplained
 from sync.lease import Lease
-from sync.store.port import ShardRow, SwapLease, Swapped, SwapShards
+from sync.serving import first_set
+from sync.store.port import ShardRow, SwapLease, Swapped, SwapServing, SwapShards
 
 
 def lease(counter: int, state: Any = "active") -> Lease:
@@ -127,3 +128,13 @@ def history(chance: Random) -> list[Use]:
     uses += [Use(at_s + 5 + n, at_s + 5.5 + n, None, (state,)) for n in range(2)]
     chance.shuffle(uses)
     return sorted(uses, key=lambda use: use.invoked_s)
+
+
+def test_the_first_row_of_the_serving_regions_is_made_once() -> None:
+    one, two = first_set(["h"], "n1"), first_set(["h"], "n2")
+    made = Use(0, 1, SwapServing(None, one), Swapped(True, serving=one))
+    refused_second = Use(0, 1, SwapServing(None, two), Swapped(False, serving=one))
+    made_again = Use(2, 3, SwapServing(None, two), Swapped(True, serving=two))
+    assert unexplained([made, refused_second, Use(2, 3, None, (one,))], None, step_serving) is None
+    assert unexplained([made, made_again], None, step_serving) is not None
+    assert unexplained([made, Use(2, 3, None, (None,))], None, step_serving) is not None

@@ -1,0 +1,101 @@
+"""Operators: they ask some core to drain a region, or to let it return.
+
+An operator whose core dies, or whose question could not be answered, knows nothing; who was
+answered is remembered in `answers`, for `core.sim.checks.serving`. Each change carries a reason of
+its own, so that it can be recognised in the row.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from core.engine.serving import Serving
+from core.sim.node import Node
+from core.sim.steps import Step
+from sync.agreed import Refusal
+from sync.serving import ServingSet
+from sync.store.port import StoreError
+
+if TYPE_CHECKING:
+    from core.sim.world import World
+
+AGAIN_S = 1.0
+
+
+class Answered(Struct, frozen=True):
+    """What an operator was told, and when. `stood` is the row as it was then."""
+
+    region: str
+    reason: str
+    answer: ServingSet | Refusal
+    stood: ServingSet | None
+    at_s: float
+
+
+class Operators:
+    """See the module's docstring."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        self._asked = 0
+        self.answers: list[Answered] = []
+
+    def drain(self, step: Step) -> None:
+        """A core of another region is asked; with an amount, for its own region at once too."""
+        self._drain(step.region, step.other, step.number)
+        if step.amount:
+            self._drain(step.other, step.region, step.number)
+
+    def begin_return(self, step: Step) -> None:
+        """A core of the region itself is asked."""
+        node = self._world.slots[(step.region, step.number)]
+        if node is not None:
+            self._return(node, step.region)
+
+    def return_all(self) -> None:
+        """Ask until no region is out any more."""
+        row = self._world.store.truth.serving_row
+        out = [] if row is None else [r for r, one in row.regions.items() if not one.share_pct]
+        nodes = [node for node in self._world.living() if node.ready]
+        for region in sorted(out):
+            for node in nodes[:1]:
+                self._return(node, region)
+        if out:
+            self._world.scheduler.after(AGAIN_S, self.return_all)
+
+    def _drain(self, region: str, asked: str, number: int) -> None:
+        node = self._world.slots[(asked, number)]
+        if node is not None:
+            self._asked += 1
+            reason = f"drain {self._asked}"
+            self._ask(node, region, reason, lambda: _serving(node).drain(region, reason))
+
+    def _return(self, node: Node, region: str) -> None:
+        self._ask(node, region, "", lambda: _serving(node).begin_return(region))
+
+    def _ask(
+        self,
+        node: Node,
+        region: str,
+        reason: str,
+        ask: Callable[[], Awaitable[ServingSet | Refusal]],
+    ) -> None:
+        if not node.ready:
+            return
+
+        async def asked() -> None:
+            try:
+                answer = await ask()
+            except StoreError:
+                return
+            stood, now = self._world.store.truth.serving_row, self._world.scheduler.now
+            self.answers.append(Answered(region, reason, answer, stood, now))
+            said = answer.rule if isinstance(answer, Refusal) else answer.regions[region].state
+            node.note("operator", f"{reason or 'return'} of {region}: {said}")
+
+        node.process.start(asked)
+
+
+def _serving(node: Node) -> Serving:
+    return node.engine.membership.serving
