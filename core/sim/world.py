@@ -142,10 +142,10 @@ class World:
         self.edges.begin()
         for region, number in self.slots:
             start_s = chance.uniform(0, 0.5)
-            self.scheduler.after(start_s, lambda r=region, n=number: self.start_node(r, n))  # type: ignore[misc]
-            self.scheduler.after(1.0, lambda r=region, n=number: self.keep_running(r, n))  # type: ignore[misc]
+            self.scheduler.after(start_s, lambda r=region, n=number: self.start_node(r, n))
+            self.scheduler.after(1.0, lambda r=region, n=number: self.keep_running(r, n))
         for step in plan.steps:
-            self.scheduler.after(step.at_s, lambda s=step: self._carry_out(s))  # type: ignore[misc]
+            self.scheduler.after(step.at_s, lambda s=step: self._carry_out(s))
         self._go_to(plan.faults_s)
         self.faults.end()
         self._end_drains()
