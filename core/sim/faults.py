@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from core.sim.world import World
 
 REPAIR_AFTER_S = 1.0
+REPAIR_AGAIN_S = 6.0  # what was late when faults ended has landed by then
 WALL_AHEAD_MAX_MS = 450  # the clock bound, less what a test may add
 
 
@@ -21,6 +22,7 @@ class Faults:
     def __init__(self, world: "World") -> None:
         self._world = world
         self._lost: set[str] = set()
+        self._repaired = False
         self._cores_away_until_s = 0.0
         self.counts: Counter[str] = Counter()
 
@@ -57,9 +59,13 @@ class Faults:
             provider.faulty = False
 
     def _repair(self) -> None:
-        """What hints did not bring; again while replicas are still away."""
-        if not self._world.store.repair(self._world.plan.regions[0]):
+        """What hints did not bring; again while replicas are away, and for what was on its way."""
+        store = self._world.store
+        if not store.repair(self._world.plan.regions[0]) or store.replicas.down:
             self._world.scheduler.after(1.0, self._repair)
+        elif not self._repaired:
+            self._repaired = True
+            self._world.scheduler.after(REPAIR_AGAIN_S, self._repair)
 
     # One process
 

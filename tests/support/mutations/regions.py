@@ -13,6 +13,8 @@ from core.engine.dispatch import Dispatcher
 from core.engine.logs import Logs
 from core.engine.membership import Membership
 from core.engine.ownership import Ownership
+from core.engine.reading import ROWS_AT_ONCE
+from core.engine.shell import Shell
 from core.sim.store import view
 from core.sim.store.rows import pick
 from sync.lease import Holder, Lease, Watch
@@ -21,7 +23,7 @@ from sync.owner.intake import Intake
 from sync.owner.marks import Marks
 from sync.owner.owner import Owner
 from sync.owner.state import Msg
-from sync.records import FloorPart, Intent, Place, Record, decode_floor
+from sync.records import FloorPart, Intent, Place, Record, decode_floor, decode_row
 from sync.store.port import SwapLease, Swapped, SwapShards
 from tests.support.mutations import Mutation, patched
 from tests.support.mutations.levels import LEVELS
@@ -258,6 +260,21 @@ def late_effects_dropped() -> Context:
     return patched((Intake, "late_effect", lambda *_: None))
 
 
+def late_outcome_without_segment() -> Context:
+    """Provider ids of an outcome that lands after the takeover are written down nowhere."""
+
+    async def read(self: Shell, log: str, first: int) -> None:
+        try:
+            for row, body in await self._store.rows(log, first, ROWS_AT_ONCE):
+                self._owner.former_row(log, row, decode_row(body))
+            self._owner.ask(self._clock.wall_ms())
+            self.drain()
+        finally:
+            self._reading.discard(log)
+
+    return patched((Shell, "_read_former", read))
+
+
 def global_rows_before_quorum() -> Context:
     """Rows of global lanes are written before the log is registered at quorum."""
     made = Logs.__init__
@@ -324,6 +341,7 @@ REGIONS: tuple[Mutation, ...] = (
     Mutation("former_effects_not_followed", "2", "slow_owners", former_effects_not_followed),
     Mutation("late_intent_is_doubt", "6", "slow_owners", late_intent_is_doubt),
     Mutation("late_effects_dropped", "2", "slow_owners", late_effects_dropped),
+    Mutation("late_outcome_without_segment", "8", "struck", late_outcome_without_segment),
     Mutation("global_rows_before_quorum", "1", "hints_expire", global_rows_before_quorum),
     Mutation("rows_past_a_gap", "2", "hints_expire", rows_past_a_gap),
 )
