@@ -35,7 +35,7 @@ from sync.owner.state import (
     WriteOpen,
 )
 from sync.owner.takeover import Loaded, sent_of
-from sync.records import Intent, Place, Record, decode_open, decode_row
+from sync.records import Intent, Outcome, Place, Record, decode_open, decode_row
 from sync.store.port import JournalStore, PutOpen, StoreError
 
 OPEN_ENTRIES_AT_ONCE = 500
@@ -165,12 +165,26 @@ class Shell:
 
     async def _read_former(self, log: str, first: int) -> None:
         try:
-            for row, body in await self._store.rows(log, first, ROWS_AT_ONCE):
-                self._owner.former_row(log, row, decode_row(body))
+            found = await self._store.rows(log, first, ROWS_AT_ONCE)
+            rows = [(row, decode_row(body)) for row, body in found]
+            await self._learn_late(log, rows)
+            for row, records in rows:
+                self._owner.former_row(log, row, records)
             self._owner.ask(self._clock.wall_ms())
             self.drain()
         finally:
             self._reading.discard(log)
+
+    async def _learn_late(self, log: str, rows: list[tuple[int, list[Record]]]) -> None:
+        """Provider ids of outcomes that came to stand after the takeover, as at a takeover."""
+        effects: dict[str, tuple[int, list[tuple[Place, Record]]]] = {}
+        for row, records in rows:
+            for index, record in enumerate(records):
+                if type(record) is Outcome and record.shard in self._owner.shards:
+                    pair = (Place(log, row, index), record)
+                    effects.setdefault(record.id, (record.shard, []))[1].append(pair)
+        if effects:
+            await self.learn(Loaded([], {}, {}, (), 0, effects))
 
     async def _look_up(self, ids: list[str]) -> None:
         found = await self.reading.forever(lambda: self._store.by_ids(ids))
