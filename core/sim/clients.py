@@ -49,7 +49,7 @@ class Clients:
         def told(said: Said, region: str) -> None:
             heard.append(said)
             if said == "accepted" and not submitted.accepted:
-                submitted.accepted, submitted.region = True, region
+                self._history.accept(submitted, region)
 
         self._try(self._regions(step), asked, heard, told)
 

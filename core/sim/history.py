@@ -69,7 +69,13 @@ class History:
         self.events: set[str] = set()
         self.suppressed: dict[str, float] = {}
         self.on_told: Callable[[str, State, str], None] = lambda *_: None
+        self.on_accepted: Callable[[Submitted], None] = lambda _: None
         self.on_follow: Callable[[str, str, float | None], None] = lambda *_: None
+
+    def accept(self, submitted: Submitted, region: str) -> None:
+        """A client was told that its message is accepted."""
+        submitted.accepted, submitted.region = True, region
+        self.on_accepted(submitted)
 
     def tell(self, at: float, message_id: str, state: State, by: str) -> None:
         """An owner told of a message's state."""

@@ -72,6 +72,7 @@ class Plan(Struct, frozen=True):
     receipt_first: float
     signals: float
     events: bool
+    readers: bool
     limits: Limits
     steps: tuple[Step, ...]
 
@@ -110,6 +111,7 @@ def plan_of(seed: int, profile: str = "swarm") -> Plan:
         receipt_first=chance.choice((0.05, 0.4)),
         signals=chance.choice((0.0, 0.5, 0.9)),
         events=chance.random() < 0.3,
+        readers=rules.readers,
         limits=_limits(chance),
         steps=tuple(sorted([*asked, *faulty], key=_when)),
     )
@@ -139,6 +141,8 @@ def _store_faults(chance: Random, boosted: bool, rules: Profile) -> StoreFaults:
         swap_lost=rate(0.05, 0.2),
         swap_late=rate(0.05, 0.2),
         crash_at_write=chance.choice((0.0, 0.002, 0.01)) if boosted else 0.0005,
+        freeze_at_write=rules.struck if boosted else 0.0,
+        cut_at_write=rules.struck if boosted else 0.0,
     )
 
 

@@ -11,7 +11,8 @@ class Profile(Struct, frozen=True):
     and reads fail where they do. `shares` replaces what `core.sim.workload` draws a share from, by
     its name there. `replicas` is how many each of several regions has; what missed one by more than
     `hint_window_s` comes by repair alone; `torn` of the writes stand on too few of them, with an
-    answer that says so."""
+    answer that says so. `struck` of the writes are followed at once by a freeze, and as many by
+    a cut, in boosted runs. With `readers` somebody in each region asks for states all the time."""
 
     boosted: float
     regions: tuple[int, ...]
@@ -26,6 +27,8 @@ class Profile(Struct, frozen=True):
     replicas: tuple[int, ...] = (1, 1, 3)
     hint_window_s: float = 60.0
     torn: float = 0.0
+    struck: float = 0.0
+    readers: bool = False
 
 
 PROFILES: dict[str, Profile] = {
@@ -112,6 +115,7 @@ PROFILES: dict[str, Profile] = {
         (1, 2),
         {"isolate": 6, "cut": 4, "halves": 2, "region_lost": 2, "store_away": 3, "crash": 3},
         hint_window_s=1.0,
+        readers=True,
         torn=0.03,
     ),
     # Replicas lose all that they had, one at a time; each region can spare one.
@@ -122,6 +126,7 @@ PROFILES: dict[str, Profile] = {
         {"replica_lost": 3, "store_away": 2, "isolate": 3, "crash": 3, "freeze": 2},
         replicas=(3,),
         hint_window_s=1.0,
+        readers=True,
         torn=0.03,
     ),
     # Shards change hands while rows are under way from owners that are slow rather than gone.
@@ -135,5 +140,28 @@ PROFILES: dict[str, Profile] = {
     # As far apart as clocks may run: every tenth of a second of a lease counts.
     "drifts": Profile(
         1.0, (1, 3), (2, 3), {"freeze": 8, "isolate": 4, "cut_one_way": 3}, drift=0.02
+    ),
+    # Processes stop, and regions part, while a write is under way, about as long as a lease lasts.
+    "struck": Profile(
+        1.0,
+        (1, 3, 3),
+        (2, 3),
+        {"crash": 4, "freeze": 2},
+        store=3.0,
+        struck=0.006,
+        readers=True,
+        no=(0.3, 0.6),
+    ),
+    # What is to be sent later waits in the open set while regions part.
+    "parked": Profile(
+        1.0,
+        (3,),
+        (1, 2),
+        {"isolate": 5, "cut": 3, "store_away": 3, "crash": 4, "freeze": 2},
+        shares={"scheduled": (0.6, 0.9)},
+        hint_window_s=1.0,
+        readers=True,
+        torn=0.03,
+        struck=0.003,
     ),
 }

@@ -38,7 +38,12 @@ def result_of(world: World, violations: list[Violation]) -> Result:
     ids = sorted({s.id for s in history.submitted if journal.of("accept", s.id)})
     intents = [r for i in ids for _, r in journal.of("effect", i) if type(r) is Intent]
     accepted_local = {s.id for s in history.submitted if s.accepted and not s.globally}
-    lost = [i for i in accepted_local if not journal.of("accept", i)]
+    gone = set(world.checks.healed.vanished())
+    lost = [
+        i
+        for i in accepted_local
+        if all((place.log, place.row) in gone for place, _ in journal.of("accept", i))
+    ]
     return Result(
         seed=world.plan.seed,
         profile=world.plan.profile,

@@ -140,6 +140,8 @@ class World:
         """Raises ViolationError when a checker finds something."""
         plan, chance = self.plan, self.chance
         self.edges.begin()
+        if plan.readers:
+            self.checks.readers.start()
         for region, number in self.slots:
             start_s = chance.uniform(0, 0.5)
             self.scheduler.after(start_s, lambda r=region, n=number: self.start_node(r, n))

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, ParamSpec
 
 from core.sim.checks.ends import Ends
 from core.sim.checks.floors import Floors
+from core.sim.checks.healed import Healed
 from core.sim.checks.journal import Journal
+from core.sim.checks.readers import Readers
 from core.sim.checks.registers import check_registers
 from core.sim.checks.sends import Sends
 from core.sim.checks.serving import ServingRegions
@@ -40,10 +42,13 @@ class Checks:
         self._ends = Ends(self.journal, world.history, world.plan)
         self.spools = Spools(self.journal, world.history)
         self._serving = ServingRegions()
+        self.healed = Healed(world.store, self.journal)
+        self.readers = Readers(world)
         self.found: ViolationError | None = None
         world.store.on_stands = self._kept(self.stands)
         world.store.on_applied = self._kept(self.applied)
         world.history.on_told = self._kept(self._told.said)
+        world.history.on_accepted = self._kept(self._told.accepted)
         world.history.on_follow = self._kept(self._told.follow)
 
     def _kept(self, look: Callable[P, None]) -> Callable[P, None]:
@@ -111,6 +116,9 @@ class Checks:
         where = {node.process.name: node.region for node in self._world.nodes}
         operations = self._world.store.swaps.operations
         self._serving.final(operations, self._world.operators.answers, where)
+        self.healed.final()
+        if self.readers.found:
+            raise self.readers.found
         self._registers()
 
     def _registers(self) -> None:

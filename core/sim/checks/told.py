@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 
 from core.sim.checks.journal import Journal
-from core.sim.history import History, ViolationError
+from core.sim.history import History, Submitted, ViolationError
 from sync.lattice import RANK
 from sync.lease import Lease
-from sync.records import Cancel, Receipt, State
+from sync.naming import log_name
+from sync.records import Cancel, Message, Receipt, State
 from sync.store.port import PutRow
 
 NO_SEND: frozenset[State] = frozenset({"canceled", "expired", "suppressed", "skipped"})
@@ -46,6 +47,18 @@ class Told:
         if at is not None and read_from is not None and at < read_from:
             what = f"{message_id} was cancelled at {at}, its events were read from {read_from} on"
             raise ViolationError("followed_after_cancel", what)
+
+    def accepted(self, submitted: Submitted) -> None:
+        """A client is told `accepted`: its message stands at the level that it asked for."""
+        bodies = [
+            self._history.text_of(record)
+            for place, record in self._journal.of("accept", submitted.id)
+            if type(record) is Message
+            and (not submitted.globally or log_name(place.log).lane.endswith("_global"))
+        ]
+        if submitted.body not in bodies:
+            what = f"{submitted.id} {submitted.body!r} was accepted, what stands has {bodies}"
+            raise ViolationError("accepted_before_it_stands", what)
 
     def said(self, message_id: str, state: State, by: str) -> None:
         """A state is told: the logs must say as much by now, and nobody revoked who tells it."""

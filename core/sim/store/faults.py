@@ -16,6 +16,9 @@ class StoreFaults(Struct, frozen=True):
     * `swap_lost`: a compare-and-set's answer is lost, applied or not; `swap_late`: the answer is
       lost and the swap is executed later;
     * `crash_at_write`: the process ends just before or just after it hands a write over;
+    * `freeze_at_write`, `cut_at_write`: just after it handed a write over the process stands
+      still for up to `struck_max_s`, or its region is cut off from the others for so long: the
+      write is under way, its answer comes late or goes astray;
     * `replica_down`: a replica is away for up to `down_max_s`; `replica_lost`: one loses its
       data, and is replaced and rebuilt after up to `down_max_s`.
     """
@@ -31,11 +34,14 @@ class StoreFaults(Struct, frozen=True):
     swap_lost: float = 0.0
     swap_late: float = 0.0
     crash_at_write: float = 0.0
+    freeze_at_write: float = 0.0
+    cut_at_write: float = 0.0
     replica_down: float = 0.0
     replica_lost: float = 0.0
     late_max_s: float = 3.0
     slow_max_s: float = 2.0
     down_max_s: float = 10.0
+    struck_max_s: float = 8.0
 
 
 class Fates:

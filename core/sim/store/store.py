@@ -122,6 +122,18 @@ class SimStore:
         when = "before" if self._random.random() < 0.5 else "after"
         return when if self.occurs(f"crash {when} a write", process.name) else ""
 
+    def strike(self, process: Process) -> None:
+        """A write was handed over: the process may freeze now, or its region be cut off."""
+        freeze, cut = self.faults.freeze_at_write, self.faults.cut_at_write
+        if not self.faulty or not freeze + cut:
+            return
+        drawn, seconds = self._random.random(), self._random.uniform(1.0, self.faults.struck_max_s)
+        if drawn < freeze and self.occurs("freeze at a write", process.name):
+            process.frozen_until = max(process.frozen_until, self.now + seconds)
+        elif freeze <= drawn < freeze + cut and self.occurs("cut at a write", process.name):
+            self.network.isolate(process.region)
+            self.scheduler.after(seconds, self.network.heal)
+
     def occurs(self, what: str, whom: str) -> bool:
         """A fault was drawn: count it, unless it is not permitted."""
         self._drawn += 1

@@ -72,6 +72,7 @@ class SimView:
             store.swaps.submit(process, write, told)
         else:
             store.writes.submit(process, write, stamp, told)
+            store.strike(process)
         if crashes == "after":
             process.crash("crashed after a write")
 

@@ -10,6 +10,8 @@ from typing import Any
 
 from core.engine.membership import Membership
 from core.engine.reading import Reading
+from core.sim.faults import Faults
+from core.sim.store.reads import Reads
 from core.sim.store.rows import Mutation as Sent
 from core.sim.store.view import SimView
 from core.sim.store.writes import Writes
@@ -215,15 +217,25 @@ def registry_read_at_local() -> Context:
     return patched((SimView, "registry", registry))
 
 
+def no_read_repair() -> Context:
+    """Readers are answered with what only some of the replicas asked have, and it stays so."""
+    return patched((Reads, "_repair", lambda *_: None))
+
+
+def no_repair() -> Context:
+    """Nothing brings to a region what hints were too old for."""
+    return patched((Faults, "_repair", lambda _: None))
+
+
 LEVELS = (
     Mutation("effects_at_local", "2", "hints_expire", effects_at_local),
     Mutation("intents_at_local", "2", "hints_expire", intents_at_local),
     Mutation("outcomes_at_local", "2", "hints_expire", outcomes_at_local),
     Mutation("floors_at_local", "3", "hints_expire", floors_at_local),
     Mutation("by_ids_at_local", "3", "hints_expire", by_ids_at_local),
-    Mutation("open_set_at_local", "3", "hints_expire", open_set_at_local),
+    Mutation("open_set_at_local", "3", "parked", open_set_at_local),
     Mutation("segments_at_local", "8", "hints_expire", segments_at_local),
-    Mutation("pending_at_local", "8", "hints_expire", pending_at_local),
+    Mutation("pending_at_local", "8", "struck", pending_at_local),
     Mutation("global_accepts_at_local", "2", "replicas_lost", global_accepts_at_local),
     Mutation("registered_at_local", "1", "hints_expire", registered_at_local),
     Mutation("takeover_reads_at_local", "3", "hints_expire", takeover_reads_at_local),
@@ -231,4 +243,6 @@ LEVELS = (
     Mutation("takeover_reads_at_one", "3", "replicas_lost", takeover_reads_at_one),
     Mutation("look_ups_at_local", "5", "hints_expire", look_ups_at_local),
     Mutation("registry_read_at_local", "1", "hints_expire", registry_read_at_local),
+    Mutation("no_read_repair", "11", "hints_expire", no_read_repair),
+    Mutation("no_repair", "11", "hints_expire", no_repair),
 )
