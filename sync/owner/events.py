@@ -15,10 +15,11 @@ from sync.store.port import ByIdRow
 class Early:
     """Cancels and receipts of a message that was not seen yet. `held` are the rows they hold.
 
-    `asked` while their look-up or their by-id row is under way.
+    `asked` while their look-up or their by-id row is under way; `reviving` is the row whose
+    records are being read.
     """
 
-    __slots__ = ("asked", "events", "held", "id", "shard")
+    __slots__ = ("asked", "events", "held", "id", "reviving", "shard")
 
     def __init__(self, message_id: str, shard: int) -> None:
         self.id = message_id
@@ -26,6 +27,7 @@ class Early:
         self.events: list[tuple[Place, Cancel | Receipt]] = []
         self.held: list[Place] = []
         self.asked = False
+        self.reviving: ByIdRow | None = None
 
 
 class Events(Sending):
@@ -118,6 +120,7 @@ class Events(Sending):
             return
         known = decode_by_id(row.body) if row else ById(b"", "accepted", False)
         if row is not None and (known.accept or known.effects):
+            early.reviving = row
             accept = [known.accept] if known.accept else []
             self.out.append(Revive(message_id, row, [*accept, *known.effects, *known.receipts]))
             return

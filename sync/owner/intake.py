@@ -154,6 +154,7 @@ class Intake(Events):
         self._join_early(msg)
         missing = self._missing(msg, known)
         if missing:
+            msg.reviving = row
             self.out.append(Revive(msg.id, row, missing))
         else:
             self._classify(msg, now_ms)
@@ -172,8 +173,8 @@ class Intake(Events):
             {p for p, _ in msg.effects} <= set(known.effects)
         )
         if news:
-            row = ByIdRow("", msg.id, 0, encode(known))
-            self.out.append(Revive(msg.id, row, self._missing(msg, known)))
+            msg.reviving = ByIdRow("", msg.id, 0, encode(known))
+            self.out.append(Revive(msg.id, msg.reviving, self._missing(msg, known)))
         else:
             self.let_go(msg)
             self.drop(msg)
@@ -199,16 +200,26 @@ class Intake(Events):
     def revived(
         self, message_id: str, row: ByIdRow, records: list[tuple[Place, Record]], now_ms: int
     ) -> None:
-        """The records that a by-id row points to were read: the message is whole again."""
+        """The records that a by-id row points to were read: the message is whole again.
+
+        An answer to a question that was asked for an earlier stay of the message in memory is
+        passed over: it may have ended, and left, since that row was looked up.
+        """
         known = decode_by_id(row.body)
         msg = self.find(message_id)
         if msg is None:
+            early = self.early.get(message_id)
+            if early is None or early.reviving is not row:
+                return
             shard = int(message_id.partition("-")[2][1:4], 16)
             if shard not in self.shards:
                 return
             msg = self.add(message_id, shard)
             msg.by_id = 2 if known.ended else 1
             msg.accept = known.accept
+            msg.reviving = row
+        if row is not msg.reviving and row is not msg.seeking:
+            return
         if row is msg.seeking:
             msg.seeking = None
         msg.cancel = msg.cancel or known.noted

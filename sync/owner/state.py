@@ -91,6 +91,7 @@ class Msg:
         "reason",
         "receipts",
         "repeat",
+        "reviving",
         "seeking",
         "shard",
         "sought",
@@ -116,6 +117,7 @@ class Msg:
         self.told: tuple[str, ...] = ()  # what the shell told others of it, for the shell alone
         self.sought = False  # its content was asked for by its place
         self.seeking: ByIdRow | None = None  # the row of that question, until it is answered
+        self.reviving: ByIdRow | None = None  # whose records are being read
         self.cancel = False
         self.tries = 0
         self.due_ms = 0

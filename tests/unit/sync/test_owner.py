@@ -143,6 +143,22 @@ def park(rig: Rig) -> Msg:
     return msg
 
 
+def test_records_that_were_asked_for_before_a_message_left_do_not_bring_it_back() -> None:
+    rig = Rig()
+    rig.read(1, message())
+    rig.out()
+    effect = Place(FORMER, 3, 0)
+    known = ById(b"A", "sending", False, Place(LOG, 1, 0), (effect,))
+    rig.owner.looked_up([MID], {MID: ByIdRow("", MID, 1, encode(known))}, NOW)
+    (revive,) = rig.out()
+    assert isinstance(revive, Revive)
+    ended = ById(b"A", "sent", True, Place(LOG, 1, 0), (effect,))
+    rig.owner.looked_up([MID], {MID: ByIdRow("", MID, 2, encode(ended))}, NOW)
+    assert MID not in rig.owner.msgs
+    rig.owner.revived(MID, revive.row, [(effect, intent())], NOW)
+    assert (rig.owner.find(MID), rig.out()) == (None, [])
+
+
 def test_a_parked_message_leaves_the_memory_and_lets_its_rows_go() -> None:
     rig = Rig()
     msg = park(rig)
