@@ -3,6 +3,7 @@
 All sections are of PROTOCOL.md. Levels of writes and reads are in `levels`.
 """
 
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -17,6 +18,8 @@ from core.engine.reading import ROWS_AT_ONCE
 from core.engine.shell import Shell
 from core.sim.store import view
 from core.sim.store.rows import pick
+from sync.keeper.members import Command, Members, Revoke
+from sync.keeper.shards import Take
 from sync.lease import Holder, Lease, Watch
 from sync.owner import takeover
 from sync.owner.intake import Intake
@@ -24,7 +27,7 @@ from sync.owner.marks import Marks
 from sync.owner.owner import Owner
 from sync.owner.state import Msg
 from sync.records import FloorPart, Intent, Place, Record, decode_floor, decode_row
-from sync.store.port import SwapLease, Swapped, SwapShards
+from sync.store.port import ShardRow, StoreError, Swapped, SwapShards
 from tests.support.mutations import Mutation, patched
 from tests.support.mutations.levels import LEVELS
 
@@ -85,31 +88,33 @@ def renewals_without_nonce() -> Context:
 
 def wait_counted_from_before_the_read() -> Context:
     """A counter counts as seen when the read of it began."""
-    look_around, saw = Membership._look_around, Watch.saw
+    look_around, read = Membership._look_around, Members.leases_read
     begun: dict[int, float] = {}
 
     async def timed(self: Membership) -> None:
-        begun[id(self._watch)] = self._clock.boot()
+        begun[id(self.members)] = self._clock.boot()
         await look_around(self)
 
-    def earlier(self: Watch, lease: Lease, now: float) -> None:
-        saw(self, lease, begun.get(id(self), now))
+    def earlier(self: Members, leases: Iterable[Lease], now: float) -> None:
+        read(self, leases, begun.get(id(self), now))
 
-    return patched((Membership, "_look_around", timed), (Watch, "saw", earlier))
+    return patched((Membership, "_look_around", timed), (Members, "leases_read", earlier))
 
 
 def revoked_whatever_the_counter() -> Context:
     """`revoked` is set however far the counter went on meanwhile."""
 
-    async def revoke(self: Membership, incarnation: str, _: int) -> None:
-        there = await self._store.lease(incarnation)
-        if there is None or there.state != "active":
-            return
-        gone = Lease(incarnation, there.counter, there.nonce, "revoked", there.map_version)
-        answer = await self.submit(SwapLease(there, gone))
-        if isinstance(answer, Swapped) and answer.applied:
-            self.leases.pop(incarnation, None)
-            self._went(gone)
+    revoke_if = Membership._revoke
+
+    async def revoke(self: Membership, command: Revoke) -> None:
+        try:
+            there = await self._store.lease(command.lease.incarnation)
+        except StoreError:
+            there = None
+        if there is not None and there.state == "active":
+            gone = replace(command.lease, counter=there.counter, nonce=there.nonce)
+            command = Revoke(there, gone)
+        await revoke_if(self, command)
 
     return patched((Membership, "_revoke", revoke))
 
@@ -133,10 +138,13 @@ def taken_without_the_epoch() -> Context:
     """Shards are taken from whoever holds them by now."""
     take = Ownership._take
 
-    async def blind(self: Ownership, rows: list[Any]) -> None:
-        wanted = {row.shard for row in rows}
-        there = await self._store.shards_of_home(self._home)
-        await take(self, [row for row in there if row.shard in wanted])
+    async def blind(self: Ownership, command: Take) -> bool:
+        wanted = {row.shard for row in command.rows}
+        try:
+            there = await self._store.shards_of_home(self._home)
+        except StoreError:
+            return await take(self, command)
+        return await take(self, Take(tuple(row for row in there if row.shard in wanted)))
 
     return patched((Ownership, "_take", blind))
 
@@ -144,12 +152,16 @@ def taken_without_the_epoch() -> Context:
 def unknown_take_is_applied() -> Context:
     """Shards whose compare-and-set was not answered are worked on."""
 
-    async def take(self: Ownership, rows: list[Any]) -> None:
-        answer = await self._membership.submit(SwapShards(self._home, rows, self._owner.owner))
-        if not isinstance(answer, Swapped):
-            await self._take_up([(row.shard, row.epoch + 1) for row in rows])
-        elif answer.applied:
-            await self._take_up([(row.shard, row.epoch) for row in answer.shards])
+    async def take(self: Ownership, command: Take) -> bool:
+        rows, me = list(command.rows), self._owner.owner
+        answer = await self._membership.submit(SwapShards(self._home, rows, me))
+        if isinstance(answer, Swapped):
+            shown, applied = answer.shards, answer.applied
+        else:
+            shown, applied = [ShardRow(row.shard, me, row.epoch + 1) for row in rows], True
+        self._see(shown)
+        self.shards.take_answered(command, shown)
+        return applied
 
     return patched((Ownership, "_take", take))
 
@@ -227,13 +239,13 @@ def due_marks_too_far() -> Context:
 
 def revoked_logs_closed_at_once() -> Context:
     """A revoked writer's logs end where they end when it is revoked."""
-    went = Membership._went
+    find_ends = Members._find_ends
 
-    def closed(self: Membership, lease: Lease) -> None:
-        went(self, lease)
-        self._closed.add(lease.incarnation)
+    def closed(self: Members, incarnation: str, lease: Lease, commands: list[Command]) -> None:
+        self._closed.add(incarnation)
+        find_ends(self, incarnation, lease, commands)
 
-    return patched((Membership, "_went", closed))
+    return patched((Members, "_find_ends", closed))
 
 
 def former_effects_not_followed() -> Context:
