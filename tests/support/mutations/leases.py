@@ -107,7 +107,7 @@ def effects_not_followed() -> Context:
 
 
 LEASES = (
-    Mutation("takeover_without_revoking", "4", "swarm", takeover_without_revoking),
+    Mutation("takeover_without_revoking", "4", "crashes", takeover_without_revoking),
     Mutation("no_lease_check", "4", "swarm", no_lease_check),
     Mutation("no_counter", "4", "swarm", no_counter),
     Mutation("right_counted_from_the_answer", "4", "freezes", right_counted_from_the_answer),
