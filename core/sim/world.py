@@ -203,6 +203,7 @@ class World:
         while why := self.checks.unquiet():
             if self.scheduler.now >= give_up_at:
                 raise ViolationError("stuck", why)
+            self.operators.return_all()  # a drain that was asked for earlier may have come late
             self._go_to(self.scheduler.now + LOOK_EVERY_S)
 
     def _last_look(self) -> None:
