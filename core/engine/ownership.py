@@ -206,6 +206,7 @@ class Ownership:
     async def _give(self, give: Give) -> None:
         """One hand-over, to its end: the shard is another's, or ours under a new epoch."""
         shard = give.row.shard
+        self._given_up.discard(shard)  # of an earlier hand-over that ended by itself
         giving = Giving(give.row, give.to, self._pace.giving_calls_s)
         steps = deque(giving.start(self._clock.boot()))
         while giving.stage is not Stage.ENDED or steps:

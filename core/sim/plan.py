@@ -87,7 +87,6 @@ def plan_of(seed: int, profile: str = "swarm") -> Plan:
     start_ms = START_MS - 1000 * chance.randint(0, 25)
     shards = max(1, 4 // len(regions))
     cores = chance.choice(rules.cores)
-    faulty = faults(chance, rules, regions, cores, faults_s, boosted)
     asked = requests(chance, regions, shards, faults_s, start_ms, rules.shares)
     faulty = faults(chance, rules, regions, cores, faults_s, boosted)
     return Plan(

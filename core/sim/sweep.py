@@ -5,6 +5,7 @@ further seed is begun and the worker processes end. A seed at which the simulato
 told as a violation of the checker `simulator_failed`, so that the seed is not lost.
 """
 
+import os
 import signal
 import time
 from collections import Counter
@@ -20,6 +21,7 @@ from msgspec import Struct
 from core.sim.plan import plan_of
 from core.sim.result import Violation
 from core.sim.run import simulate
+from core.supervisor.tether import tie
 
 BROKEN = "simulator_failed"
 
@@ -63,12 +65,15 @@ def sweep(
     jobs: int,
     run: Callable[[str, int], Ran] = run_seed,
 ) -> Generator[Ran, None, None]:
-    """Run the seeds in `jobs` processes; one job runs them in this one. Main thread only."""
+    """Run the seeds in `jobs` processes; one job runs them in this one. Main thread only.
+
+    The workers end with this process, however it ends.
+    """
     if jobs == 1:
         yield from (run(profile, seed) for seed in seeds)
         return
     with _workers_deaf_to_ctrl_c():
-        pool = get_context("spawn").Pool(jobs)
+        pool = get_context("spawn").Pool(jobs, tie, (os.getpid(), signal.SIGKILL))
     with pool:  # its end terminates the workers
         yield from pool.imap_unordered(partial(run, profile), seeds)
 

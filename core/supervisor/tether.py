@@ -20,7 +20,7 @@ LOCK_HELD = 75
 NOT_STARTED = 127
 
 
-def _tie(parent: int, death_signal: int) -> None:
+def tie(parent: int, death_signal: int) -> None:
     """Die with the parent. It may have died before the kernel was told: then end at once."""
     if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, death_signal, 0, 0, 0):
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
@@ -46,7 +46,7 @@ def _hold(path: str, wait_ms: int) -> None:
 
 def main() -> None:
     parent, death_signal, lock, wait_ms, *command = sys.argv[1:]
-    _tie(int(parent), int(death_signal))
+    tie(int(parent), int(death_signal))
     _hold(lock, int(wait_ms))
     try:
         os.execvp(command[0], command)  # noqa: S606 - this is what it is for

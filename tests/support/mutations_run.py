@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from core.sim.plan import plan_of
 from core.sim.run import simulate
+from core.supervisor.tether import tie
 from tests.support.mutations import Mutation
 
 SEEDS = 500
@@ -77,7 +78,7 @@ def run_all(
 ) -> Iterator[Found]:
     """Those mutations of a module, as they are ready. When the caller stops, the workers end."""
     work = partial(_find, module, seeds, check)
-    with get_context("spawn").Pool(jobs, _leave_ctrl_c_to_parent, maxtasksperchild=1) as pool:
+    with get_context("spawn").Pool(jobs, _begin, (os.getpid(),), maxtasksperchild=1) as pool:
         yield from pool.imap_unordered(work, names)
 
 
@@ -91,7 +92,9 @@ def mutations_of(module: str) -> dict[str, Mutation]:
     return {mutation.name: mutation for mutation in mutations}
 
 
-def _leave_ctrl_c_to_parent() -> None:
+def _begin(parent: int) -> None:
+    """A worker leaves Ctrl-C to its parent, and ends with it."""
+    tie(parent, signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 

@@ -13,7 +13,7 @@ from core.sim.history import ViolationError
 from core.sim.operators import Answered
 from core.sim.store.swaps import SERVING, Operation
 from sync.serving import ServingSet
-from sync.store.port import ShardRow, SwapServing, SwapShards
+from sync.store.port import ShardRow, Swapped, SwapServing, SwapShards
 
 OUT = ("draining", "drained")
 
@@ -72,17 +72,24 @@ def _by_process(operations: Iterable[Operation]) -> dict[str, list[Operation]]:
     return found
 
 
+def _shown(operation: Operation) -> ServingSet | None:
+    """The row that a reading, or the answer to a change of one's own, showed."""
+    answer = operation.answer
+    row: ServingSet | None = answer.serving if isinstance(answer, Swapped) else answer[0]
+    return row
+
+
 def _takes(region: str, used: list[Operation]) -> None:
     """Of one process. What it gave, and takes back when that is given up, stays its own."""
-    reads = [one for one in used if one.register == SERVING and one.argument is None and one.answer]
-    reads.sort(key=lambda one: one.answered_s)
+    told = [one for one in used if one.register == SERVING and one.answer]
+    told.sort(key=lambda one: one.answered_s)
     for one in used:
         swap = one.argument
         if not isinstance(swap, SwapShards) or swap.owner != one.process:
             continue
         if all(row.owner == one.process for row in swap.expect):
             continue
-        seen = [read.answer[0] for read in reads if read.answered_s < one.invoked_s]
+        seen = [_shown(each) for each in told if each.answered_s < one.invoked_s]
         row = next((row for row in reversed(seen) if row is not None), None)
         if row is not None and row.regions[region].state in OUT:
             what = f"{one.process} takes {swap.expect} of {one.register}; it has read {row}"

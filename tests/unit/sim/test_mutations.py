@@ -27,7 +27,12 @@ FOUND_BY = {
     "intent_before_first_floor": {"before_first_floor"},
     "last_owner_only": {"floor_early"},
     "effects_not_followed": {"floor_early", "unmarked_duplicate"},
-    "copies_not_looked_up": {"too_many_sends", "unmarked_duplicate", "by_id_differs"},
+    "copies_not_looked_up": {
+        "too_many_sends",
+        "unmarked_duplicate",
+        "by_id_differs",
+        "told_but_sent",
+    },
     "window_from_the_last_intent": {"unmarked_duplicate", "too_many_sends"},
     "end_told_before_it_stands": {"told_before_it_stands"},
     "cancel_during_a_call": {"told_but_sent", "told_went_back"},

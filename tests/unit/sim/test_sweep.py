@@ -1,5 +1,12 @@
 """Many seeds: all of them are run, in one process or several, and summed up."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+
 import pytest
 
 from core.sim import sweep as sweeping
@@ -31,6 +38,31 @@ def test_one_who_stops_early_is_not_kept_waiting_for_the_rest() -> None:
     next(runs)
     runs.close()
     assert begun == [0]
+
+
+def hangs(_profile: str, _seed: int) -> Ran:
+    """A run that does not end, and says that it began."""
+    sys.stderr.write("begun\n")
+    sys.stderr.flush()
+    time.sleep(1_000)
+    raise AssertionError
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_workers_end_with_their_parent_however_it_ends(number: int) -> None:
+    code = "from tests.unit.sim.test_sweep import hangs, sweep; list(sweep('p', (1, 2), 2, hangs))"
+    program = subprocess.Popen(
+        [sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert program.stderr is not None
+    try:
+        assert program.stderr.readline() == "begun\n"
+        program.send_signal(number)
+        program.communicate(timeout=30)  # they hold the other end as long as they live
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(program.pid, signal.SIGKILL)
+    assert program.returncode == -number
 
 
 def test_summary() -> None:
