@@ -74,13 +74,6 @@ class Calls:
         def guard() -> bool:
             return self.may_begin and owner.may_call(msg, attempt, self._clock.wall_ms())
 
-        def done(outcome: Outcome) -> None:
-            account.answered(outcome, place.held, (self._clock.boot() - begun) * 1000)
-            if outcome.kind == "invalid_target":
-                self._hooks.invalid_target(msg.id, payload, call.message.to, outcome.detail)
-            self.on_outcome(msg, attempt, account, outcome)
-            self.on_free()
-
         def never(outcome: Outcome) -> None:
             account.drop(place.held)
             self.on_outcome(msg, attempt, account, outcome)
@@ -93,8 +86,16 @@ class Calls:
         if isinstance(out, Outcome):
             never(out)
             return
-        call = Call(out, guard, done)
-        account.adapter.submit(call)
+        to = out.to  # `done` must not hold the call that holds it: no search would have to free them.
+
+        def done(outcome: Outcome) -> None:
+            account.answered(outcome, place.held, (self._clock.boot() - begun) * 1000)
+            if outcome.kind == "invalid_target":
+                self._hooks.invalid_target(msg.id, payload, to, outcome.detail)
+            self.on_outcome(msg, attempt, account, outcome)
+            self.on_free()
+
+        account.adapter.submit(Call(out, guard, done))
 
     def _out(
         self, msg: Msg, payload: Payload, attempt: str, intent: Intent
