@@ -14,7 +14,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from sync.records import Place, Record, encode
+from sync.records import Intent, Message, Place, Record, encode
 
 
 class WriteRow(Struct, frozen=True, gc=False):
@@ -74,7 +74,7 @@ class LogWriter:
 
     def append(self, record: Record, ticket: Any) -> bool:
         """Queue a record; False when the log is closed or too much waits. `flush` starts rows."""
-        if self.room <= 0:
+        if self.closed or len(self._waiting) >= self._waiting_max:
             return False
         self._waiting.append((record, ticket))
         return True
@@ -90,7 +90,11 @@ class LogWriter:
             record, ticket = self._waiting.popleft()
             records.append(record)
             tickets.append(ticket)
-            size += 200 + len(getattr(record, "payload", b"")) + len(getattr(record, "note", b""))
+            size += 200
+            if type(record) is Message:
+                size += len(record.payload)
+            elif type(record) is Intent:
+                size += len(record.note)
         body = encode(records)
         self._under_way = (self.last_row + 1, body, records, tickets)
         return [WriteRow(self.log, self.last_row + 1, body, False)]

@@ -18,6 +18,7 @@ import sys
 import threading
 import time
 from collections import deque
+from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, Protocol
@@ -211,7 +212,7 @@ class Log:
         self._write(b'"error","event":', event, fields, True)
 
     def _write(self, level: bytes, event: str, fields: dict[str, Any], at_once: bool) -> None:
-        parts = [self._clock.now(), level, _encode(event)]
+        parts = [self._clock.now(), level, _encode_event(event)]
         if self._fixed:
             parts += (b",", self._fixed)
         if fields:
@@ -235,6 +236,9 @@ def _encode(value: Any) -> bytes:
         return orjson.dumps(value, default=str)
     except TypeError:
         return orjson.dumps({str(name): repr(field) for name, field in dict(value).items()})
+
+
+_encode_event = lru_cache(maxsize=256)(_encode)  # events are few
 
 
 class _Stamp:

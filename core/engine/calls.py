@@ -86,7 +86,7 @@ class Calls:
         if isinstance(out, Outcome):
             never(out)
             return
-        to = out.to  # `done` must not hold the call that holds it: no search would have to free them.
+        to = out.to  # `done` must not hold the call that holds it: then counting frees both
 
         def done(outcome: Outcome) -> None:
             account.answered(outcome, place.held, (self._clock.boot() - begun) * 1000)

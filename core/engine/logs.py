@@ -7,7 +7,6 @@ logs for good, and `on_revoked` ends the process.
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
@@ -121,10 +120,15 @@ class Logs:
 
     def takes(self, ids: Iterable[str], urgent: bool, globally: bool) -> bool:
         """Whether there is room in the accept lanes for a record of each of these ids."""
-        return all(
-            home in self._homes and count <= self._accept[(home, urgent, globally)].room
-            for home, count in Counter(map(home_of, ids)).items()
-        )
+        counts: dict[str, int] = {}
+        for one in ids:
+            home = home_of(one)
+            counts[home] = counts.get(home, 0) + 1
+        for home, count in counts.items():
+            writer = self._accept.get((home, urgent, globally))
+            if writer is None or count > writer.room:
+                return False
+        return True
 
     @property
     def waiting_share(self) -> float:

@@ -2,7 +2,8 @@
 
 Two things tell: records that wait for a row of a log, as a share of what may wait (the store does
 not keep up), and how late the clocked work comes (the processor does not keep up). Messages that
-wait for a provider do not count: they are safe in the journal, however many there are.
+wait for a provider do not count: they are safe in the journal, however many there are. Looked at
+with each tick of the clocked work and not with each request, of which there are many more.
 """
 
 from collections.abc import Callable
@@ -17,11 +18,13 @@ class Pressure:
     def __init__(self, logs: Callable[[], float]) -> None:
         self._logs = logs
         self._late_s = 0.0
+        self._now = 0.0
 
     def ticked(self, late_s: float) -> None:
         """The clocked work came, so much later than it should have."""
         self._late_s += NEWEST * (max(0.0, late_s) - self._late_s)
+        self._now = min(1.0, max(self._logs(), self._late_s / LATE_S))
 
     def __call__(self) -> float:
-        """The pressure now."""
-        return min(1.0, max(self._logs(), self._late_s / LATE_S))
+        """The pressure at the last tick."""
+        return self._now

@@ -31,7 +31,11 @@ class Holds:
         held = rows.get(row, 0)
         rows[row] = held + 1
         if not held:
-            self._push((log, shard), rows, row)
+            heap = self._heaps[(log, shard)]
+            heappush(heap, row)
+            if len(heap) > 2 * len(rows) + _HEAP_AT_LEAST:
+                heap[:] = rows  # rows that nobody holds any more must not pile up
+                heapify(heap)
 
     def release(self, log: str, shard: int, row: int) -> None:
         """One less needs the row."""
@@ -51,13 +55,6 @@ class Holds:
         while heap[0] not in rows:
             heappop(heap)
         return heap[0]
-
-    def _push(self, key: Key, rows: dict[int, int], row: int) -> None:
-        heap = self._heaps[key]
-        heappush(heap, row)
-        if len(heap) > 2 * len(rows) + _HEAP_AT_LEAST:
-            heap[:] = rows  # rows that nobody holds any more must not pile up
-            heapify(heap)
 
     def forget(self, shard: int) -> None:
         """The shard is no longer ours."""

@@ -170,7 +170,10 @@ class Msg:
     @property
     def possible_duplicate(self) -> bool:
         """Whether it was sent again although an earlier call may have had its effect."""
-        return any(type(r) is Intent and r.resend > 0 for _, r in self.effects)
+        for _, record in self.effects:  # noqa: SIM110  # asked often: a generator costs more
+            if type(record) is Intent and record.resend > 0:
+                return True
+        return False
 
 
 class Lookup(Struct, gc=False):
