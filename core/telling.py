@@ -28,7 +28,6 @@ from core.tenants.vault import Vault
 from core.webhooks.events import EVENT_KIND, events_of
 from core.webhooks.store import EndpointStore
 from core.webhooks.table import Endpoints
-from sync.naming import home_of
 from sync.owner.state import Msg
 from sync.records import Message
 from sync.store.entities import EntityStore, StaleVersion
@@ -111,8 +110,8 @@ class Telling:
         listening = self.endpoints.of(payload.tenant)
         if not listening:
             return ()
-        home = home_of(msg.id)  # whoever owns it: the same events have the same ids
-        return events_of(msg, payload, listening, home, self._clock.wall_ms())
+        # Whoever owns it: the same events have the same ids.
+        return events_of(msg, payload, listening, msg.home, self._clock.wall_ms())
 
     def _invalid_target(self, message_id: str, payload: Payload, to: str, detail: str) -> None:
         if payload.kind == EVENT_KIND:

@@ -180,6 +180,14 @@ def nobody(wrong: list[Rejected], errors: list[FieldProblem] | None = None) -> P
     return invalid(told)
 
 
+def _first(given: Mapping[ChannelName, str | None]) -> ChannelName | None:
+    """The first channel for which there is an address."""
+    for name in CHANNELS:
+        if given[name] is not None:
+            return name
+    return None
+
+
 def channels_of(recipients: list[Recipient]) -> list[ChannelName]:
     """Every channel that one of them may be reached by, each once."""
     if len(recipients) == 1 and not recipients[0].later:
@@ -194,11 +202,12 @@ def channels_of(recipients: list[Recipient]) -> list[ChannelName]:
 def _recipient(
     request: NotificationRequest, index: int, target: Target
 ) -> Recipient | FieldProblem:
+    given: dict[ChannelName, str | None]
     given = {"sms": target.phone, "email": target.email, "webhook": target.url}
     wanted = request.channel
     if isinstance(wanted, list):
         return _chain(request, index, given, wanted)
-    channel = wanted or next((name for name in CHANNELS if given[name] is not None), None)
+    channel = wanted or _first(given)
     if channel is None:
         pointer = _pointer(request, index)
         hint = "Give `phone`, `email` or `url`."
@@ -218,7 +227,7 @@ def _recipient(
 def _chain(
     request: NotificationRequest,
     index: int,
-    given: dict[str, str | None],
+    given: dict[ChannelName, str | None],
     channels: list[ChannelName],
 ) -> Recipient | FieldProblem:
     """The channels of the list for which there is an address; one that is wrong is an error."""

@@ -69,7 +69,7 @@ class Answers:
             self._owner.settled(msg, record)
             self._drain()
         else:
-            self._logs.effect(record, False)
+            self._logs.effect(record, self._owner.home, False)
 
     def refused(self, command: Refused) -> None:
         """A definite no stands: try again, elsewhere, later, or give up."""

@@ -10,7 +10,6 @@ from core.engine.hooks import Hooks
 from core.engine.payload import Payload, content_of
 from core.engine.protection import Held
 from core.providers.port import Call, Outcome, OutMessage
-from sync.naming import home_of
 from sync.owner.owner import Owner
 from sync.owner.state import Msg
 from sync.records import Intent
@@ -29,7 +28,7 @@ class Place(Struct, frozen=True, gc=False):
 class Calls:
     """Places held and calls under way. `lease_left_s` is asked in the turn of the first byte.
 
-    `owner_of` is the owner of the home that a message's id names.
+    `owner_of` is the owner of a home.
     """
 
     def __init__(
@@ -61,7 +60,7 @@ class Calls:
     def lost(self, home: str, shards: set[int]) -> None:
         """Shards of a home are gone: places held for intents of theirs are free again."""
         for message_id, place in list(self._places.items()):
-            if place.msg.shard in shards and home_of(message_id) == home:
+            if place.msg.shard in shards and place.msg.home == home:
                 del self._places[message_id]
                 place.account.drop(place.held)
 
@@ -69,7 +68,7 @@ class Calls:
         """The intent stands: call the account's adapter."""
         place = self._places.pop(msg.id)
         account, begun = place.account, self._clock.boot()
-        payload, owner = content_of(msg), self._owner_of(msg.id)
+        payload, owner = content_of(msg), self._owner_of(msg.home)
 
         def guard() -> bool:
             return self.may_begin and owner.may_call(msg, attempt, self._clock.wall_ms())

@@ -46,8 +46,8 @@ class TurnRules(Struct, frozen=True):
 class Dispatcher:
     """See the module's docstring. `lease_left_s` is asked in the turn of the first byte.
 
-    One for the messages of all homes: `owner_of` is the owner of the home that a message's id
-    names. The clocked work looks for places every `tick_s` seconds.
+    One for the messages of all homes: `owner_of` is the owner of a home. The clocked work looks
+    for places every `tick_s` seconds.
     """
 
     def __init__(
@@ -214,7 +214,7 @@ class Dispatcher:
             why = self.hooks.suppressed(content_of(msg))
             if why:
                 now_ms = self._clock.wall_ms()
-                self._owner_of(msg.id).turn_away(msg, "suppressed", why, SUPPRESSED, now_ms)
+                self._owner_of(msg.home).turn_away(msg, "suppressed", why, SUPPRESSED, now_ms)
             elif self._intend(msg, account, note):
                 self._calls.hold(msg, account, kind.again, now)
         return served
@@ -227,7 +227,7 @@ class Dispatcher:
             provider_key = msg.repeat.provider_key
         elif idempotency is not None:
             provider_key = f"{msg.id}.{len(msg.effects)}"[-idempotency.key_bytes_max :]
-        return self._owner_of(msg.id).intend(
+        return self._owner_of(msg.home).intend(
             msg,
             account.id,
             provider_key,
@@ -242,7 +242,7 @@ class Dispatcher:
         count = 0
         while count < most and (msg := group.turns.pull()) is not None:
             count += 1
-            self._owner_of(msg.id).turn_away(msg, "failed", "no_route", why, now_ms)
+            self._owner_of(msg.home).turn_away(msg, "failed", "no_route", why, now_ms)
         return count
 
     def _offer_again(self, group: Group, most: int) -> int:

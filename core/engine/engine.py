@@ -144,9 +144,9 @@ class Engine:
         """How long the own lease still gives the right to act."""
         return self.holder.left_s(self._clock.boot())
 
-    def owner_of(self, message_id: str) -> Owner:
-        """The owner of a message's home, which must be one of `homes`."""
-        return self.homes[home_of(message_id)].owner
+    def owner_of(self, home: str) -> Owner:
+        """The owner of a home, which must be one of `homes`."""
+        return self.homes[home].owner
 
     def find(self, message_id: str) -> Msg | None:
         """A message in memory; None also for one of a home that is not worked for."""
@@ -193,7 +193,7 @@ class Engine:
         self._works[log].shell.effects_durable(places, records)
 
     def _outcome(self, msg: Msg, attempt: str, account: Account, outcome: Outcome) -> None:
-        self.homes[home_of(msg.id)].shell.answers.outcome(msg, attempt, account, outcome)
+        self.homes[msg.home].shell.answers.outcome(msg, attempt, account, outcome)
 
     def _drain(self) -> None:
         for work in self.homes.values():

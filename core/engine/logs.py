@@ -145,9 +145,9 @@ class Logs:
         self._arm()
         return True
 
-    def effect(self, record: EffectRecord, urgent: bool) -> None:
+    def effect(self, record: EffectRecord, home: str, urgent: bool) -> None:
         """Append to an effect log of the record's home; `on_effect` tells when it stands."""
-        if not self._shut and self._effect[(home_of(record.id), urgent)].append(record, None):
+        if not self._shut and self._effect[(home, urgent)].append(record, None):
             self._arm()
 
     def open_global(self) -> None:

@@ -83,6 +83,6 @@ def viewed_as(msg: Msg) -> str:
     return known[2] if fits else ""
 
 
-def mark_viewed(msg: Msg, status: str) -> None:
+def mark_viewed(msg: Msg, payload: Payload, status: str) -> None:
     """Keep the status with the content: where another copy's counts, views are written again."""
-    msg.content = (msg.message, content_of(msg), status)
+    msg.content = (msg.message, payload, status)

@@ -77,7 +77,7 @@ class Shell:
         self.on_changed: Callable[[Msg], None] = lambda _: None
         self._carry: dict[type, Callable[[Any], None]] = {
             Offer: lambda c: dispatcher.offer(c.msg),
-            WriteEffect: lambda c: logs.effect(c.record, c.urgent),
+            WriteEffect: lambda c: logs.effect(c.record, owner.home, c.urgent),
             MakeCall: lambda c: dispatcher.call(c.msg, c.attempt, c.intent),
             Changed: self._changed,
             Refused: self.answers.refused,

@@ -53,7 +53,7 @@ class Views:
             if status == OPEN and msg.bucket >= 0:
                 continue  # it came from the open set, and was told when it was put there
             payload = content_of(msg)
-            mark_viewed(msg, status)
+            mark_viewed(msg, payload, status)
             channel = payload.channel if payload.kind != EVENT else EVENT
             hashed = recipient_hash(payload.tenant, payload.to)
             row = Row(

@@ -7,6 +7,7 @@ the accept mark of the same floor. What a floor costs does not grow with how muc
 """
 
 from heapq import heapify, heappop, heappush
+from math import inf
 
 from sync.records import FloorPart, Place
 
@@ -62,6 +63,35 @@ class Holds:
             del self._rows[key], self._heaps[key]
 
 
+class _Waiting:
+    """Effects that wait until an accept row of one log is passed."""
+
+    __slots__ = ("_effects", "heap")
+
+    def __init__(self) -> None:
+        self.heap: list[int] = []
+        self._effects: dict[int, list[Place]] = {}
+
+    def add(self, row: int, effect: Place) -> None:
+        """The effect waits for this row."""
+        effects = self._effects.get(row)
+        if effects is None:
+            effects = self._effects[row] = []
+            heappush(self.heap, row)
+        effects.append(effect)
+
+    def passed(self, mark: float, most: int) -> list[Place]:
+        """Up to `most` of what waited for rows up to the mark; it waits no more."""
+        found: list[Place] = []
+        while self.heap and self.heap[0] <= mark and len(found) < most:
+            effects, left = self._effects[self.heap[0]], most - len(found)
+            found += effects[:left]
+            del effects[:left]
+            if not effects:
+                del self._effects[heappop(self.heap)]
+        return found
+
+
 class Marks:
     """Accept, effect and due marks of one owner."""
 
@@ -69,16 +99,21 @@ class Marks:
         self.accept = Holds()
         self.effect = Holds()
         self.due = Holds()
-        # By shard and accept log: a heap of (accept row, effect log, effect row).
-        self._after: dict[int, dict[str, list[tuple[int, str, int]]]] = {}
+        # By shard and accept log: what waits for each of its rows, and a heap of these rows.
+        self._after: dict[int, dict[str, _Waiting]] = {}
 
     def effect_done(self, shard: int, accept: Place | None, effect: Place) -> None:
         """Nothing needs the effect record; it waits for the accept mark to pass `accept`."""
         if accept is None:
             self.effect.release(effect.log, shard, effect.row)
             return
-        waiting = self._after.setdefault(shard, {}).setdefault(accept.log, [])
-        heappush(waiting, (accept.row, effect.log, effect.row))
+        logs = self._after.get(shard)
+        if logs is None:
+            logs = self._after[shard] = {}
+        waiting = logs.get(accept.log)
+        if waiting is None:
+            waiting = logs[accept.log] = _Waiting()
+        waiting.add(accept.row, effect)
 
     def forget(self, shard: int) -> None:
         """The shard is no longer ours."""
@@ -109,12 +144,11 @@ class Marks:
     ) -> None:
         after = self._after.get(shard, {})
         for log, waiting in list(after.items()):
-            passed, mark = log in closed, accept.get(log, -1)
-            while waiting and most > 0 and (passed or waiting[0][0] <= mark):
-                _, effect_log, effect_row = heappop(waiting)
-                self.effect.release(effect_log, shard, effect_row)
+            mark = inf if log in closed else accept.get(log, -1)
+            for effect in waiting.passed(mark, most):
+                self.effect.release(effect.log, shard, effect.row)
                 most -= 1
-            if not waiting:
+            if not waiting.heap:
                 del after[log]
 
     @staticmethod

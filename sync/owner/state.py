@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from sync.naming import attempt_name
+from sync.naming import attempt_name, home_of
 from sync.owner.follow import Reached
 from sync.records import (
     Cancel,
@@ -80,6 +80,7 @@ class Msg:
         "followed",
         "held",
         "held_effects",
+        "home",
         "id",
         "intending",
         "late",
@@ -104,6 +105,7 @@ class Msg:
 
     def __init__(self, message_id: str, shard: int) -> None:
         self.id = message_id
+        self.home = home_of(message_id)
         self.shard = shard
         self.message: Message | None = None
         self.accept: Place | None = None

@@ -206,7 +206,7 @@ class Asking:
         )
         told: asyncio.Future[list[Place]] = asyncio.get_running_loop().create_future()
         self.logs.on_effect = lambda _, places, __: told.set_result(places)
-        self.logs.effect(end, True)
+        self.logs.effect(end, "local", True)
         places = await told
         msg.phase, msg.state, msg.reason = Phase.ENDED, state, "permanent"
         row = ById(msg.message.body_hash, state, True, msg.accept, tuple(places))
