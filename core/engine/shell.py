@@ -187,8 +187,10 @@ class Shell:
             await self.learn(Loaded([], {}, {}, (), 0, effects))
 
     async def _look_up(self, ids: list[str]) -> None:
+        losses = self._owner.losses
         found = await self.reading.forever(lambda: self._store.by_ids(ids))
-        self._owner.looked_up(ids, found, self._clock.wall_ms())
+        kept = self._owner.kept_since(ids, losses)
+        self._owner.looked_up(kept, found, self._clock.wall_ms())
         self._owner.ask(self._clock.wall_ms())
         self.drain()
 
@@ -217,7 +219,7 @@ class Shell:
             self._reading_events = False
 
     async def _read_events_of(self, ids: list[str]) -> None:
-        wanted = set(ids)
+        wanted, losses = set(ids), self._owner.losses
         await self._receipts.write_down()
         await self.reading.forever(self.learn_logs)
         cursors: dict[str, int] = {}
@@ -231,7 +233,7 @@ class Shell:
                 for log, at in logs[first : first + LOGS_AT_ONCE]
             ]
             await asyncio.gather(*scans)  # one after the other takes long in a store far away
-        self._owner.events_read(ids, self._clock.wall_ms())
+        self._owner.events_read(self._owner.kept_since(ids, losses), self._clock.wall_ms())
         self._owner.ask(self._clock.wall_ms())
         self.drain()
 

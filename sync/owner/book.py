@@ -59,6 +59,8 @@ class Book:
         self.recent: OrderedDict[str, Msg] = OrderedDict()
         self.open_count = 0
         self.out: list[Command] = []
+        self.losses = 0
+        self._lost_at: dict[int, int] = {}  # the last of the losses that took the shard
         self.due_read: dict[int, tuple[int, str]] = {}
         self.due_asked: dict[int, int] = {}
         self.marks = Marks()
@@ -125,6 +127,17 @@ class Book:
         if facts.minute * 60_000 < since:
             return False
         return message_id not in self._minutes.get(facts.minute, ())
+
+    def kept_since(self, ids: list[str], losses: int) -> list[str]:
+        """Those of the ids whose shard was not lost since `losses` was read.
+
+        An answer to what was asked before a loss must not count for a message of the same id in a
+        shard that was taken again: what another owner did meanwhile is not in it.
+        """
+        if losses == self.losses:
+            return ids
+        facts = [(one, id_facts(one)) for one in ids]
+        return [one for one, of in facts if of and self._lost_at.get(of.shard, 0) <= losses]
 
     def wait_until(self, msg: Msg, due_ms: int) -> None:
         """Offered again at `due_ms`; `Owner.tick` looks at it then."""

@@ -94,7 +94,9 @@ class Owner(Handing):
 
     def lose(self, shards: set[int]) -> None:
         """Shards are no longer ours: forget everything about them."""
+        self.losses += 1
         for shard in shards:
+            self._lost_at[shard] = self.losses
             self.shards.pop(shard, None)
             self.due_read.pop(shard, None)
             self.due_asked.pop(shard, None)

@@ -148,3 +148,23 @@ def test_a_note_that_stands_after_its_shard_was_lost_offers_nothing() -> None:
     rig.owner.lose({0})
     rig.owner.noted(note.token[1], NOW)
     assert rig.out() == []
+
+
+def test_an_answer_from_before_a_loss_counts_for_nothing_after_it() -> None:
+    """Another owner may have sent the message since that row was looked up."""
+    rig = Rig()
+    rig.read(1, message())
+    (before,) = rig.out()
+    assert isinstance(before, Lookup)
+    losses = rig.owner.losses
+    assert rig.owner.kept_since(before.ids, losses) == [MID]
+    rig.owner.lose({0})
+    rig.owner.begin(Loaded([(0, 4)], {LOG: 0}, {FORMER: 9}, (), NOW // 600_000, {}), NOW)
+    rig.owner.go({0})
+    rig.read(1, message())
+    (after,) = rig.out()
+    assert isinstance(after, Lookup)
+    rig.owner.looked_up(rig.owner.kept_since(before.ids, losses), {}, NOW)
+    assert rig.out() == []
+    rig.owner.looked_up(rig.owner.kept_since(after.ids, rig.owner.losses), {}, NOW)
+    assert isinstance(rig.out()[0], WriteByIds)
