@@ -4,7 +4,8 @@ Fed with each write once it stands at its level. What stood on too few replicas 
 faults are over and everything was repaired.
 
 What an owner wrote whose first floor came to stand after the next owner had taken its shard counts
-for nothing: it was followed by no call and no word, and nobody has to read it.
+for nothing: it was followed by no call and no word, and nobody has to read it. Where the next owner
+does read that log, as its floor says, all after it do, and what it says counts.
 """
 
 from sync.lattice import gather
@@ -156,7 +157,8 @@ class Journal:
         return gather(
             (place, record)
             for place, record in records
-            if type(record) not in (Message, Cancel) and not self.too_late(place, record)
+            if type(record) not in (Message, Cancel)
+            and (not self.too_late(place, record) or self._read_on(place, record))
         )[1]
 
     def too_late(self, place: Place, record: Record) -> bool:
@@ -167,6 +169,17 @@ class Journal:
             return False
         begun = self._begun.get((home, record.shard, epoch))
         return begun is None or begun > following
+
+    def _read_on(self, place: Place, record: Record) -> bool:
+        """Whether a later owner of the shard reads the record's log."""
+        home, epoch = log_name(place.log).home, self._epoch_of(record)
+        return any(
+            each == record.shard and its_epoch > epoch and place.log in part.effect
+            for (of, _), (_, parts) in self._floors.items()
+            if of == home
+            for part in parts
+            for each, its_epoch in part.shards
+        )
 
     def _epoch_of(self, record: Record) -> int:
         if isinstance(record, Intent | End):
