@@ -129,9 +129,11 @@ class Journal:
         return None if row is None else decode_by_id(row.body)
 
     def entry(self, message_id: str, due: int) -> OpenEntry | None:
-        """The open entry of the message that is found from bucket `due` on."""
+        """The last open entry of the message that is found from bucket `due` on."""
         found = [row for _, row in self._open.get(message_id, {}).values() if row.bucket >= due]
-        return decode_open(max(found, key=lambda row: row.epoch).body) if found else None
+        if not found:
+            return None
+        return decode_open(max(found, key=lambda row: (row.epoch, row.bucket)).body)
 
     def waiting(self) -> list[str]:
         """Messages that have an entry in the open set."""
