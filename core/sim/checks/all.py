@@ -38,7 +38,8 @@ class Checks:
         self.journal = Journal()
         self._sends = Sends(self.journal, world.history, world.plan)
         self._floors = Floors(self.journal)
-        self._told = Told(self.journal, world.history, world.store.truth.lease_rows)
+        leases, alone = world.store.truth.lease_rows, len(world.plan.regions) == 1
+        self._told = Told(self.journal, world.history, leases, alone)
         self._ends = Ends(self.journal, world.history, world.plan)
         self.spools = Spools(self.journal, world.history)
         self._serving = ServingRegions()

@@ -16,22 +16,30 @@ NO_SEND: frozenset[State] = frozenset({"canceled", "expired", "suppressed", "ski
 class Told:
     """Looks at each word as it is told, and at all of them at the end."""
 
-    def __init__(self, journal: Journal, history: History, leases: Mapping[str, Lease]) -> None:
+    def __init__(
+        self, journal: Journal, history: History, leases: Mapping[str, Lease], alone: bool
+    ) -> None:
         self._journal = journal
+        self._alone = alone  # there is one region: levels mean the same
         self._history = history
         self._leases = leases
         self._reached_at: dict[tuple[str, str], float] = {}  # message, how far it came
         self._canceled_at: dict[str, float] = {}
 
     def evidence(self, write: PutRow, now: float) -> None:
-        """An accept row stands: what of it speaks against what may follow."""
+        """An accept row stands: what of it speaks against what may follow.
+
+        A cancel of a local lane may stand in one region alone, where an owner elsewhere cannot
+        read it; receipts stand at quorum always.
+        """
+        readable = self._alone or log_name(write.log).lane.endswith("_global")
         for record in self._journal.rows[write.log][write.row]:
             if type(record) is Receipt:
                 if self._journal.state(record.id) == "delivered":
                     self._reached_at.setdefault((record.id, "delivered"), now)
                 if record.status == "seen":
                     self._reached_at.setdefault((record.id, "seen"), now)
-            elif type(record) is Cancel:
+            elif type(record) is Cancel and readable:
                 self._canceled_at.setdefault(record.id, now)
 
     def follow(self, message_id: str, until: str, read_from: float | None) -> None:
