@@ -3,6 +3,7 @@
 from collections import Counter
 from functools import cache
 
+import msgspec
 import pytest
 
 from core.sim.plan import plan_of
@@ -55,6 +56,14 @@ def test_faults_of_the_store_occur() -> None:
         seeds.update(kind for kind, times in run_of(seed).faults.items() if times)
     for kind in ("write lost", "write unheard", "write late", "swap lost", "swap late"):
         assert seeds[kind] >= FAIR_SHARE * SEEDS, kind
+
+
+@pytest.mark.timeout(60)
+def test_clocks_outside_of_epsilon_break_the_promise_and_it_is_noticed() -> None:
+    """With the same faults, and clocks within it, nothing is broken."""
+    outside = (plan_of(seed, "clocks_outside") for seed in range(SEEDS))
+    broken = next(plan for plan in outside if simulate(plan).violations)
+    assert not simulate(msgspec.structs.replace(broken, drift=0.01)).violations
 
 
 def test_runs_do_what_they_are_about() -> None:
