@@ -95,10 +95,10 @@ class DiskQueue:
 
     def _anything(self, do: Stored | KeepRefusal | str) -> None:
         drawn = self._chance.random()
-        if type(do) is Stored and drawn < 0.4:
+        if type(do) is Stored and drawn < 0.5:
             self._disk.entries[do.entry.id] = None
             self.torn += 1
-        elif drawn < 0.7:
+        elif drawn < 0.75:
             self._happens(do)
 
     def _happens(self, do: Stored | KeepRefusal | str) -> None:

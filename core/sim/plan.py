@@ -139,7 +139,7 @@ def _store_faults(chance: Random, boosted: bool, rules: Profile) -> StoreFaults:
         read_slow=rate(0.03, 0.15),
         swap_lost=rate(0.05, 0.2),
         swap_late=rate(0.05, 0.2),
-        crash_at_write=chance.choice((0.0, 0.002, 0.01)) if boosted else 0.0005,
+        crash_at_write=chance.choice((0.0, 0.01, 0.03)) if boosted else 0.001,
         freeze_at_write=rules.struck if boosted else 0.0,
         cut_at_write=rules.struck if boosted else 0.0,
     )
@@ -147,7 +147,7 @@ def _store_faults(chance: Random, boosted: bool, rules: Profile) -> StoreFaults:
 
 def _network(chance: Random, boosted: bool) -> NetworkRates:
     def rate(most: float) -> float:
-        return chance.choice((0.0, most)) if boosted else 0.0
+        return chance.choice((0.0, most, most)) if boosted else 0.0
 
     return NetworkRates(loss=rate(0.05), duplicate=rate(0.05), reorder=rate(0.1))
 
@@ -158,8 +158,8 @@ def _edge(chance: Random, boosted: bool) -> EdgeRates:
 
     return EdgeRates(
         disk_slow=rate(0.1, 0.4),
-        disk_fails=rate(0.05, 0.2),
-        crash=rate(0.05, 0.2),
+        disk_fails=rate(0.2, 0.4),
+        crash=rate(0.2, 0.4),
         answer_lost=rate(0.05, 0.2),
         weaker=rate(0.2, 0.5),
         later=rate(0.1, 0.3),

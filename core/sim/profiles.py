@@ -54,6 +54,7 @@ PROFILES: dict[str, Profile] = {
             "region_drain": 1,
             "region_return": 1,
         },
+        torn=0.01,
     ),
     "crashes": Profile(1.0, (1, 2, 3), (1, 2, 3), {"crash": 8, "freeze": 2}),
     "freezes": Profile(1.0, (1, 3), (2, 2, 3), {"crash": 2, "freeze": 8}),

@@ -14,7 +14,11 @@ SEEDS = 40
 FOUND_BY = {
     "floor_early": {"floor_early"},
     "intent_not_awaited": {"told_before_it_stands", "call_without_intent"},
-    "accepted_before_the_write": {"accepted_before_it_stands", "accepted_lost"},
+    "accepted_before_the_write": {
+        "accepted_before_it_stands",
+        "accepted_lost",
+        "told_before_it_stands",
+    },
     "row_under_a_new_number": {"floor_early", "segment_missing", "stuck"},
     "by_id_hides_an_end": {"floor_early", "by_id_differs"},
     "events_after_the_row": {"event_lost"},
@@ -32,6 +36,7 @@ FOUND_BY = {
         "unmarked_duplicate",
         "by_id_differs",
         "told_but_sent",
+        "followed_after_cancel",
     },
     "window_from_the_last_intent": {"unmarked_duplicate", "too_many_sends"},
     "end_told_before_it_stands": {"told_before_it_stands"},
