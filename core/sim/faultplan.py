@@ -1,4 +1,10 @@
-"""Which faults are scheduled in a run, and when."""
+"""Which faults are scheduled in a run, and when.
+
+Some accidents need several faults in one order, and are never met by chance. `apart_then_lost`: a
+region is cut off, so that what it writes stands there alone, and is lost after it came back.
+`hole_then_lost`: one region misses what is written meanwhile, and then the region is lost that has
+it. They are made of the usual faults, so a shorter run may do with some of them.
+"""
 
 from random import Random
 
@@ -10,8 +16,12 @@ CUT_S = (1.0, 3.0, 6.0, 9.0)
 CORES_AWAY_S = (1.0, 3.0, 6.0)
 AWAY_S = (0.5, 2.0, 5.0)
 DRAIN_S = (0.3, 2.0, 5.0)
+APART_S = (1.2, 3.0)
+BACK_S = (0.2, 4.0)
+LOST_S = (9.0, 14.0)
 CUTS = frozenset({"cut", "cut_one_way", "isolate", "halves", "ring", "region_lost"})
-SEVERAL_REGIONS = CUTS | {"region_drain", "region_return"}
+CHAINS = frozenset({"apart_then_lost", "hole_then_lost"})
+SEVERAL_REGIONS = CUTS | CHAINS | {"region_drain", "region_return"}
 
 
 def faults(
@@ -29,10 +39,31 @@ def faults(
         if kind in SEVERAL_REGIONS and len(regions) < 2:
             continue
         number = chance.randint(1, most) if boosted and wanted else int(chance.random() < 0.15)
-        steps += [
-            _fault(chance, kind, regions, cores, chance.uniform(0.5, faults_s))
-            for _ in range(number)
-        ]
+        for _ in range(number):
+            at_s = chance.uniform(0.5, faults_s)
+            if kind in CHAINS:
+                steps += [
+                    step
+                    for step in _chain(chance, kind, regions, cores, at_s)
+                    if step.at_s < faults_s
+                ]
+            else:
+                steps.append(_fault(chance, kind, regions, cores, at_s))
+    return steps
+
+
+def _chain(
+    chance: Random, kind: str, regions: tuple[str, ...], cores: int, at_s: float
+) -> list[Step]:
+    first, other = chance.sample(regions, 2)
+    lost = first if kind == "apart_then_lost" else other
+    apart_s, back_s = chance.uniform(*APART_S), chance.uniform(*BACK_S)
+    steps = [
+        Step(at_s, "isolate", first, other, 0, apart_s, 0.0),
+        Step(at_s + apart_s + back_s, "region_lost", lost, first, 0, chance.uniform(*LOST_S), 0.0),
+    ]
+    if chance.random() < 0.5:  # its next incarnation begins while it is cut off
+        steps.append(Step(at_s, "crash", first, other, chance.randrange(cores), 0.0, 0.0))
     return steps
 
 

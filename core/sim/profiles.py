@@ -131,6 +131,18 @@ PROFILES: dict[str, Profile] = {
         readers=True,
         torn=0.03,
     ),
+    # What stands in one region alone, or is missing in one, when another region goes on.
+    "apart": Profile(
+        1.0,
+        (3,),
+        (1, 1, 2),
+        {"apart_then_lost": 2, "hole_then_lost": 2, "crash": 2},
+        sure=("apart_then_lost", "hole_then_lost"),
+        replicas=(1,),
+        hint_window_s=0.5,
+        readers=True,
+        shares={"scheduled": (0.0, 0.5)},
+    ),
     # Shards change hands while rows are under way from owners that are slow rather than gone.
     "slow_owners": Profile(
         1.0,

@@ -352,6 +352,6 @@ REGIONS: tuple[Mutation, ...] = (
     Mutation("late_intent_is_doubt", "6", "struck", late_intent_is_doubt),
     Mutation("late_effects_dropped", "2", "struck", late_effects_dropped),
     Mutation("late_outcome_without_segment", "8", "struck", late_outcome_without_segment),
-    Mutation("global_rows_before_quorum", "1", "hints_expire", global_rows_before_quorum),
+    Mutation("global_rows_before_quorum", "1", "apart", global_rows_before_quorum),
     Mutation("rows_past_a_gap", "2", "hints_expire", rows_past_a_gap),
 )
