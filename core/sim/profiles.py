@@ -107,6 +107,14 @@ PROFILES: dict[str, Profile] = {
         answer_lost=(0.05, 0.3),
         shares={"chains": (0.9,), "cancels": (0.1, 0.4), "scheduled": (0.0,)},
     ),
+    # The same key in several regions, often with another body.
+    "copies": Profile(
+        1.0,
+        (3,),
+        (1, 2),
+        {"crash": 5, "freeze": 3, "isolate": 2, "cut": 2},
+        shares={"keyed": (0.9,), "copies": (0.7,), "other_body": (0.3, 0.7)},
+    ),
     # Owners follow each other before the first has told of everything, on a store that fails often.
     "takeovers": Profile(1.0, (1, 1, 3), (2, 3), {"crash": 14, "freeze": 6}, store=3.0),
     # Regions part again and again, and hints are too old when they meet: what stands in one region

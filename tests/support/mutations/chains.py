@@ -3,6 +3,7 @@
 from contextlib import AbstractContextManager
 
 from core.engine.receipts import Receipts
+from core.providers.port import ReceiptIn
 from sync.owner import book, follow
 from sync.owner.follow import FollowUp, Reached
 from sync.owner.follow import follow_up as judged
@@ -37,6 +38,18 @@ def acknowledged_before_the_look() -> Context:
         await look_back(self, account)
 
     return patched((Receipts, "_look_back", ack_first))
+
+
+def receipt_acknowledged_before_it_stands() -> Context:
+    """A receipt is acknowledged when it comes in, not when its row stands."""
+    received = Receipts.received
+
+    def ack_first(self: Receipts, account: str, receipt: ReceiptIn) -> None:
+        receipt.ack()
+        receipt.ack = receipt.nack = lambda: None
+        received(self, account, receipt)
+
+    return patched((Receipts, "received", ack_first))
 
 
 def escalated_without_reading() -> Context:
@@ -88,6 +101,12 @@ def awaiting_not_looked_after() -> Context:
 
 CHAINS = (
     Mutation("outcome_without_segment", "8", "swarm", outcome_without_segment),
+    Mutation(
+        "receipt_acknowledged_before_it_stands",
+        "8",
+        "chains",
+        receipt_acknowledged_before_it_stands,
+    ),
     Mutation("acknowledged_before_the_look", "8", "swarm", acknowledged_before_the_look),
     Mutation("escalated_without_reading", "8", "chains", escalated_without_reading),
     Mutation("chain_forgotten", "6", "chains", chain_forgotten),

@@ -8,9 +8,12 @@ from typing import Any
 
 from core.engine.behind import Behind
 from core.engine.payload import decode_payload
+from core.sim.checks import sends
 from core.sim.checks.journal import Journal
 from core.sim.store import rows, writes
+from sync import lattice
 from sync.log_writer import Command, Durable, LogWriter, WriteRow
+from sync.owner import intake, parking, sending, state
 from sync.owner.marks import Holds
 from sync.owner.parking import Parking
 from sync.owner.state import Msg, WriteByIds
@@ -124,6 +127,30 @@ def views_beside_the_row() -> Context:
     return patched((Behind, "by_ids", beside))
 
 
+def by_id_row_too_late() -> Context:
+    """A by-id row counts as written while it is still to be written."""
+    put = Behind.put
+
+    def at_leisure(self: Behind, write: Write, then: Callable[[], None]) -> None:
+        if not isinstance(write, PutById):
+            put(self, write, then)
+            return
+        then()
+        self._loop.call_later(LATE_S, put, self, write, lambda: None)
+
+    return patched((Behind, "put", at_leisure))
+
+
+def attempt_names_shared() -> Context:
+    """An attempt is named by its row and index: those of two owners may have the same name."""
+
+    def name(_: str, row: int, index: int) -> str:
+        return f"owner-u1-{row}-{index}"
+
+    users = (intake, lattice, parking, sending, state, sends)
+    return patched(*((module, "attempt_name", name) for module in users))
+
+
 def parked_behind_the_reader() -> Context:
     """An entry may be due below what was read of the open set."""
     return patched(*((Parking, name, _unread(vars(Parking)[name])) for name in ("_park", "parked")))
@@ -148,5 +175,7 @@ LOGS = (
     Mutation("by_id_hides_an_end", "3", "takeovers", by_id_hides_an_end),
     Mutation("events_after_the_row", "3", "swarm", events_after_the_row),
     Mutation("views_beside_the_row", "3", "swarm", views_beside_the_row),
+    Mutation("by_id_row_too_late", "3", "swarm", by_id_row_too_late),
+    Mutation("attempt_names_shared", "1", "doubts", attempt_names_shared),
     Mutation("parked_behind_the_reader", "3", "swarm", parked_behind_the_reader),
 )

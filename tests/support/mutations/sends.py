@@ -11,7 +11,7 @@ from core.engine.lanes import Group
 from sync import doubt
 from sync.owner import book, intake, owner, sending
 from sync.owner.state import Changed, Msg, Offer, Phase
-from sync.records import Outcome
+from sync.records import End, Intent, Message, Outcome, Place
 from tests.support.mutations import Mutation, patched
 
 Context = AbstractContextManager[None]
@@ -21,6 +21,23 @@ LATER_MS = 3_000
 def copies_not_looked_up() -> Context:
     """Every message that was just read counts as new."""
     return patched((book.Book, "spared", lambda *_: True))
+
+
+def body_not_fixed() -> Context:
+    """The copy with the lowest accept stamp gives the body, whatever an intent named before."""
+    copy = intake.Intake._copy
+
+    def lowest(self: Any, msg: Msg, record: Message, place: Place) -> None:
+        msg.fixed = False
+        copy(self, msg, record, place)
+
+    def unless_there(msg: Msg, fixing: Intent | End) -> None:
+        if msg.message is None:
+            msg.accept = fixing.accept
+
+    return patched(
+        (intake.Intake, "_copy", lowest), (intake.Intake, "_fix", staticmethod(unless_there))
+    )
 
 
 def no_settles_older_doubt() -> Context:
@@ -121,6 +138,7 @@ def turned_away_in_doubt() -> Context:
 
 SENDS = (
     Mutation("copies_not_looked_up", "5", "swarm", copies_not_looked_up),
+    Mutation("body_not_fixed", "5", "copies", body_not_fixed),
     Mutation("no_settles_older_doubt", "6", "doubts", no_settles_older_doubt),
     Mutation("resends_not_counted", "6", "doubts", resends_not_counted),
     Mutation("window_from_the_last_intent", "6", "doubts", window_from_the_last_intent),

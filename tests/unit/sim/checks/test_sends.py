@@ -1,0 +1,87 @@
+"""A key is sent under once, and once more only in doubt and marked; both bodies may be accepted."""
+
+import pytest
+
+from core.sim.checks.journal import Journal
+from core.sim.checks.sends import Sends
+from core.sim.history import FirstByte, History, Submitted, ViolationError
+from core.sim.plan import plan_of
+from core.sim.trace import Trace
+from sync.naming import attempt_name, effect_log
+from sync.records import Intent, Place, encode
+from sync.store.port import PutRow
+
+KEY = "eu-k001" + "a" * 26
+LOG = effect_log("eu", "urgent", "euc1", 0)
+PLAN = plan_of(0)
+
+
+class Run:
+    """A keyed message that was handed in in two regions, and what is sent of it."""
+
+    def __init__(self, *bodies: str, careful: bool = False) -> None:
+        self.history, self.journal = History(Trace()), Journal()
+        self._sends = Sends(self.journal, self.history, PLAN)
+        self._rows = 0
+        for region, body in zip(("eu", "us"), bodies, strict=True):
+            asked = Submitted(KEY, body, careful, False, region)
+            self.history.submitted.append(asked)
+            self.history.accept(asked, region)
+
+    def send(self, body: str, *, resend: int = 0, epoch: int = 1, sent: bool = True) -> None:
+        """An intent that stands, and its call; raises what the checker finds."""
+        self._rows += 1
+        accept = Place("accept.eu.urgent_local.euc1.0", 1, 0)
+        intent = Intent(
+            KEY, 1, epoch, accept, b"", "plain", "", 0, 0, False, 0, resend, PLAN.start_ms
+        )
+        self.journal.add(PutRow(LOG, self._rows, encode([intent])), 0, 0.0, PLAN.start_ms)
+        attempt = attempt_name(LOG, self._rows, 0)
+        call = FirstByte(1.0, KEY, epoch, "plain", "", body, attempt, "euc1", "eu", sent)
+        self.history.bytes.append(call)
+        self._sends.look(PLAN.start_ms)
+
+
+def found(run: Run, body: str, *, resend: int = 0, epoch: int = 1) -> str:
+    with pytest.raises(ViolationError) as caught:
+        run.send(body, resend=resend, epoch=epoch)
+    return caught.value.checker
+
+
+def test_a_request_repeated_in_two_regions_is_sent_once() -> None:
+    run = Run("A", "A")
+    run.send("A")
+    assert found(run, "A") == "unmarked_duplicate"
+
+
+def test_calls_that_were_refused_are_no_sends() -> None:
+    run = Run("A", "A")
+    run.send("A", sent=False)
+    run.send("A", sent=False)
+    run.send("A")
+
+
+def test_once_more_is_allowed_where_it_is_marked() -> None:
+    run = Run("A", "A")
+    run.send("A")
+    run.send("A", resend=1)
+    assert found(run, "A", resend=1) == "too_many_sends"
+
+
+def test_never_once_more_where_at_most_once_was_asked() -> None:
+    run = Run("A", "A", careful=True)
+    run.send("A")
+    assert found(run, "A", resend=1) == "too_many_sends"
+
+
+def test_of_two_bodies_that_were_both_accepted_one_is_sent() -> None:
+    run = Run("A", "B")
+    run.send("B")
+    assert [asked.accepted for asked in run.history.submitted] == [True, True]
+    assert found(run, "A", resend=1) == "two_bodies"
+
+
+def test_a_former_owner_sends_nothing_after_the_next_one() -> None:
+    run = Run("A", "A")
+    run.send("A", epoch=2, sent=False)
+    assert found(run, "A", epoch=1) == "epoch_order"
