@@ -254,9 +254,9 @@ class Core:
             self.metrics, self.log, self.engine.owners, self.engine.dispatcher, self.engine.accounts
         )
         told.gauges(self.engine.lease_left_s, lambda: self.condition.free_bytes)
-        self.telling.then = told.changed
         for work in self.engine.homes.values():
-            work.shell.on_changed = self.telling.changed
+            work.shell.on_known = self.telling.heard
+            work.shell.on_changed = told.changed
             work.shell.answers.on_answer = told.answered
         self.engine.receipts.on_receipt = told.receipt
         self.engine.logs.on_durable = told.durable

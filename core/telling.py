@@ -5,7 +5,7 @@ Made once from the settings by the composition root; nothing here decides anythi
 """
 
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from aiohttp import web
 
@@ -36,7 +36,7 @@ from sync.store.port import StoreError
 
 
 class Telling:
-    """See the module's docstring. `then` hears of changed messages too."""
+    """See the module's docstring."""
 
     def __init__(
         self,
@@ -54,7 +54,6 @@ class Telling:
         self._log = log
         self._process = process
         self._accept = engine.behind.accept
-        self.then: Callable[[Msg], None] = lambda _: None
         self._shards = settings.region.home_shards
         store = SuppressionStore(entities)
         table = Suppressed(store, process.spawn)
@@ -97,9 +96,8 @@ class Telling:
         await self.suppressions.table.load()
         await self.endpoints.load()
 
-    def changed(self, msg: Msg) -> None:
-        """A message reached a state that may be told."""
-        self.then(msg)
+    def heard(self, msg: Msg) -> None:
+        """More is known of a message: a complaint counts whoever may tell of it."""
         if msg.receipts and msg.message is not None:
             self.suppressions.heard(msg, content_of(msg))
 

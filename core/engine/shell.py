@@ -74,6 +74,7 @@ class Shell:
         self._reading: set[str] = set()
         self._sealing = False
         self.learn_logs: Callable[[], Awaitable[None]] = _nothing
+        self.on_known: Callable[[Msg], None] = lambda _: None
         self.on_changed: Callable[[Msg], None] = lambda _: None
         self._carry: dict[type, Callable[[Any], None]] = {
             Offer: lambda c: dispatcher.offer(c.msg),
@@ -334,7 +335,8 @@ class Shell:
 
     def _changed(self, command: Changed) -> None:
         self._dispatcher.forget(command.msg)
-        if self._dispatcher.has_right():
+        self.on_known(command.msg)
+        if not command.held and self._dispatcher.has_right():
             self.on_changed(command.msg)
 
 

@@ -32,16 +32,17 @@ RECENT_LOOKED_AT = 64
 class ShardState:
     """One shard that is ours. `since_ms` is the wall time since which we know all its new ids.
 
-    While it is `giving`, nothing of it is sent or ended. Calls of a core that gave it to us may be
-    under way until `inherited_until_ms`.
+    While it is `giving`, nothing of it is sent, ended or told; what might have been told is
+    `untold`. Calls of a core that gave it to us may be under way until `inherited_until_ms`.
     """
 
-    __slots__ = ("epoch", "giving", "inherited_until_ms", "since_ms")
+    __slots__ = ("epoch", "giving", "inherited_until_ms", "since_ms", "untold")
 
     def __init__(self, epoch: int, since_ms: int) -> None:
         self.epoch = epoch
         self.since_ms = since_ms
         self.giving = False
+        self.untold: dict[str, Msg] = {}
         self.inherited_until_ms = 0
 
 
@@ -218,7 +219,7 @@ class Book:
                 self.wait_until(msg, msg.due_ms)
             msg.phase = Phase.AWAITING
             msg.offered_ms = now_ms
-        self.out.append(Changed(msg))
+        self.tell(msg)
 
     def _finish(self, msg: Msg, now_ms: int) -> None:
         msg.phase = Phase.ENDED
@@ -227,7 +228,15 @@ class Book:
             self.open_count -= 1
         self.recent[msg.id] = msg
         self.touch(msg)
-        self.out.append(Changed(msg))
+        self.tell(msg)
+
+    def tell(self, msg: Msg) -> None:
+        """It may be told of, unless its shard is given away: the next owner may have said more."""
+        shard = self.shards.get(msg.shard)
+        held = shard is not None and shard.giving
+        if shard is not None and held:
+            shard.untold[msg.id] = msg
+        self.out.append(Changed(msg, held))
 
     def unwritten(self, message_id: str) -> bool:
         """Whether its by-id row is still to be written (again)."""

@@ -7,7 +7,7 @@ only then.
 
 from sync.lattice import RANK
 from sync.owner.sending import IDLE, Sending
-from sync.owner.state import Changed, Limits, Msg, Phase, Revive, WriteByIds
+from sync.owner.state import Limits, Msg, Phase, Revive, WriteByIds
 from sync.records import ById, Cancel, Outcome, Place, Receipt, Record, decode_by_id
 from sync.store.port import ByIdRow
 
@@ -74,7 +74,7 @@ class Events(Sending):
                 self.rejoin(msg)
         if msg.phase is Phase.ENDED:
             self.touch(msg)
-            self.out.append(Changed(msg))
+            self.tell(msg)
         else:
             self._stirred.append(msg)
 

@@ -1,14 +1,14 @@
 """Giving a shard to another core, and having got one that a living core gave (PROTOCOL.md 7).
 
-While a shard is being given nothing of it is sent, and nothing of it ends: the other core may
-already have read what stands. Calls that run go on; what comes of them is written as ever. One who
+While a shard is being given nothing of it is sent, ended or told: the other core may already have
+read what stands, and more. Calls that run go on; what comes of them is written as ever. One who
 got a shard waits with what is in doubt until the giver's calls must have ended, and reads on in the
 giver's effect log meanwhile: an outcome there settles it.
 """
 
 from sync.owner.intake import Intake
 from sync.owner.sending import IDLE
-from sync.owner.state import Offer, Phase
+from sync.owner.state import Changed, Offer, Phase
 
 _UNDER_WAY = frozenset({Phase.INTENT, Phase.CALLING, Phase.SETTLING, Phase.ENDING})
 
@@ -34,7 +34,10 @@ class Handing(Intake):
         """A floor names the new epoch of a shard that was kept: what waits goes on."""
         if shard not in self.shards:
             return
-        self.shards[shard].giving = False
+        state = self.shards[shard]
+        state.giving = False
+        untold, state.untold = state.untold, {}
+        self.out += [Changed(msg) for msg in untold.values()]
         for msg in [m for m in self.msgs.values() if m.shard == shard]:
             if msg.phase is Phase.OFFERED:
                 self.out.append(Offer(msg))

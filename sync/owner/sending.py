@@ -12,7 +12,6 @@ from sync.naming import attempt_name
 from sync.owner.follow import escalates
 from sync.owner.parking import Parking
 from sync.owner.state import (
-    Changed,
     MakeCall,
     Msg,
     Offer,
@@ -266,7 +265,7 @@ class Sending(Parking):
             msg.state, msg.reason = join(msg.state, "sent"), ""
         if msg.phase is Phase.ENDED:
             self.touch(msg)
-            self.out.append(Changed(msg))
+            self.tell(msg)
             return
         if msg.phase is Phase.LOOKUP:
             return  # its other records are being read; it is judged with all of them

@@ -250,9 +250,10 @@ class ReadEventsAgain(Struct, gc=False):
 
 
 class Changed(Struct, gc=False):
-    """A message reached another state that may be told."""
+    """A message reached another state that may be told; not now where it is `held`."""
 
     msg: Msg
+    held: bool = False
 
 
 Command = (

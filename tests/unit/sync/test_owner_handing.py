@@ -2,6 +2,7 @@
 
 from sync.naming import attempt_name
 from sync.owner.state import (
+    Changed,
     Lookup,
     MakeCall,
     Msg,
@@ -168,3 +169,17 @@ def test_an_answer_from_before_a_loss_counts_for_nothing_after_it() -> None:
     assert rig.out() == []
     rig.owner.looked_up(rig.owner.kept_since(after.ids, rig.owner.losses), {}, NOW)
     assert isinstance(rig.out()[0], WriteByIds)
+
+
+def test_what_comes_while_a_shard_is_given_away_is_told_only_if_it_is_kept() -> None:
+    """The next owner may already have read more, and told it."""
+    rig = Rig()
+    msg, attempt = rig.called()
+    rig.owner.stop_sending(0)
+    rig.answered(msg, attempt, "accepted")
+    held = [each for each in rig.out() if isinstance(each, Changed)]
+    assert [each.held for each in held] == [True]
+    rig.owner.rename(0, 4)
+    rig.owner.resume(0, NOW)
+    (told,) = [each for each in rig.out() if isinstance(each, Changed)]
+    assert (told.msg.state, told.held) == ("sent", False)
