@@ -250,7 +250,7 @@ class Book:
         """The by-id row of a message as it is now."""
         message = msg.message
         row = ById(
-            message.body_hash if message else b"",
+            message.body_hash if message else msg.body_hash,
             msg.state,
             msg.phase is Phase.ENDED,
             msg.accept,

@@ -72,11 +72,10 @@ class Intake(Events):
         else:
             self.hold_accept(msg, place)
             if not msg.fixed and record.stamp < msg.message.stamp:
-                assert msg.accept is not None
-                msg.conflicts.append(msg.accept)
+                self._conflict(msg, msg.accept)
                 msg.message, msg.accept = record, place
             else:
-                msg.conflicts.append(place)
+                self._conflict(msg, place)
         if msg.phase is Phase.ENDED:
             self.touch(msg)
 
@@ -84,10 +83,20 @@ class Intake(Events):
         """A message that was known from effects only: this is its body if they name it."""
         if msg.accept is None or place == msg.accept:
             msg.message, msg.accept = record, place
+        elif msg.body_hash == record.body_hash:
+            msg.message = record
+        elif msg.body_hash:
+            self._conflict(msg, place)
         self.hold_accept(msg, place)
         if msg.phase is Phase.STUCK and msg.message is not None:
             msg.phase = Phase.LOOKUP
             self._ready.append(msg)
+
+    @staticmethod
+    def _conflict(msg: Msg, place: Place | None) -> None:
+        """The copy there has another body than the one that counts."""
+        if place is not None and place not in msg.conflicts:
+            msg.conflicts.append(place)
 
     def _known_new(self, msg: Msg) -> None:
         self._join_early(msg)
@@ -150,6 +159,8 @@ class Intake(Events):
             return
         msg.by_id = 1
         msg.cancel = msg.cancel or known.noted
+        for place in known.conflicts:
+            self._conflict(msg, place)
         self._keep_body(msg, known)
         self._join_early(msg)
         missing = self._missing(msg, known)
@@ -163,10 +174,10 @@ class Intake(Events):
         """A copy of a message that has its end, or one whose logs are read once more."""
         body_hash = msg.message.body_hash if msg.message else b""
         if body_hash and known.body_hash and body_hash != known.body_hash:
-            if msg.accept is not None and msg.accept not in known.conflicts:
-                msg.conflicts.append(msg.accept)
+            if msg.accept not in known.conflicts:
+                self._conflict(msg, msg.accept)
             msg.message = None
-        msg.accept = known.accept or msg.accept
+        msg.accept, msg.body_hash = known.accept or msg.accept, known.body_hash
         msg.by_id = 2
         self._join_early(msg)
         news = bool(msg.conflicts or msg.receipts) or not (
@@ -185,9 +196,8 @@ class Intake(Events):
         if msg.message is None or known.accept is None or known.effects or msg.effects:
             return
         if known.body_hash and known.body_hash != msg.message.body_hash:
-            if msg.accept is not None and msg.accept not in msg.conflicts:
-                msg.conflicts.append(msg.accept)
-            msg.message, msg.accept = None, known.accept
+            Intake._conflict(msg, msg.accept)
+            msg.message, msg.accept, msg.body_hash = None, known.accept, known.body_hash
 
     @staticmethod
     def _missing(msg: Msg, known: ById) -> list[Place]:
@@ -229,8 +239,7 @@ class Intake(Events):
             return
         self._take_records(msg, records)
         for place in known.conflicts:
-            if place not in msg.conflicts:
-                msg.conflicts.append(place)
+            self._conflict(msg, place)
         if RANK[known.state] > RANK[msg.state]:
             msg.state = known.state
         self._classify(msg, now_ms)
@@ -272,10 +281,9 @@ class Intake(Events):
     @staticmethod
     def _fix(msg: Msg, fixing: Intent | End) -> None:
         """The body that was fixed stays; a copy with another one that came first is a conflict."""
-        msg.fixed = True
+        msg.fixed, msg.body_hash = True, fixing.body_hash
         if msg.message is not None and msg.message.body_hash != fixing.body_hash:
-            if msg.accept is not None and msg.accept not in msg.conflicts:
-                msg.conflicts.append(msg.accept)
+            Intake._conflict(msg, msg.accept)
             msg.message = None
         msg.accept = fixing.accept
 

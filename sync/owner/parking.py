@@ -90,7 +90,7 @@ class Parking(Book):
         here = [msg for msg in msgs if msg.parking >= 0 and msg.shard in self.shards]
         if here:
             for msg in here:
-                msg.listed = len(msg.records)
+                msg.listed = msg.named
             rows = [self.by_id_row(msg) for msg in here]
             self.out.append(WriteByIds(rows, ("parked", here)))
 
@@ -113,7 +113,7 @@ class Parking(Book):
         elif msg.cancel or self._ended_meanwhile(msg):
             self.marks.due.release("due", msg.shard, bucket)
             self.wait_until(msg, 0)
-        elif len(msg.records) != msg.listed:  # a late answer came, which the row does not name
+        elif msg.named != msg.listed:  # a late answer or a copy came, which the row does not name
             self.marks.due.release("due", msg.shard, bucket)
             self._stay(msg)
         else:

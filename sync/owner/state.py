@@ -65,13 +65,13 @@ class Msg:
 
     __slots__ = (
         "accept",
+        "body_hash",
         "bucket",
         "by_id",
         "calling",
         "cancel",
         "conflicts",
         "content",
-        "copies",
         "dirty",
         "due_ms",
         "effects",
@@ -115,6 +115,7 @@ class Msg:
         self.reason = ""
         self.why = NOTHING
         self.fixed = False
+        self.body_hash = b""  # of the body that is fixed, as far as it is known without the content
         self.followed = False  # the next message of its chain stands
         self.told: tuple[str, ...] = ()  # what the shell told others of it, for the shell alone
         self.sought = False  # its content was asked for by its place
@@ -126,7 +127,7 @@ class Msg:
         self.offered_ms = 0
         self.ended_ms = 0
         self.bucket = -1  # of the open set, held until it has ended or is parked again
-        self.listed = 0  # how many records the by-id row names with which it is parked
+        self.listed = 0  # how much the by-id row names with which it is parked
         self.parking = -1  # the bucket that its entry is being written to
         self.by_id = 0  # 0 none, 1 written while open, 2 written as ended
         self.dirty = False
@@ -138,7 +139,6 @@ class Msg:
         self.late: set[Place] = set()  # intents that stood too late for a call
         self.receipts: list[tuple[Place, Receipt]] = []
         self.conflicts: list[Place] = []
-        self.copies: list[Place] = []
         self.held: list[Place] = []
         self.held_effects: list[Place] = []
 
@@ -146,6 +146,11 @@ class Msg:
     def records(self) -> list[tuple[Place, Record]]:
         """Everything known of it, for the join."""
         return [*self.effects, *self.receipts]
+
+    @property
+    def named(self) -> int:
+        """How much a by-id row names, for who waits until that is all."""
+        return len(self.effects) + len(self.receipts) + len(self.conflicts)
 
     @property
     def doubtful(self) -> bool:

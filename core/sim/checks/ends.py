@@ -7,7 +7,7 @@ from core.sim.plan import Plan
 from core.views.segments import decode_rows
 from sync.lattice import ENDED
 from sync.owner.follow import Reached, follow_up
-from sync.records import Cancel, End, Message, Outcome, Receipt
+from sync.records import ById, Cancel, End, Message, Outcome, Receipt
 
 SKEW_MS = 500
 ENDPOINT_ID = "ep"
@@ -86,6 +86,15 @@ class Ends:
         for place, record in self._journal.of("accept", message_id):
             if type(record) is Message and known.accept is None:
                 raise ViolationError("lost", f"{message_id}: no pointer to {place}")
+        self._conflicts(message_id, known)
+
+    def _conflicts(self, message_id: str, known: ById) -> None:
+        """Each body but the one that is fixed is shown as a conflict."""
+        copies = [(p, r) for p, r in self._journal.of("accept", message_id) if type(r) is Message]
+        others = {r.body_hash for _, r in copies} - {known.body_hash}
+        shown = {r.body_hash for p, r in copies if p in known.conflicts}
+        if known.body_hash and others - shown:
+            raise ViolationError("conflict_hidden", f"{message_id}: {copies}, by id {known}")
 
     def _behind(self, message_id: str, viewed_as: set[str]) -> None:
         state = self._journal.state(message_id)

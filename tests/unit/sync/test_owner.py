@@ -19,7 +19,17 @@ from sync.owner.state import (
     WriteOpen,
 )
 from sync.owner.takeover import Loaded
-from sync.records import ById, Intent, Message, Outcome, Place, Receipt, Record, encode
+from sync.records import (
+    ById,
+    Intent,
+    Message,
+    Outcome,
+    Place,
+    Receipt,
+    Record,
+    decode_by_id,
+    encode,
+)
 from sync.store.port import ByIdRow
 
 LOG, EFFECTS, FORMER = "accept.h.normal_local.c1.0", "effect.h.normal.c1.0", "effect.h.normal.c0.0"
@@ -263,6 +273,7 @@ def test_a_second_look_up_does_not_decide_before_the_content_is_here() -> None:
     fixing = msgspec.structs.replace(intent(), accept=first)
     attempt = attempt_name(effect.log, effect.row, effect.index)
     rig.read(1, Receipt(MID, 0, attempt, "acc", "p1", "failed", "", "", NOW))
+    rig.read(1)
     rig.read(2, message(b"B"))
     asked = [command for command in rig.out() if isinstance(command, Lookup)]
     assert [command.ids for command in asked] == [[MID], [MID]]
@@ -289,3 +300,24 @@ def test_content_that_is_out_of_reach_is_not_waited_for() -> None:
     assert isinstance(content, Revive)
     rig.owner.revived(MID, content.row, [], NOW)
     assert rig.out() == [ReadEventsAgain([MID])]
+
+
+def test_a_copy_with_another_body_is_a_conflict_also_where_only_effects_are_known() -> None:
+    rig = Rig([(Place(FORMER, 3, 0), intent())])
+    rig.out()
+    rig.read(1)
+    rig.read(2, message(b"B"))
+    msg = rig.owner.msgs[MID]
+    assert (msg.message, msg.conflicts) == (None, [Place(LOG, 2, 0)])
+    row = decode_by_id(rig.owner.by_id_row(msg).body)
+    assert (row.body_hash, row.conflicts) == (b"A", (Place(LOG, 2, 0),))
+
+
+def test_a_copy_with_the_same_body_is_the_content_of_what_only_effects_told() -> None:
+    rig = Rig([(Place(FORMER, 3, 0), intent())])
+    rig.out()
+    rig.read(1)
+    rig.read(2, message(b"A"))
+    msg = rig.owner.msgs[MID]
+    assert msg.message is not None
+    assert (msg.accept, msg.conflicts) == (Place(LOG, 1, 0), [])

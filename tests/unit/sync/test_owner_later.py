@@ -18,7 +18,16 @@ from sync.owner.state import (
     WriteOpen,
 )
 from sync.owner.takeover import Loaded
-from sync.records import Message, OpenEntry, Outcome, Place, Receipt, Record, decode_open
+from sync.records import (
+    Message,
+    OpenEntry,
+    Outcome,
+    Place,
+    Receipt,
+    Record,
+    decode_by_id,
+    decode_open,
+)
 from tests.unit.sync.test_owner import EFFECTS, LOG, MID, NOW, Rig, message, park
 
 BUCKET_MS = Limits().bucket_ms
@@ -304,3 +313,19 @@ def test_a_message_lets_go_only_when_what_follows_it_stands() -> None:
     rig.owner.flush()
     (written,) = rig.out()
     assert isinstance(written, WriteByIds)
+
+
+def test_a_copy_that_comes_while_a_message_is_parked_is_named_before_it_leaves() -> None:
+    rig = ChainRig()
+    msg = rig.awaiting()
+    rig.leaves(msg)
+    rig.owner.open_durable([msg])
+    rig.read(2, message(b"B"))
+    rig.out()
+    rig.owner.parked(msg)
+    assert rig.owner.msgs[MID] is msg
+    rig.leaves(msg, NOW + 40_000)
+    rig.owner.open_durable([msg])
+    (rows,) = rig.out()
+    assert isinstance(rows, WriteByIds)
+    assert decode_by_id(rows.rows[0].body).conflicts == (Place(LOG, 2, 0),)
