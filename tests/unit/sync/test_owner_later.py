@@ -320,7 +320,7 @@ def test_a_copy_that_comes_while_a_message_is_parked_is_named_before_it_leaves()
     msg = rig.awaiting()
     rig.leaves(msg)
     rig.owner.open_durable([msg])
-    rig.read(2, message(b"B"))
+    rig.owner.row_available(LOG, 2, [message(b"B")])
     rig.out()
     rig.owner.parked(msg)
     assert rig.owner.msgs[MID] is msg
