@@ -34,9 +34,12 @@ from sync.lease import Holder
 from sync.naming import home_of, log_name
 from sync.owner.owner import Owner
 from sync.owner.state import Limits, Msg
+from sync.placement import PlacementMap, world_map
 from sync.records import Place, Record
 from sync.store.entities import EntityStore
 from sync.store.port import JournalStore
+
+DAY_MS = 86_400_000
 
 
 class Host(Protocol):
@@ -53,8 +56,9 @@ class Engine:
     """Its parts are public: the composition root wires them to doors, numbers and accounts.
 
     `homes` are the homes whose messages it accepts and whose shards it may own, the own region
-    among them; none given stands for the own region alone. `home` is the own region's work, and
-    `shell` and `behind` are parts of it that serve any message.
+    among them; none given stands for the own region alone. `first_map` is the placement map where
+    the store has none: without one every home is a region's, served by all of them. `home` is the
+    own region's work, and `shell` and `behind` are parts of it that serve any message.
     """
 
     def __init__(
@@ -70,6 +74,7 @@ class Engine:
         homes: Sequence[str] = (),
         limits: Limits | None = None,
         pace: Pace | None = None,
+        first_map: PlacementMap | None = None,
     ) -> None:
         self.store = store
         self._settings = settings
@@ -80,6 +85,7 @@ class Engine:
         self._pace = pace or Pace()
         self._limits = limits or limits_of(settings)
         names = self._names = tuple(homes) or (settings.region.name,)
+        self._first_map = first_map or world_map(names, settings.region.home_shards)
         protocol = settings.protocol
         self.logs = self._make_logs(names, incarnation)
         self.accounts: dict[str, Account] = {}
@@ -282,6 +288,9 @@ class Engine:
             url,
             min(self._pace.look_s, protocol.shards_poll_ms / 1000),
             self._pace,
+            self._first_map,
+            self._names,
+            protocol.ttl_days * DAY_MS + protocol.clock_bound_ms,
         )
 
 

@@ -73,6 +73,7 @@ class Plan(Struct, frozen=True):
     signals: float
     events: bool
     readers: bool
+    maps: bool
     limits: Limits
     steps: tuple[Step, ...]
 
@@ -111,6 +112,7 @@ def plan_of(seed: int, profile: str = "swarm") -> Plan:
         signals=chance.choice((0.0, 0.5, 0.9)),
         events=chance.random() < 0.3,
         readers=rules.readers,
+        maps=rules.maps,
         limits=_limits(chance),
         steps=tuple(sorted([*asked, *faulty], key=_when)),
     )

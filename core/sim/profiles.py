@@ -12,7 +12,8 @@ class Profile(Struct, frozen=True):
     its name there. `replicas` is how many each of several regions has; what missed one by more than
     `hint_window_s` comes by repair alone; `torn` of the writes stand on too few of them, with an
     answer that says so. `struck` of the writes are followed at once by a freeze, and as many by
-    a cut, in boosted runs. With `readers` somebody in each region asks for states all the time."""
+    a cut, in boosted runs. With `readers` somebody in each region asks for states all the time;
+    with `maps` the placement map may change."""
 
     boosted: float
     regions: tuple[int, ...]
@@ -29,6 +30,7 @@ class Profile(Struct, frozen=True):
     torn: float = 0.0
     struck: float = 0.0
     readers: bool = False
+    maps: bool = False
 
 
 PROFILES: dict[str, Profile] = {

@@ -62,6 +62,7 @@ class World:
             timeout_s=WRITE_TIMEOUT_S,
             hint_window_s=plan.hint_window_s,
             refuses_revoked=len(plan.regions) == 1,
+            maps_change=plan.maps,
         )
         self.providers = {
             name: Provider(
