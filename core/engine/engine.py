@@ -3,7 +3,7 @@
 Made once from the settings by the composition root; nothing here decides anything.
 """
 
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Collection, Iterable, Sequence
 from itertools import chain
 from random import Random
 from typing import Any, Protocol
@@ -22,6 +22,7 @@ from core.engine.homes import HomeWork, Shared
 from core.engine.logs import Logs
 from core.engine.membership import Membership
 from core.engine.pace import Pace
+from core.engine.payload import content_of
 from core.engine.pressure import Pressure
 from core.engine.protection import ProtectionRules
 from core.engine.receipts import Receipts
@@ -106,6 +107,7 @@ class Engine:
         self._works = {name: self.homes[log_name(name).home] for name in self.logs.names}
         self.membership.homes = [work.ownership for work in self.homes.values()]
         self.membership.on_lost = process.lost
+        self.membership.maps.on_changed = self._map_changed
         self.logs.on_revoked = lambda: process.lost("the lease was revoked")
         self.logs.on_row = self._row
         self.logs.on_effect = self._effects
@@ -204,6 +206,21 @@ class Engine:
     def _drain(self) -> None:
         for work in self.homes.values():
             work.shell.drain()
+
+    # The placement map
+
+    def _map_changed(self) -> None:
+        """Other versions are kept, or another one serves."""
+        several = len(self.membership.maps.book.kept) > 1
+        for work in self.homes.values():
+            work.owner.homes_of = self._homes_of if several else None
+
+    def _homes_of(self, msg: Msg) -> Collection[str]:
+        """What follows from another message has its id from that one, whose home it shares."""
+        payload = content_of(msg)
+        if payload.kind or payload.parent:
+            return ()
+        return self.membership.maps.book.homes_of_key(payload.tenant, payload.country)
 
     # Making
 

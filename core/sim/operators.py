@@ -1,4 +1,4 @@
-"""Operators: they ask some core to drain a region, or to let it return.
+"""Operators: they ask some core to drain a region, to let it return, or to change the map.
 
 An operator whose core dies, or whose question could not be answered, knows nothing; who was
 answered is remembered in `answers`, for `core.sim.checks.serving`. Each change carries a reason of
@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from core.engine.serving import Serving
 from core.sim.node import Node
@@ -52,6 +53,27 @@ class Operators:
         node = self._world.slots[(step.region, step.number)]
         if node is not None:
             self._return(node, step.region)
+
+    def change_map(self, step: Step) -> None:
+        """A core is asked to publish the next version after the newest that it knows: a country
+        is at home elsewhere."""
+        node = self._world.slots[(step.region, step.number)]
+        if node is None or not node.ready:
+            return
+        maps = node.engine.membership.maps
+        newest = maps.book.kept[-1].placement
+        countries = newest.countries | {step.id: step.other}
+        wanted = replace(newest, version=newest.version + 1, countries=countries)
+
+        async def asked() -> None:
+            try:
+                answer = await maps.publish(wanted)
+            except StoreError:
+                return
+            said = answer[0].rule if isinstance(answer, list) else "published"
+            node.note("operator", f"map {wanted.version}, {step.id} at {step.other}: {said}")
+
+        node.process.start(asked)
 
     def return_all(self) -> None:
         """Ask until no region is out any more."""

@@ -155,6 +155,20 @@ PROFILES: dict[str, Profile] = {
         readers=True,
         no=(0.3, 0.6),
     ),
+    # The placement map changes while keyed messages come in twice, under both versions.
+    "maps": Profile(
+        1.0,
+        (2, 3, 3),
+        (1, 2),
+        {"crash": 4, "freeze": 3, "isolate": 2, "cut": 2, "cut_one_way": 2, "drain": 1},
+        shares={
+            "keyed": (0.8, 1.0),
+            "copies": (0.1, 0.5),
+            "other_body": (0.0, 0.0, 0.5),
+            "cancels": (0.0, 0.1),
+        },
+        maps=True,
+    ),
     # What is to be sent later waits in the open set while regions part.
     "parked": Profile(
         1.0,

@@ -83,7 +83,14 @@ class World:
         }
         self.checks = Checks(self)
         self.edges = Edges(self)
-        self.clients = Clients(self.scheduler, plan, self.chance, self.history, self.edges.of)
+        self.clients = Clients(
+            self.scheduler,
+            plan,
+            self.chance,
+            self.history,
+            self.edges.of,
+            self.edges.map_of,
+        )
         self.operators = Operators(self)
         self.faults = Faults(self)
         self._started = 0

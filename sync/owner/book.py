@@ -7,6 +7,7 @@ whoever feeds the owner (`room`).
 """
 
 from collections import OrderedDict
+from collections.abc import Callable, Iterable
 from heapq import heappush
 
 from sync.lattice import RANK, gather
@@ -64,6 +65,8 @@ class Book:
         self.due_read: dict[int, tuple[int, str]] = {}
         self.due_asked: dict[int, int] = {}
         self.marks = Marks()
+        # The homes that the maps kept give a message; None where they all give it the same one.
+        self.homes_of: Callable[[Msg], Iterable[str]] | None = None
         self._dirty: dict[str, Msg] = {}
         self._sealed: dict[str, Msg] = {}
         self._timers: list[tuple[int, int, Msg]] = []
@@ -249,6 +252,7 @@ class Book:
             tuple(p for p, _ in msg.receipts),
             msg.cancel,
             tuple(msg.conflicts),
+            msg.gave_way,
         )
         return self.stamped(msg.id, msg.shard, row)
 

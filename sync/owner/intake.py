@@ -122,7 +122,7 @@ class Intake(Events):
             elif row is None:
                 self._not_known(msg, noting, now_ms)
             else:
-                self._known(msg, row, now_ms)
+                self._known(msg, row, noting, now_ms)
         if noting:
             self.out.append(WriteByIds([self.by_id_row(m) for m in noting], ("noted", noting)))
 
@@ -143,7 +143,7 @@ class Intake(Events):
                 msg.by_id = 1
                 self.offer(msg, now_ms)
 
-    def _known(self, msg: Msg, row: ByIdRow, now_ms: int) -> None:
+    def _known(self, msg: Msg, row: ByIdRow, noting: list[Msg], now_ms: int) -> None:
         known = decode_by_id(row.body)
         if known.ended:
             self._known_ended(msg, known)
@@ -156,6 +156,9 @@ class Intake(Events):
         if missing:
             msg.reviving = row
             self.out.append(Revive(msg.id, row, missing))
+        elif self.homes_of is not None and known.accept is None and not msg.effects:
+            msg.phase = Phase.NOTING  # the row has only what came early, and no other owner sees it
+            noting.append(msg)
         else:
             self._classify(msg, now_ms)
 

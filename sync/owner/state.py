@@ -21,6 +21,10 @@ from sync.records import (
 )
 from sync.store.port import ByIdRow, OpenRow
 
+# Reasons of the end of a message that gave way to one with the same key under another home.
+GAVE_WAY = "same_key_elsewhere"
+OTHER_BODY = "idempotency_conflict"
+
 
 class Phase(IntEnum):
     """Where a message stands with its owner."""
@@ -40,6 +44,7 @@ class Phase(IntEnum):
     ENDED = 12
     AWAITING = 13  # sent; evidence is waited for before the next message of its chain
     FOLLOWING = 14  # the next message of its chain is being written
+    SEEKING = 15  # looked for under other homes (keyed ids, while several maps are kept)
 
 
 class Why:
@@ -65,6 +70,7 @@ class Msg:
 
     __slots__ = (
         "accept",
+        "alone",
         "bucket",
         "by_id",
         "calling",
@@ -115,6 +121,7 @@ class Msg:
         self.reason = ""
         self.why = NOTHING
         self.fixed = False
+        self.alone = False  # under no other home something with its key goes on
         self.followed = False  # the next message of its chain stands
         self.told: tuple[str, ...] = ()  # what the shell told others of it, for the shell alone
         self.sought = False  # its content was asked for by its place
@@ -170,6 +177,13 @@ class Msg:
         return ""
 
     @property
+    def gave_way(self) -> bool:
+        """Whether it ended because one with its key goes on under another home."""
+        return self.state == "canceled" and any(
+            type(r) is End and r.reason in (GAVE_WAY, OTHER_BODY) for _, r in self.effects
+        )
+
+    @property
     def possible_duplicate(self) -> bool:
         """Whether it was sent again although an earlier call may have had its effect."""
         for _, record in self.effects:  # noqa: SIM110  # asked often: a generator costs more
@@ -181,6 +195,13 @@ class Msg:
 class Lookup(Struct, gc=False):
     """Read these by-id rows at quorum; answer with `Owner.looked_up`."""
 
+    ids: list[str]
+
+
+class LookElsewhere(Struct, gc=False):
+    """Read the by-id rows of these ids under other homes; answer `Owner.found_elsewhere`."""
+
+    msg: Msg
     ids: list[str]
 
 
@@ -257,6 +278,7 @@ class Changed(Struct, gc=False):
 
 Command = (
     Lookup
+    | LookElsewhere
     | Revive
     | Offer
     | WriteEffect
@@ -298,6 +320,7 @@ __all__ = [
     "End",
     "Follow",
     "Limits",
+    "LookElsewhere",
     "Lookup",
     "MakeCall",
     "Msg",

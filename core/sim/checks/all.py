@@ -11,6 +11,7 @@ from core.sim.checks.ends import Ends
 from core.sim.checks.floors import Floors
 from core.sim.checks.healed import Healed
 from core.sim.checks.journal import Journal
+from core.sim.checks.maps import Maps
 from core.sim.checks.readers import Readers
 from core.sim.checks.registers import check_registers
 from core.sim.checks.sends import Sends
@@ -41,6 +42,7 @@ class Checks:
         leases, alone = world.store.truth.lease_rows, len(world.plan.regions) == 1
         self._told = Told(self.journal, world.history, leases, alone)
         self._ends = Ends(self.journal, world.history, world.plan)
+        self._maps = Maps(self.journal, world.history)
         self.spools = Spools(self.journal, world.history)
         self._serving = ServingRegions()
         self.healed = Healed(world.store, self.journal)
@@ -102,6 +104,7 @@ class Checks:
         """What reached providers since the last look, and what edges did."""
         self.spools.look()
         self._sends.look(self._wall_ms())
+        self._maps.look()
 
     def after_drains(self) -> None:
         """Faults are over, and regions that were drained have had time to give their shards."""
@@ -114,6 +117,7 @@ class Checks:
         self._ends.final()
         self._told.final()
         self.spools.final()
+        self._maps.final()
         where = {node.process.name: node.region for node in self._world.nodes}
         operations = self._world.store.swaps.operations
         self._serving.final(operations, self._world.operators.answers, where)

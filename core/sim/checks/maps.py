@@ -1,0 +1,39 @@
+"""Keyed messages over versions of the placement map: sent under one id, and not by all given way.
+
+A key has one id for each home that it was accepted under. Whatever the bodies, at most one of these
+ids is ever sent; those that gave way did so to one that did not.
+"""
+
+from core.sim.checks.journal import Journal
+from core.sim.history import History, ViolationError
+from core.sim.mapplan import is_keyed
+
+
+class Maps:
+    """See the module's docstring."""
+
+    def __init__(self, journal: Journal, history: History) -> None:
+        self._journal = journal
+        self._history = history
+
+    def look(self) -> None:
+        """At what reached providers so far."""
+        for ids in self._keys():
+            sent = [message_id for message_id in ids if self._history.sends(message_id)]
+            if len(sent) > 1:
+                raise ViolationError("sent_under_two_homes", f"one key: {sent}")
+
+    def final(self) -> None:
+        """Faults are over and everything had its time."""
+        self.look()
+        for ids in self._keys():
+            known = [self._journal.by_id(message_id) for message_id in ids]
+            stand = [row for row in known if row is not None and row.accept is not None]
+            if stand and all(row.gave_way for row in stand):
+                raise ViolationError("all_gave_way", f"one key: {ids}")
+
+    def _keys(self) -> list[list[str]]:
+        """The ids of each key that has several."""
+        minted = self._history.minted
+        found = [sorted(set(ids)) for planned, ids in minted.items() if is_keyed(planned)]
+        return [ids for ids in found if len(ids) > 1]
