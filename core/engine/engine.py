@@ -35,7 +35,7 @@ from sync.lease import Holder
 from sync.naming import home_of, log_name
 from sync.owner.owner import Owner
 from sync.owner.state import Limits, Msg
-from sync.placement import PlacementMap, world_map
+from sync.placement import PlacementMap, may_act, regions_of, world_map
 from sync.records import Place, Record
 from sync.store.entities import EntityStore
 from sync.store.port import JournalStore
@@ -108,6 +108,7 @@ class Engine:
         self.membership.homes = [work.ownership for work in self.homes.values()]
         self.membership.on_lost = process.lost
         self.membership.maps.on_changed = self._map_changed
+        self._open_to_homes()
         self.logs.on_revoked = lambda: process.lost("the lease was revoked")
         self.logs.on_row = self._row
         self.logs.on_effect = self._effects
@@ -211,9 +212,15 @@ class Engine:
 
     def _map_changed(self) -> None:
         """Other versions are kept, or another one serves."""
+        self._open_to_homes()
         several = len(self.membership.maps.book.kept) > 1
         for work in self.homes.values():
             work.owner.homes_of = self._homes_of if several else None
+            work.ownership.shards.place = self._place_of(work.home)
+
+    def _open_to_homes(self) -> None:
+        serving, region = self.membership.maps.book.accepting, self._settings.region.name
+        self.logs.open_to(home for home in self._names if may_act(serving, home, region))
 
     def _homes_of(self, msg: Msg) -> Collection[str]:
         """What follows from another message has its id from that one, whose home it shares."""
@@ -243,8 +250,9 @@ class Engine:
         )
 
     def _place_of(self, home: str) -> HomePlace:
-        """Every home is served by all regions; distances come with several regions' settings."""
-        return HomePlace(home, home, self._names)
+        """By the map in use; distances come with several regions' settings."""
+        serving = self.membership.maps.book.accepting
+        return HomePlace(home, serving.homes[home].region, regions_of(serving, home))
 
     def _make_dispatcher(self) -> Dispatcher:
         dispatch = self._settings.dispatch

@@ -2,8 +2,9 @@
 
 Each message gets a country; each change moves one country to another home. Copies of keyed
 messages come in around the changes, so that their ids are minted by several versions; and new ones
-come in at several regions at once, some of which have heard of the change. Drawn from a stream of
-its own: plans without maps are what they would be without this.
+come in at several regions at once, some of which have heard of the change. Of three regions one
+home has a placement group of its own, which others join and leave. Drawn from a stream of its own:
+plans without maps are what they would be without this.
 """
 
 from random import Random
@@ -12,9 +13,10 @@ from msgspec.structs import replace
 
 from core.sim.steps import Step
 from core.sim.workload import DIGITS
-from sync.placement import PlacementMap, world_map
+from sync.placement import Home, PlacementMap, world_map
 
 COUNTRIES = ("DE", "US", "JP")
+NARROW = "narrow"
 CHANGES_MAX = 4
 COPIES_MAX = 3
 TWINS_MAX = 3
@@ -23,9 +25,34 @@ AROUND_S = (-1.0, 3.0)
 
 
 def first_map(regions: tuple[str, ...], shards: int) -> PlacementMap:
-    """The map before the first change: each country has a home, as long as there are regions."""
+    """The map before the first change: each country has a home, as long as there are regions.
+
+    The last one of three is looked after by its own region and one more.
+    """
+    world = world_map(regions, shards)
     countries = {country: regions[at % len(regions)] for at, country in enumerate(COUNTRIES)}
-    return replace(world_map(regions, shards), countries=countries)
+    if len(regions) < 3:
+        return replace(world, countries=countries)
+    return replace(
+        world,
+        countries=countries,
+        groups=world.groups | {NARROW: (regions[-1], regions[0])},
+        homes=world.homes | {regions[-1]: Home(regions[-1], NARROW)},
+    )
+
+
+def changed(newest: PlacementMap, what: str, region: str) -> PlacementMap:
+    """The next version: a country is at home there, or the region joins the narrow group, or
+    leaves it; the region of the group's home stays."""
+    version, groups = newest.version + 1, newest.groups
+    if what != NARROW:
+        return replace(newest, version=version, countries=newest.countries | {what: region})
+    first, *others = groups[NARROW]
+    if region in others:
+        others.remove(region)
+    elif region != first:
+        others.append(region)
+    return replace(newest, version=version, groups=groups | {NARROW: (first, *others)})
 
 
 def with_maps(
@@ -49,11 +76,11 @@ def with_maps(
 
 
 def _change(chance: Random, regions: tuple[str, ...], cores: int, at_s: float) -> Step:
-    """Some core is asked to let a country (`id`) be at home elsewhere (`other`)."""
-    country, home = chance.choice(COUNTRIES), chance.choice(regions)
-    return Step(
-        at_s, "map_change", chance.choice(regions), home, chance.randrange(cores), id=country
-    )
+    """Some core is asked to let a country (`id`) be at home elsewhere (`other`), or to change the
+    regions of the narrow group."""
+    what = chance.choice((*COUNTRIES, NARROW) if len(regions) > 2 else COUNTRIES)
+    asked, region = chance.choice(regions), chance.choice(regions)
+    return Step(at_s, "map_change", asked, region, chance.randrange(cores), id=what)
 
 
 def _copies(
@@ -84,7 +111,7 @@ def _twins(
     keyed = [s for s in steps if s.wish is not None and is_keyed(s.id)]
     found = []
     for _ in range(chance.randint(0, TWINS_MAX) * len(changes) if keyed else 0):
-        like, country = chance.choice(keyed), chance.choice(changes).id
+        like, country = chance.choice(keyed), chance.choice(COUNTRIES)
         assert like.wish is not None
         tail = "".join(chance.choice(DIGITS) for _ in range(26))
         new = f"{like.id[: like.id.index('-') + 5]}{tail}"

@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from core.engine.serving import Serving
+from core.sim.mapplan import changed
 from core.sim.node import Node
 from core.sim.steps import Step
 from sync.agreed import Refusal
@@ -55,15 +55,12 @@ class Operators:
             self._return(node, step.region)
 
     def change_map(self, step: Step) -> None:
-        """A core is asked to publish the next version after the newest that it knows: a country
-        is at home elsewhere."""
+        """A core is asked to publish the next version after the newest that it knows."""
         node = self._world.slots[(step.region, step.number)]
         if node is None or not node.ready:
             return
         maps = node.engine.membership.maps
-        newest = maps.book.kept[-1].placement
-        countries = newest.countries | {step.id: step.other}
-        wanted = replace(newest, version=newest.version + 1, countries=countries)
+        wanted = changed(maps.book.kept[-1].placement, step.id, step.other)
 
         async def asked() -> None:
             try:
@@ -71,7 +68,7 @@ class Operators:
             except StoreError:
                 return
             said = answer[0].rule if isinstance(answer, list) else "published"
-            node.note("operator", f"map {wanted.version}, {step.id} at {step.other}: {said}")
+            node.note("operator", f"map {wanted.version}, {step.id} {step.other}: {said}")
 
         node.process.start(asked)
 

@@ -166,6 +166,7 @@ PROFILES: dict[str, Profile] = {
             "copies": (0.1, 0.5),
             "other_body": (0.0, 0.0, 0.5),
             "cancels": (0.0, 0.1),
+            "spooled": (0.0,),
         },
         maps=True,
     ),

@@ -22,7 +22,15 @@ from core.sim.history import ViolationError
 from core.sim.plan import BUCKET_MS
 from sync.naming import log_name
 from sync.records import End, Intent
-from sync.store.port import PutFloor, PutProviderIds, PutRow, SwapServing, SwapShards, Write
+from sync.store.port import (
+    PutFloor,
+    PutProviderIds,
+    PutRow,
+    SwapMaps,
+    SwapServing,
+    SwapShards,
+    Write,
+)
 
 if TYPE_CHECKING:
     from core.sim.world import World
@@ -42,7 +50,7 @@ class Checks:
         leases, alone = world.store.truth.lease_rows, len(world.plan.regions) == 1
         self._told = Told(self.journal, world.history, leases, alone)
         self._ends = Ends(self.journal, world.history, world.plan)
-        self._maps = Maps(self.journal, world.history)
+        self._maps = Maps(self.journal, world.history, world.plan)
         self.spools = Spools(self.journal, world.history)
         self._serving = ServingRegions()
         self.healed = Healed(world.store, self.journal)
@@ -76,6 +84,7 @@ class Checks:
             self._floors.floor(write)
         elif isinstance(write, PutRow):
             name = log_name(write.log)
+            self._maps.acts(name.home, name.incarnation, write.log)
             if name.kind == "effect":
                 self._floors.effects(write, name.home)
                 self._note_intents(write, name.incarnation)
@@ -94,6 +103,9 @@ class Checks:
         """A write was applied somewhere; a swap is applied at once."""
         if isinstance(write, SwapShards):
             self.journal.took(write, self._world.scheduler.now)
+            self._maps.acts(write.home, write.owner, "takes shards")
+        elif isinstance(write, SwapMaps):
+            self._maps.published(write.row)
         elif isinstance(write, SwapServing):
             states = ", ".join(f"{r} {one.state}" for r, one in sorted(write.row.regions.items()))
             now = self._world.scheduler.now

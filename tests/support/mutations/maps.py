@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 
+from core.engine.logs import Logs
 from sync import placement
 from sync.naming import home_of as home_of_id
 from sync.owner import elsewhere
@@ -74,10 +75,16 @@ def looked_for_before_its_own_row() -> Context:
     return patched((Intake, "_not_known", look_first))
 
 
+def groups_not_heeded() -> Context:
+    """Whatever the placement group of a home, every region journals for it."""
+    return patched((Logs, "open_to", lambda _self, _homes: None))
+
+
 MAPS: tuple[Mutation, ...] = (
     Mutation("newest_map_only", "5", "maps", newest_map_only),
     Mutation("map_served_before_all_name_it", "1", "maps", served_before_all_name_it),
     Mutation("both_give_way", "5", "maps", both_give_way),
     Mutation("nobody_waits_elsewhere", "5", "maps", nobody_waits),
+    Mutation("groups_not_heeded", "10", "maps", groups_not_heeded),
     Mutation("looked_for_before_its_own_row", "5", "maps", looked_for_before_its_own_row),
 )

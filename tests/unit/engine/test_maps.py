@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from core.contract.log import silent
+from core.engine.logs import Ticket
 from core.engine.maps import Maps
 from sync.lease import Lease
 from sync.maps import VERSIONS_MAX, MapRow
@@ -202,4 +203,26 @@ async def test_another_core_that_knows_nothing_newer_holds_a_version_back() -> N
     assert maps.book.accepting.version == 1
     store.tables.lease_rows["old"] = Lease("old", 1, "n", "revoked", 1)
     await until(lambda: maps.book.accepting.version == 2)
+    await rig.end()
+
+
+async def test_a_region_out_of_a_homes_group_neither_journals_nor_owns_it() -> None:
+    store = MemoryJournal((HOME, OTHER), SHARDS)
+    first = Rig(store, "c1").engine.membership.maps.book.accepting
+    groups = {"world": (HOME, OTHER), "alone": (OTHER,)}
+    homes = first.homes | {OTHER: Home(OTHER, "alone")}
+    row = MapRow("n1", (Kept(replace(first, groups=groups, homes=homes)),))
+    store.submit(SwapMaps(None, row), ignore)
+    rig = Rig(store, "c1")
+    await rig.start()
+    await until(lambda: rig.owned()[HOME] == SHARDS)
+    assert rig.owned()[OTHER] == 0
+    assert not rig.engine.logs.takes([rig.message(OTHER).id], True, False)
+    assert not rig.engine.logs.accept(rig.message(OTHER), True, False, Ticket(lambda _: None))
+    await rig.accept(rig.message(HOME))
+    await rig.engine.membership.maps.publish(
+        replace(row.kept[0].placement, version=2, groups=groups | {"alone": (OTHER, HOME)})
+    )
+    await until(lambda: rig.owned()[OTHER] == SHARDS)
+    await rig.accept(rig.message(OTHER))
     await rig.end()

@@ -42,6 +42,7 @@ FOUND_BY = {
     "outcome_without_segment": {"floor_early", "segment_missing", "receipt_lost"},
     "acknowledged_before_the_look": {"receipt_lost"},
     "newest_map_only": {"sent_under_two_homes"},
+    "groups_not_heeded": {"outside_of_group"},
     "nobody_waits_elsewhere": {"sent_under_two_homes"},
     "looked_for_before_its_own_row": {"sent_under_two_homes"},
     "chain_forgotten": {"chain_broken"},
