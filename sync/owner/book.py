@@ -24,7 +24,7 @@ from sync.owner.state import (
     ReadEventsAgain,
     WriteByIds,
 )
-from sync.records import ById, FloorPart, Place, encode
+from sync.records import ById, End, FloorPart, Place, encode
 from sync.store.port import ByIdRow
 
 RECENT_LOOKED_AT = 64
@@ -177,7 +177,10 @@ class Book:
 
     def rejoin(self, msg: Msg) -> None:
         """Recompute the state from the records."""
-        _, state, reason = gather(msg.records)
+        records = msg.records
+        if msg.late:
+            records = [(p, r) for p, r in records if p not in msg.late or type(r) is not End]
+        _, state, reason = gather(records)
         if RANK[state] > RANK[msg.state]:
             msg.state, msg.reason = state, reason
 

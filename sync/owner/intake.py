@@ -326,7 +326,8 @@ class Intake(Events):
 
         Whoever takes a shard over reads all effects of the former owners at quorum, and by then
         their leases are over. So what stands later was never followed by a call, or by a word: a
-        late intent leaves nothing in doubt. A late outcome settles what it answers.
+        late intent leaves nothing in doubt, and a late end ends nothing. A late outcome settles
+        what it answers.
         """
         msg = self.find(record.id)
         if msg is None:
@@ -336,7 +337,7 @@ class Intake(Events):
         if all(known != place for known, _ in msg.effects):
             msg.effects.append((place, record))
         self.hold_effect(msg, place)
-        if type(record) is Intent:
+        if isinstance(record, Intent | End):
             msg.late.add(place)
         elif type(record) is Outcome and record.kind != "unknown":
             msg.unsettled.pop(record.attempt, None)

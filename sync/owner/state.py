@@ -142,7 +142,7 @@ class Msg:
         self.calling = ""  # the attempt whose call is under way
         self.unsettled: dict[str, Intent] = {}
         self.effects: list[tuple[Place, EffectRecord]] = []
-        self.late: set[Place] = set()  # intents that stood too late for a call
+        self.late: set[Place] = set()  # intents too late for a call, ends too late for a word
         self.receipts: list[tuple[Place, Receipt]] = []
         self.conflicts: list[Place] = []
         self.copies: list[Place] = []
