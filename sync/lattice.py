@@ -102,14 +102,19 @@ def settled(facts: AttemptFacts) -> bool:
 def gather(
     records: Iterable[tuple[Place, Record]],
 ) -> tuple[dict[str, AttemptFacts], State, str]:
-    """Join a message's records: its attempts by name, its state, and the reason of its end."""
+    """Join a message's records: its attempts by name, its state, and the reason of its end.
+
+    An end of a lower epoch than some intent or other end counts for nothing: who wrote that one had
+    read all that stood of former owners, so the end came to stand later, and nobody was told of it.
+    """
     attempts: dict[str, AttemptFacts] = {}
-    state: State = "accepted"
-    reason = ""
+    ends: list[End] = []
+    epoch = 0
     for place, record in records:
         if isinstance(record, Intent):
             name = attempt_name(place.log, place.row, place.index)
             _facts(attempts, name).intent = record
+            epoch = max(epoch, record.epoch)
         elif isinstance(record, Outcome):
             facts = _facts(attempts, record.attempt)
             if facts.answer is None or _says_more(record, facts.answer):
@@ -122,11 +127,12 @@ def gather(
             if had is None or receipt_rank(record.status) > receipt_rank(had.status):
                 facts.receipts = {**facts.receipts, key: record}
         elif isinstance(record, End):
-            if RANK[record.state] > RANK[state]:
-                reason = record.reason
-            elif record.state == state:
-                reason = min(reason, record.reason)
-            state = join(state, record.state)
+            ends.append(record)
+            epoch = max(epoch, record.epoch)
+    state: State = "accepted"
+    reason = ""
+    if ends:
+        state, reason = _ended(end for end in ends if end.epoch >= epoch)
     for facts in attempts.values():
         its = attempt_state(facts)
         if its == "sending" and settled(facts):
@@ -134,6 +140,19 @@ def gather(
         if RANK[its] > RANK[state]:
             state, reason = its, _why_undelivered(facts) if its == "failed" else ""
     return attempts, state, reason
+
+
+def _ended(ends: Iterable[End]) -> tuple[State, str]:
+    """The state that ends give, and its reason."""
+    state: State = "accepted"
+    reason = ""
+    for end in ends:
+        if RANK[end.state] > RANK[state]:
+            reason = end.reason
+        elif end.state == state:
+            reason = min(reason, end.reason)
+        state = join(state, end.state)
+    return state, reason
 
 
 def _why_undelivered(facts: AttemptFacts) -> str:

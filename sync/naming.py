@@ -6,6 +6,7 @@ idempotency key, or a hash of (tenant, key, item). A log is `<kind>.<home>.<lane
 <generation>`; an attempt is named by the place of its intent in an effect log, without dots.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 BY_ID_MINUTES = 10
@@ -35,6 +36,15 @@ def id_facts(message_id: str) -> IdFacts | None:
     except ValueError:
         return None
     return None
+
+
+def ids_elsewhere(message_id: str, homes: Iterable[str]) -> list[str]:
+    """The ids that the same key has under these homes, but for its own; none without a key."""
+    facts = id_facts(message_id)
+    if facts is None or facts.minute is not None:
+        return []
+    rest = message_id.partition("-")[2]
+    return [f"{home}-{rest}" for home in homes if home != facts.home]
 
 
 def home_of(record_id: str) -> str:

@@ -18,8 +18,9 @@ How versions change without a message sent twice:
   intent, the one whose home comes later in the alphabet gives way and writes that it did; the
   other waits until that, an intent or an end stands there. So only one of them ever waits, and
   the rule does not depend on which versions each has loaded.
-- A core reads the newest version once more after its first lease was applied and before it owns or
-  accepts. Whoever counted the leases before this one then published before it reads.
+- A core reads the newest version once more after its first lease was applied and before it owns.
+  Whoever counted the leases before this one then published before it reads. It may accept earlier,
+  so that a core can start where no lease can be had: an older version is looked under, too.
 - A version is kept until the keys that were accepted by it are forgotten.
 
 Nothing raises here: what is wrong with a map comes as a list of refusals, and an empty list means

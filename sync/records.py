@@ -137,7 +137,8 @@ class ById(Struct, frozen=True, array_like=True, gc=False):
     """What the store knows of a message by its id: state and pointers, never the content.
 
     `noted` says that a cancel came before the message did; `conflicts` are copies with another
-    body. A row with neither `accept` nor `effects` exists for what came early only.
+    body. A row with neither `accept` nor `effects` exists for what came early only. `gave_way`: the
+    message ended because one with the same key, under another home, goes on instead.
     """
 
     body_hash: bytes
@@ -148,6 +149,7 @@ class ById(Struct, frozen=True, array_like=True, gc=False):
     receipts: tuple[Place, ...] = ()
     noted: bool = False
     conflicts: tuple[Place, ...] = ()
+    gave_way: bool = False
 
 
 class OpenEntry(Struct, frozen=True, array_like=True, gc=False):

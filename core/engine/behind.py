@@ -96,7 +96,7 @@ class Behind:
             if place is not None:
                 then()
 
-        if not self._logs.accept(message, message.urgent, globally, Ticket(told)):
+        if not self._logs.accept_own(message, globally, Ticket(told)):
             self._again(lambda: self.accept(message, globally, then))
 
     def put(self, write: Write, then: Callable[[], None]) -> None:

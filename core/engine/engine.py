@@ -3,7 +3,7 @@
 Made once from the settings by the composition root; nothing here decides anything.
 """
 
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Collection, Iterable, Sequence
 from itertools import chain
 from random import Random
 from typing import Any, Protocol
@@ -22,6 +22,7 @@ from core.engine.homes import HomeWork, Shared
 from core.engine.logs import Logs
 from core.engine.membership import Membership
 from core.engine.pace import Pace
+from core.engine.payload import content_of
 from core.engine.pressure import Pressure
 from core.engine.protection import ProtectionRules
 from core.engine.receipts import Receipts
@@ -34,9 +35,12 @@ from sync.lease import Holder
 from sync.naming import home_of, log_name
 from sync.owner.owner import Owner
 from sync.owner.state import Limits, Msg
+from sync.placement import PlacementMap, may_act, regions_of, world_map
 from sync.records import Place, Record
 from sync.store.entities import EntityStore
 from sync.store.port import JournalStore
+
+DAY_MS = 86_400_000
 
 
 class Host(Protocol):
@@ -53,8 +57,9 @@ class Engine:
     """Its parts are public: the composition root wires them to doors, numbers and accounts.
 
     `homes` are the homes whose messages it accepts and whose shards it may own, the own region
-    among them; none given stands for the own region alone. `home` is the own region's work, and
-    `shell` and `behind` are parts of it that serve any message.
+    among them; none given stands for the own region alone. `first_map` is the placement map where
+    the store has none: without one every home is a region's, served by all of them. `home` is the
+    own region's work, and `shell` and `behind` are parts of it that serve any message.
     """
 
     def __init__(
@@ -70,6 +75,7 @@ class Engine:
         homes: Sequence[str] = (),
         limits: Limits | None = None,
         pace: Pace | None = None,
+        first_map: PlacementMap | None = None,
     ) -> None:
         self.store = store
         self._settings = settings
@@ -80,6 +86,7 @@ class Engine:
         self._pace = pace or Pace()
         self._limits = limits or limits_of(settings)
         names = self._names = tuple(homes) or (settings.region.name,)
+        self._first_map = first_map or world_map(names, settings.region.home_shards)
         protocol = settings.protocol
         self.logs = self._make_logs(names, incarnation)
         self.accounts: dict[str, Account] = {}
@@ -100,6 +107,8 @@ class Engine:
         self._works = {name: self.homes[log_name(name).home] for name in self.logs.names}
         self.membership.homes = [work.ownership for work in self.homes.values()]
         self.membership.on_lost = process.lost
+        self.membership.maps.on_changed = self._map_changed
+        self._open_to_homes()
         self.logs.on_revoked = lambda: process.lost("the lease was revoked")
         self.logs.on_row = self._row
         self.logs.on_effect = self._effects
@@ -199,6 +208,27 @@ class Engine:
         for work in self.homes.values():
             work.shell.drain()
 
+    # The placement map
+
+    def _map_changed(self) -> None:
+        """Other versions are kept, or another one serves."""
+        self._open_to_homes()
+        several = len(self.membership.maps.book.kept) > 1
+        for work in self.homes.values():
+            work.owner.homes_of = self._homes_of if several else None
+            work.ownership.shards.place = self._place_of(work.home)
+
+    def _open_to_homes(self) -> None:
+        serving, region = self.membership.maps.book.accepting, self._settings.region.name
+        self.logs.open_to(home for home in self._names if may_act(serving, home, region))
+
+    def _homes_of(self, msg: Msg) -> Collection[str]:
+        """What follows from another message has its id from that one, whose home it shares."""
+        payload = content_of(msg)
+        if payload.kind or payload.parent:
+            return ()
+        return self.membership.maps.book.homes_of_key(payload.tenant, payload.country)
+
     # Making
 
     def _shared(self) -> Shared:
@@ -220,8 +250,9 @@ class Engine:
         )
 
     def _place_of(self, home: str) -> HomePlace:
-        """Every home is served by all regions; distances come with several regions' settings."""
-        return HomePlace(home, home, self._names)
+        """By the map in use; distances come with several regions' settings."""
+        serving = self.membership.maps.book.accepting
+        return HomePlace(home, serving.homes[home].region, regions_of(serving, home))
 
     def _make_dispatcher(self) -> Dispatcher:
         dispatch = self._settings.dispatch
@@ -282,6 +313,9 @@ class Engine:
             url,
             min(self._pace.look_s, protocol.shards_poll_ms / 1000),
             self._pace,
+            self._first_map,
+            self._names,
+            protocol.ttl_days * DAY_MS + protocol.clock_bound_ms,
         )
 
 

@@ -1,5 +1,9 @@
 """This process's own logs: four accept lanes and two effect logs for each home.
 
+Records are taken in for the homes alone that the placement map lets this region journal
+(`open_to`). What an owner here writes for its own messages is not refused by that: it may still
+have a shard to give away.
+
 A record goes into a log of the home that its id names. Carries out what the log writers say. A row
 whose write is `unknown` or finds the store `full` is written again until it stands; its waiters
 wait (the acceptor's time-out tells callers 503). A row refused as `revoked` closes the process's
@@ -14,7 +18,7 @@ import msgspec
 from core.contract.log import Log
 from sync.log_writer import Command, Durable, LogWriter, Refused, WriteRow
 from sync.naming import accept_log, effect_log, home_of, lane
-from sync.records import AcceptRecord, EffectRecord, Place, Record
+from sync.records import AcceptRecord, EffectRecord, Message, Place, Record
 from sync.store.port import Answer, JournalStore, PutKey, PutRow
 
 AGAIN_S = 0.05
@@ -86,6 +90,7 @@ class Logs:
             home: [writer for (of, _, _), writer in self._accept.items() if of == home]
             for home in homes
         }
+        self._taking = self._accept
         self._homes = frozenset(homes)
         self._waiting_max = waiting_max
         self._writers = {w.log: w for w in (*self._accept.values(), *self._effect.values())}
@@ -114,8 +119,13 @@ class Logs:
         both = (self._effect[(home, True)], self._effect[(home, False)])
         return {writer.log: writer.last_row for writer in both}
 
+    def open_to(self, homes: Iterable[str]) -> None:
+        """Take in records of these homes and of no others from now on."""
+        self._homes = frozenset(homes)
+        self._taking = {key: log for key, log in self._accept.items() if key[0] in self._homes}
+
     def has_home(self, record_id: str) -> bool:
-        """Whether a record of this id has a home whose logs are written here."""
+        """Whether a record of this id has a home for which records are taken in here."""
         return home_of(record_id) in self._homes
 
     def takes(self, ids: Iterable[str], urgent: bool, globally: bool) -> bool:
@@ -125,7 +135,7 @@ class Logs:
             home = home_of(one)
             counts[home] = counts.get(home, 0) + 1
         for home, count in counts.items():
-            writer = self._accept.get((home, urgent, globally))
+            writer = self._taking.get((home, urgent, globally))
             if writer is None or count > writer.room:
                 return False
         return True
@@ -138,9 +148,17 @@ class Logs:
 
     def accept(self, record: AcceptRecord, urgent: bool, globally: bool, ticket: Ticket) -> bool:
         """Append to an accept log of the record's home; False when it is closed or too much
-        waits, or when the home is none whose logs are written here."""
-        writer = self._accept.get((home_of(record.id), urgent, globally))
+        waits, or when the home is none for which records are taken in here."""
+        writer = self._taking.get((home_of(record.id), urgent, globally))
         if writer is None or self._shut or not writer.append(record, ticket):
+            return False
+        self._arm()
+        return True
+
+    def accept_own(self, record: Message, globally: bool, ticket: Ticket) -> bool:
+        """Append what an owner here writes: what follows from a message of its home."""
+        writer = self._accept[(home_of(record.id), record.urgent, globally)]
+        if self._shut or not writer.append(record, ticket):
             return False
         self._arm()
         return True

@@ -14,6 +14,7 @@ from typing import Protocol
 from core.clock import Clock
 from core.contract.log import Log
 from core.engine.logs import Logs
+from core.engine.maps import Maps
 from core.engine.pace import Pace
 from core.engine.serving import Serving
 from core.engine.signals import Beat
@@ -30,6 +31,7 @@ from sync.keeper.members import (
 )
 from sync.lease import Holder, Lease
 from sync.naming import log_name
+from sync.placement import PlacementMap
 from sync.store.port import (
     Answer,
     JournalStore,
@@ -43,7 +45,6 @@ from sync.store.port import (
 LEAVE_TRIES = 3
 LEAVE_LOOKS = 40
 LEAVE_LOOK_S = 0.05
-MAP_VERSION = 1  # of the placement map; there is one as long as there is one region
 
 
 class Home(Protocol):
@@ -63,7 +64,8 @@ class Home(Protocol):
 
 
 class Membership:
-    """See the module's docstring. `homes` are set once, before anything runs."""
+    """See the module's docstring. `homes` are set once, before anything runs. Until `map_known`
+    nothing may be owned."""
 
     def __init__(
         self,
@@ -80,6 +82,9 @@ class Membership:
         url: str,
         look_s: float,
         pace: Pace,
+        first_map: PlacementMap,
+        homes: Sequence[str],
+        keys_kept_ms: int,
     ) -> None:
         self._store = store
         self._logs = logs
@@ -106,6 +111,8 @@ class Membership:
             pace.serving_every_s,
             pace.return_dwell_s,
         )
+        self.maps = Maps(store, self.submit, clock, random, log, first_map, homes, keys_kept_ms)
+        self.map_known = False
         self._registry_read = -1e9
         self._accept_logs: dict[str, list[str]] = {}
         self._leaving = False
@@ -153,9 +160,14 @@ class Membership:
     # The own lease
 
     async def renew_forever(self) -> None:
-        """Renew until the lease is lost or left; registered at quorum first."""
+        """Renew until the lease is lost or left; registered at quorum first.
+
+        What the first lease names of the placement map was read before it, so that a version that
+        serves already need not wait for this core.
+        """
         await self.register(at_quorum=True)
         self._logs.open_global()
+        await self._read_map()
         while not self._leaving:
             now = self._clock.boot()
             if self.holder.due(now):
@@ -165,9 +177,19 @@ class Membership:
                 return
             await asyncio.sleep(min(self._pace.renew_look_s, self.holder.renew_s))
 
+    async def _read_map(self) -> None:
+        while True:
+            try:
+                await self.maps.read()
+            except StoreError as error:
+                self._log.error("the placement map cannot be read", error=str(error))
+                await asyncio.sleep(self._look_s)
+            else:
+                return
+
     async def _renew(self, now: float) -> None:
         renew = self.holder.ask(now, f"{self._random.getrandbits(64):016x}")
-        lease = renewal(self._lease, renew, MAP_VERSION)
+        lease = renewal(self._lease, renew, self.maps.book.lease_version)
         expect = self._lease if renew.expect else None
         answer = await self.submit(SwapLease(expect, lease))
         if not isinstance(answer, Swapped):
@@ -211,6 +233,7 @@ class Membership:
         await self.serving.look()
         leases = await self._store.leases()
         self.members.leases_read(leases, self._clock.boot())  # the wait begins after the reading
+        await self.maps.saw_leases(self.members.map_versions())
         owning = await asyncio.gather(*(home.read_shards() for home in self.homes))
         for owners in owning:
             self.members.owners_read(owners)
@@ -219,9 +242,20 @@ class Membership:
         await asyncio.gather(*map(self._carry_out, self.members.step(self._clock.boot())))
         for home in self.homes:
             home.follow_logs()
+        await self._read_map_again()
         await self._reconcile()
         names = {name for owners in owning for name in owners if name}
         await self.serving.go_on({self.members.region_of(name) for name in names})
+
+    async def _read_map_again(self) -> None:
+        """Once more after the first lease was applied, before anything is owned (`map_known`).
+
+        Whoever counted the leases before that one stood had published by then; so this core knows
+        every version by which somebody may accept.
+        """
+        if not self.map_known and self.left_s() > 0:
+            await self.maps.read()
+            self.map_known = True
 
     async def _reconcile(self) -> None:
         """Side by side: a home whose floor cannot be written holds up none of the others."""

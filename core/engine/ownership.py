@@ -125,6 +125,7 @@ class Ownership:
                 self._random.random(),
                 drained=self._membership.serving.out,
                 draining=self._membership.draining,
+                frozen=not self._membership.map_known,
             )
             commands = self.shards.look(around)
             takes = [self._take(each) for each in commands if type(each) is Take]

@@ -23,6 +23,7 @@ from sync.owner.owner import LAST_ID, DueWant, Owner
 from sync.owner.state import (
     Changed,
     Follow,
+    LookElsewhere,
     Lookup,
     MakeCall,
     Msg,
@@ -84,6 +85,7 @@ class Shell:
             Refused: self.answers.refused,
             Follow: lambda c: behind.follow(c.msg, lambda: self._followed(c.msg)),
             Lookup: lambda c: self.spawn(self._look_up(c.ids)),
+            LookElsewhere: lambda c: self.spawn(self._look_elsewhere(c)),
             Revive: lambda c: self.spawn(self._revive(c)),
             WriteByIds: lambda c: behind.by_ids(c, lambda: self._by_ids_durable(c)),
             WriteOpen: lambda c: behind.put(PutOpen(c.rows), lambda: self._open_durable(c)),
@@ -192,6 +194,12 @@ class Shell:
         found = await self.reading.forever(lambda: self._store.by_ids(ids))
         kept = self._owner.kept_since(ids, losses)
         self._owner.looked_up(kept, found, self._clock.wall_ms())
+        self._owner.ask(self._clock.wall_ms())
+        self.drain()
+
+    async def _look_elsewhere(self, command: LookElsewhere) -> None:
+        found = await self.reading.forever(lambda: self._store.by_ids(command.ids))
+        self._owner.found_elsewhere(command.msg, found, self._clock.wall_ms())
         self._owner.ask(self._clock.wall_ms())
         self.drain()
 

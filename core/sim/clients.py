@@ -1,5 +1,9 @@
 """Clients: they hand messages and cancels to the edge of a region, and to another's if it is
-silent, always with the same id."""
+silent, always with the same id.
+
+Where the placement map changes, a keyed message gets its id when it is handed in, by the version
+that the region's edge has heard of; so copies of it may have several. An id without a key is minted
+once."""
 
 from collections.abc import Callable
 from random import Random
@@ -9,18 +13,21 @@ from core.engine.payload import Payload, Step, encode_payload
 from core.sim.door import Asked
 from core.sim.edge import Edge, Said
 from core.sim.history import History, Submitted
+from core.sim.mapplan import is_keyed
 from core.sim.plan import Plan
 from core.sim.scheduler import Scheduler
 from core.sim.steps import Step as Planned
 from core.sim.steps import Wish
 from core.sim.workload import CHAIN_STEPS
+from sync.placement import PlacementMap, home_of
 
 TENANT = "t"
 PATIENCE_S = (1.5, 3.0, 8.0)
 
 
 class Clients:
-    """See the module's docstring. `edge_of` is the edge of a region, None while there is none."""
+    """See the module's docstring. `edge_of` is the edge of a region, None while there is none;
+    `map_of` the placement map that it goes by."""
 
     def __init__(
         self,
@@ -29,21 +36,24 @@ class Clients:
         chance: Random,
         history: History,
         edge_of: Callable[[str], Edge | None],
+        map_of: Callable[[str], PlacementMap],
     ) -> None:
         self._scheduler = scheduler
         self._plan = plan
         self._chance = chance
         self._history = history
         self._edge_of = edge_of
+        self._map_of = map_of
 
     def submit(self, step: Planned) -> None:
         """One message, handed in at a region."""
         wish = step.wish
         assert wish is not None
-        submitted = Submitted(wish.id, wish.body, wish.careful, wish.globally, step.region)
+        message_id = self._mint(wish, step.region) if self._plan.maps else wish.id
+        submitted = Submitted(message_id, wish.body, wish.careful, wish.globally, step.region)
         self._history.submitted.append(submitted)
-        self._history.untils[wish.id] = wish.until
-        asked = Asked(wish.id, wish.urgent, body_of(wish), wish, submitted)
+        self._history.untils[message_id] = wish.until
+        asked = Asked(message_id, wish.urgent, body_of(wish), wish, submitted)
         heard: list[Said] = []
 
         def told(said: Said, region: str) -> None:
@@ -55,11 +65,20 @@ class Clients:
 
     def cancel(self, step: Planned) -> None:
         """Of a whole chain what may follow is cancelled first, in the same log."""
-        later = chain_of(step.id) if step.whole else []
+        message_id = (self._history.minted.get(step.id) or [step.id])[-1]
+        later = chain_of(message_id) if step.whole else []
         urgent = self._chance.random() < 0.5
-        asked = Asked(step.id, urgent, cancels=(*later, step.id))
+        asked = Asked(message_id, urgent, cancels=(*later, message_id))
         heard: list[Said] = []
         self._try(self._regions(step), asked, heard, lambda said, _: heard.append(said))
+
+    def _mint(self, wish: Wish, region: str) -> str:
+        """An id as the edge of the region makes it now."""
+        minted = self._history.minted.setdefault(wish.id, [])
+        if not minted or is_keyed(wish.id):
+            home = home_of(self._map_of(region), TENANT, wish.country)
+            minted.append(f"{home}-{wish.id.partition('-')[2]}")
+        return minted[-1]
 
     def _regions(self, step: Planned) -> list[str]:
         return [step.region, *(r for r in self._plan.regions if r != step.region)]
@@ -94,7 +113,7 @@ def body_of(wish: Wish) -> bytes:
             wish.id,
             "sms",
             "+1",
-            "ZZ",
+            wish.country,
             "otp" if wish.urgent else "transactional",
             "global" if wish.globally else "local",
             "",

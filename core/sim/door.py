@@ -34,7 +34,7 @@ def take_in(
 
     `asked_ms`: when an edge spooled the request, 0 for now. Its times run from there.
     """
-    if not node.ready:
+    if not node.ready or not node.engine.logs.has_home(asked.id):
         return
     if asked.wish is not None and asked.submitted is not None:
         text = asked.wish.body

@@ -114,7 +114,8 @@ class Edge:
         globally = wish is not None and wish.globally
         tried = False
         for region in self._regions:
-            nodes = self._nodes_of(region)
+            # A core outside of the home's placement group says so at once: none is asked in vain.
+            nodes = [n for n in self._nodes_of(region) if n.engine.logs.has_home(asked.id)]
             self._chance.shuffle(nodes)
             for node in nodes:
                 tried = True

@@ -6,14 +6,17 @@ from msgspec.structs import replace
 
 from core.sim.edge import Edge
 from core.sim.edgedisk import Disk
+from core.sim.mapplan import first_map
 from core.sim.plan import EdgeRates
 from core.sim.process import Process
+from sync.placement import PlacementMap
 
 if TYPE_CHECKING:
     from core.sim.world import World
 
 RESTART_S = 0.5
 SUPERVISE_S = 0.2
+HEARD = 0.7  # how often an edge has heard of the newest version that serves
 
 
 class Edges:
@@ -24,6 +27,7 @@ class Edges:
         self._world = world
         self._disks = {region: Disk() for region in world.plan.regions}
         self._edges: dict[str, Edge] = {}
+        self._maps: dict[str, PlacementMap] = {}
         self._over = False
         world.checks.spools.disks = self._disks
 
@@ -31,6 +35,16 @@ class Edges:
         """The edge of a region, None while there is none; it may be frozen."""
         edge = self._edges.get(region)
         return None if edge is None or edge.process.dead else edge
+
+    def map_of(self, region: str) -> PlacementMap:
+        """The map by which the region's edge mints ids: what some core told it a while ago."""
+        world = self._world
+        known = self._maps.get(region)
+        nodes = world.open_nodes(region)
+        if nodes and (known is None or world.chance.random() < HEARD):
+            node = world.chance.choice(nodes)
+            known = self._maps[region] = node.engine.membership.maps.book.accepting
+        return known or first_map(world.plan.regions, world.plan.shards)
 
     def begin(self) -> None:
         """Start all of them."""

@@ -111,6 +111,9 @@ class Faults:
     def _region_return(self, step: Step) -> None:
         self._world.operators.begin_return(step)
 
+    def _map_change(self, step: Step) -> None:
+        self._world.operators.change_map(step)
+
     def _cores_away(self, step: Step) -> None:
         """Every core of every region ends; none is started for a while."""
         until_s = self._world.scheduler.now + step.length_s

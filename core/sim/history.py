@@ -66,6 +66,7 @@ class History:
         self.acked: list[tuple[str, str, str, str]] = []  # account, provider id, attempt, id
         self.untils: dict[str, str] = {}  # how far messages are to come
         self.followed: dict[str, str] = {}  # a message to the one that follows it
+        self.minted: dict[str, list[str]] = {}  # where the map changes: a message to its ids
         self.events: set[str] = set()
         self.suppressed: dict[str, float] = {}
         self.on_told: Callable[[str, State, str], None] = lambda *_: None

@@ -27,6 +27,7 @@ from core.engine.signals import Beat
 from core.providers.port import Outcome
 from core.sim.adapter import SimAdapter
 from core.sim.lines import NodeLog
+from core.sim.mapplan import first_map
 from core.sim.plan import CALL_TIMEOUT_S, EPSILON_S, LEASE_S, WRITE_TIMEOUT_S, Plan
 from core.sim.process import Process
 from core.views.writer import Views, list_open_forever
@@ -115,7 +116,7 @@ class Node:
         self.process.start(self._run)
 
     async def _run(self) -> None:
-        world, process = self._world, self.process
+        world, process, plan = self._world, self.process, self._plan
         self.engine = Engine(
             world.store.view(process),
             settings_of(self._plan, self.region),
@@ -128,6 +129,7 @@ class Node:
             homes=self._plan.regions,
             limits=self._plan.limits,
             pace=PACE,
+            first_map=first_map(plan.regions, plan.shards) if plan.maps else None,
         )
         self._make_accounts()
         for work in self.engine.homes.values():

@@ -1,4 +1,4 @@
-"""Operators: they ask some core to drain a region, or to let it return.
+"""Operators: they ask some core to drain a region, to let it return, or to change the map.
 
 An operator whose core dies, or whose question could not be answered, knows nothing; who was
 answered is remembered in `answers`, for `core.sim.checks.serving`. Each change carries a reason of
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from core.engine.serving import Serving
+from core.sim.mapplan import changed
 from core.sim.node import Node
 from core.sim.steps import Step
 from sync.agreed import Refusal
@@ -52,6 +53,24 @@ class Operators:
         node = self._world.slots[(step.region, step.number)]
         if node is not None:
             self._return(node, step.region)
+
+    def change_map(self, step: Step) -> None:
+        """A core is asked to publish the next version after the newest that it knows."""
+        node = self._world.slots[(step.region, step.number)]
+        if node is None or not node.ready:
+            return
+        maps = node.engine.membership.maps
+        wanted = changed(maps.book.kept[-1].placement, step.id, step.other)
+
+        async def asked() -> None:
+            try:
+                answer = await maps.publish(wanted)
+            except StoreError:
+                return
+            said = answer[0].rule if isinstance(answer, list) else "published"
+            node.note("operator", f"map {wanted.version}, {step.id} {step.other}: {said}")
+
+        node.process.start(asked)
 
     def return_all(self) -> None:
         """Ask until no region is out any more."""

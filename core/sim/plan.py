@@ -11,6 +11,7 @@ from random import Random
 from msgspec import Struct
 
 from core.sim.faultplan import faults
+from core.sim.mapplan import with_maps
 from core.sim.network import NetworkRates
 from core.sim.profiles import PROFILES, Profile
 from core.sim.steps import Step
@@ -73,6 +74,7 @@ class Plan(Struct, frozen=True):
     signals: float
     events: bool
     readers: bool
+    maps: bool
     limits: Limits
     steps: tuple[Step, ...]
 
@@ -89,6 +91,9 @@ def plan_of(seed: int, profile: str = "swarm") -> Plan:
     cores = chance.choice(rules.cores)
     asked = requests(chance, regions, shards, faults_s, start_ms, rules.shares)
     faulty = faults(chance, rules, regions, cores, faults_s, boosted)
+    steps = [*asked, *faulty]
+    if rules.maps:
+        steps = with_maps(seed, steps, regions, cores, faults_s)
     return Plan(
         seed=seed,
         profile=profile,
@@ -111,8 +116,9 @@ def plan_of(seed: int, profile: str = "swarm") -> Plan:
         signals=chance.choice((0.0, 0.5, 0.9)),
         events=chance.random() < 0.3,
         readers=rules.readers,
+        maps=rules.maps,
         limits=_limits(chance),
-        steps=tuple(sorted([*asked, *faulty], key=_when)),
+        steps=tuple(sorted(steps, key=_when)),
     )
 
 

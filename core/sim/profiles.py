@@ -12,7 +12,8 @@ class Profile(Struct, frozen=True):
     its name there. `replicas` is how many each of several regions has; what missed one by more than
     `hint_window_s` comes by repair alone; `torn` of the writes stand on too few of them, with an
     answer that says so. `struck` of the writes are followed at once by a freeze, and as many by
-    a cut, in boosted runs. With `readers` somebody in each region asks for states all the time."""
+    a cut, in boosted runs. With `readers` somebody in each region asks for states all the time;
+    with `maps` the placement map may change."""
 
     boosted: float
     regions: tuple[int, ...]
@@ -29,6 +30,7 @@ class Profile(Struct, frozen=True):
     torn: float = 0.0
     struck: float = 0.0
     readers: bool = False
+    maps: bool = False
 
 
 PROFILES: dict[str, Profile] = {
@@ -173,6 +175,21 @@ PROFILES: dict[str, Profile] = {
         struck=0.006,
         readers=True,
         no=(0.3, 0.6),
+    ),
+    # The placement map changes while keyed messages come in twice, under both versions.
+    "maps": Profile(
+        1.0,
+        (2, 3, 3),
+        (1, 2),
+        {"crash": 4, "freeze": 3, "isolate": 2, "cut": 2, "cut_one_way": 2, "drain": 1},
+        shares={
+            "keyed": (0.8, 1.0),
+            "copies": (0.1, 0.5),
+            "other_body": (0.0, 0.0, 0.5),
+            "cancels": (0.0, 0.1),
+            "spooled": (0.0,),
+        },
+        maps=True,
     ),
     # What is to be sent later waits in the open set while regions part.
     "parked": Profile(

@@ -19,6 +19,7 @@ class Wish(Struct, frozen=True):
     until: str
     escalate_s: float
     spool: bool = False
+    country: str = "ZZ"
 
 
 class Step(Struct, frozen=True):

@@ -62,6 +62,7 @@ class World:
             timeout_s=WRITE_TIMEOUT_S,
             hint_window_s=plan.hint_window_s,
             refuses_revoked=len(plan.regions) == 1,
+            maps_change=plan.maps,
         )
         self.providers = {
             name: Provider(
@@ -82,7 +83,14 @@ class World:
         }
         self.checks = Checks(self)
         self.edges = Edges(self)
-        self.clients = Clients(self.scheduler, plan, self.chance, self.history, self.edges.of)
+        self.clients = Clients(
+            self.scheduler,
+            plan,
+            self.chance,
+            self.history,
+            self.edges.of,
+            self.edges.map_of,
+        )
         self.operators = Operators(self)
         self.faults = Faults(self)
         self._started = 0

@@ -10,6 +10,8 @@ One machine for each home that this region may act for. It promises:
 - Only shards of the revoked, the left and of nobody are taken: the first of the shard's order at
   once, the others of its region a little later, farther regions later still. Those who wait do it
   so that a home is not torn between regions; it is no rule of safety.
+- Outside of the home's placement group nothing is taken. A region that the map took out of it takes
+  up what a row still gives to it, and gives it to those inside.
 - Nothing is taken or taken up while takeovers are frozen (a read at quorum might miss what was
   written before), while the own right is shorter than the write time-out (the first floor would
   come too late), or where another region may own only (`may_own`). One that drains takes nothing;
@@ -94,10 +96,11 @@ Command = Lose | TakeUp | Take | Give | GiveUp
 
 
 class Shards:
-    """See the module's docstring. `held` is what this process believes to own: shard → epoch."""
+    """See the module's docstring. `held` is what this process believes to own: shard → epoch.
+    `place` follows the placement map."""
 
     def __init__(self, place: Place, incarnation: str, region: str, pace: Pace) -> None:
-        self._place = place
+        self.place = place
         self._me = incarnation
         self._region = region
         self._pace = pace
@@ -160,11 +163,12 @@ class Shards:
         """After each reading of the rows: what to drop, take up, take and give, in that order."""
         self._remember(around)
         commands: list[Command] = [*self._drop(around), *self._give_up(around)]
-        able = around.may_own and self._region in self._place.group and not around.frozen
+        able = around.may_own and not around.frozen
         if not able or around.right_left_s < self._pace.write_timeout_s:
             return commands
         commands += self._take_up(around)
-        away = around.draining or self._region in around.drained
+        outside = self._region not in self.place.group
+        away = outside or around.draining or self._region in around.drained
         if not away:
             commands += self._take(around)
         commands += self._give(around, away)
@@ -172,7 +176,7 @@ class Shards:
 
     def _remember(self, around: Around) -> None:
         """Since when each core, and a core of each region, has been there to be given shards."""
-        there = candidates(self._place, around.cores, around.drained)
+        there = candidates(self.place, around.cores, around.drained)
         for since, names in (
             (self._core_since, {core.incarnation for core in there}),
             (self._region_since, {core.region for core in there}),
@@ -199,7 +203,7 @@ class Shards:
         return shard not in self.giving and self.rows[shard] != ShardRow(shard, self._me, epoch)
 
     def _give_up(self, around: Around) -> list[GiveUp]:
-        there = candidates(self._place, around.cores, around.drained)
+        there = candidates(self.place, around.cores, around.drained)
         names = {core.incarnation for core in there}
         return [GiveUp(shard) for shard, to in sorted(self.giving.items()) if to not in names]
 
@@ -222,7 +226,7 @@ class Shards:
         }
         for row in self._free_since.keys() - free:
             del self._free_since[row]
-        there = candidates(self._place, around.cores, around.drained)
+        there = candidates(self.place, around.cores, around.drained)
         wanted_rows = []
         for row in sorted(free, key=lambda one: one.shard):
             since, chance = self._free_since.setdefault(row, (around.now, around.chance))
@@ -237,7 +241,7 @@ class Shards:
     def _wait_s(self, shard: int, there: list[Core], chance: float) -> float:
         """How long to leave a free shard to those before us in its order. Regions where nobody is
         there cost no wait."""
-        cores = order(self._place, there, shard)
+        cores = order(self.place, there, shard)
         regions = list(dict.fromkeys(core.region for core in cores))
         rank = regions.index(self._region) if self._region in regions else len(regions)
         inside = [core.incarnation for core in cores if core.region == self._region]
@@ -249,7 +253,7 @@ class Shards:
 
     def _give(self, around: Around, away: bool) -> list[Give]:
         """To whom the order says; when we go away, to the best of those who are there."""
-        everybody = candidates(self._place, around.cores, around.drained)
+        everybody = candidates(self.place, around.cores, around.drained)
         there = [core for core in everybody if core.incarnation != self._me]
         settled = [core for core in there if self._settled(core, around.now, away)]
         fit = (settled or there) if away else [*settled, Core(self._me, self._region)]
@@ -260,7 +264,7 @@ class Shards:
             stayed_s = around.now - self._held_since.setdefault(shard, around.now)
             if not away and stayed_s < self._pace.stay_s:
                 continue
-            to = wanted(self._place, fit, shard)
+            to = wanted(self.place, fit, shard)
             if to is not None and to.incarnation != self._me:
                 self.giving[shard] = to.incarnation
                 gives.append(Give(self.rows[shard], to.incarnation))

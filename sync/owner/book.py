@@ -7,6 +7,7 @@ whoever feeds the owner (`room`).
 """
 
 from collections import OrderedDict
+from collections.abc import Callable, Iterable
 from heapq import heappush
 
 from sync.lattice import RANK, gather
@@ -23,7 +24,7 @@ from sync.owner.state import (
     ReadEventsAgain,
     WriteByIds,
 )
-from sync.records import ById, FloorPart, Place, encode
+from sync.records import ById, End, FloorPart, Place, encode
 from sync.store.port import ByIdRow
 
 RECENT_LOOKED_AT = 64
@@ -65,6 +66,8 @@ class Book:
         self.due_read: dict[int, tuple[int, str]] = {}
         self.due_asked: dict[int, int] = {}
         self.marks = Marks()
+        # The homes that the maps kept give a message; None where they all give it the same one.
+        self.homes_of: Callable[[Msg], Iterable[str]] | None = None
         self._dirty: dict[str, Msg] = {}
         self._sealed: dict[str, Msg] = {}
         self._timers: list[tuple[int, int, Msg]] = []
@@ -175,7 +178,10 @@ class Book:
 
     def rejoin(self, msg: Msg) -> None:
         """Recompute the state from the records."""
-        _, state, reason = gather(msg.records)
+        records = msg.records
+        if msg.late:
+            records = [(p, r) for p, r in records if p not in msg.late or type(r) is not End]
+        _, state, reason = gather(records)
         if RANK[state] > RANK[msg.state]:
             msg.state, msg.reason = state, reason
 
@@ -258,6 +264,7 @@ class Book:
             tuple(p for p, _ in msg.receipts),
             msg.cancel,
             tuple(msg.conflicts),
+            msg.gave_way,
         )
         return self.stamped(msg.id, msg.shard, row)
 

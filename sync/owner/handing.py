@@ -6,14 +6,14 @@ got a shard waits with what is in doubt until the giver's calls must have ended,
 giver's effect log meanwhile: an outcome there settles it.
 """
 
-from sync.owner.intake import Intake
+from sync.owner.elsewhere import Elsewhere
 from sync.owner.sending import IDLE
 from sync.owner.state import Changed, Offer, Phase
 
 _UNDER_WAY = frozenset({Phase.INTENT, Phase.CALLING, Phase.SETTLING, Phase.ENDING})
 
 
-class Handing(Intake):
+class Handing(Elsewhere):
     """The events of a hand-over, for the one who gives and for the one who gets."""
 
     def stop_sending(self, shard: int) -> None:

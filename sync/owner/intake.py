@@ -83,9 +83,7 @@ class Intake(Events):
         """A message that was known from effects only: this is its body if they name it."""
         if msg.accept is None or place == msg.accept:
             msg.message, msg.accept = record, place
-        elif msg.body_hash == record.body_hash:
-            msg.message = record
-        elif msg.body_hash:
+        elif msg.body_hash and msg.body_hash != record.body_hash:
             self._conflict(msg, place)
         self.hold_accept(msg, place)
         if msg.phase is Phase.STUCK and msg.message is not None:
@@ -131,7 +129,7 @@ class Intake(Events):
             elif row is None:
                 self._not_known(msg, noting, now_ms)
             else:
-                self._known(msg, row, now_ms)
+                self._known(msg, row, noting, now_ms)
         if noting:
             self.out.append(WriteByIds([self.by_id_row(m) for m in noting], ("noted", noting)))
 
@@ -152,7 +150,7 @@ class Intake(Events):
                 msg.by_id = 1
                 self.offer(msg, now_ms)
 
-    def _known(self, msg: Msg, row: ByIdRow, now_ms: int) -> None:
+    def _known(self, msg: Msg, row: ByIdRow, noting: list[Msg], now_ms: int) -> None:
         known = decode_by_id(row.body)
         if known.ended:
             self._known_ended(msg, known)
@@ -167,6 +165,9 @@ class Intake(Events):
         if missing:
             msg.reviving = row
             self.out.append(Revive(msg.id, row, missing))
+        elif self.homes_of is not None and known.accept is None and not msg.effects:
+            msg.phase = Phase.NOTING  # the row has only what came early, and no other owner sees it
+            noting.append(msg)
         else:
             self._classify(msg, now_ms)
 
@@ -331,7 +332,8 @@ class Intake(Events):
 
         Whoever takes a shard over reads all effects of the former owners at quorum, and by then
         their leases are over. So what stands later was never followed by a call, or by a word: a
-        late intent leaves nothing in doubt. A late outcome settles what it answers.
+        late intent leaves nothing in doubt, and a late end ends nothing. A late outcome settles
+        what it answers.
         """
         msg = self.find(record.id)
         if msg is None:
@@ -341,7 +343,7 @@ class Intake(Events):
         if all(known != place for known, _ in msg.effects):
             msg.effects.append((place, record))
         self.hold_effect(msg, place)
-        if type(record) is Intent:
+        if isinstance(record, Intent | End):
             msg.late.add(place)
         elif type(record) is Outcome and record.kind != "unknown":
             msg.unsettled.pop(record.attempt, None)

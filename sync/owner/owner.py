@@ -15,7 +15,7 @@ from sync.owner.marks import Holds, merge_parts
 from sync.owner.sending import IDLE
 from sync.owner.state import Limits, Msg, Phase
 from sync.owner.takeover import Loaded
-from sync.records import EffectRecord, FloorPart, OpenEntry, Place, Record
+from sync.records import EffectRecord, End, FloorPart, Intent, OpenEntry, Place, Record
 
 LAST_ID = "\x7f"  # behind every id
 AT_ONCE_MAX = 1_000  # messages whose time has come, in one turn
@@ -172,7 +172,13 @@ class Owner(Handing):
                 group.former[log] = row
                 for index, record in enumerate(records):
                     if record.shard in group.shards and isinstance(record, EffectRecord):
-                        self.late_effect(Place(log, row, index), record)
+                        self._late(Place(log, row, index), record)
+
+    def _late(self, place: Place, record: EffectRecord) -> None:
+        """A row of a log that we had, too, when the shard was ours before may be our own now."""
+        ours = self.shards[record.shard].epoch
+        if not isinstance(record, Intent | End) or record.epoch != ours:
+            self.late_effect(place, record)
 
     def _room_for(self, log: str) -> int:
         """Urgent lanes may use a reserve that others may not."""

@@ -8,10 +8,11 @@ turn of the first byte.
 
 from sync.doubt import Doubt, judge
 from sync.lattice import DEFINITE_NO, RANK, join
-from sync.naming import attempt_name
+from sync.naming import attempt_name, ids_elsewhere
 from sync.owner.follow import escalates
 from sync.owner.parking import Parking
 from sync.owner.state import (
+    LookElsewhere,
     MakeCall,
     Msg,
     Offer,
@@ -47,9 +48,20 @@ class Sending(Parking):
         else:
             if msg.state == "scheduled":
                 msg.state = "queued"
+            others = self._others(msg) if self.homes_of is not None else None
+            if others:
+                msg.phase = Phase.SEEKING
+                self.out.append(LookElsewhere(msg, others))
+                return
             msg.phase = Phase.OFFERED
             msg.offered_ms = now_ms
             self.out.append(Offer(msg))
+
+    def _others(self, msg: Msg) -> list[str]:
+        """The ids under which it is to be looked for before its first intent."""
+        if msg.alone or msg.effects or self.homes_of is None:
+            return []
+        return ids_elsewhere(msg.id, self.homes_of(msg))
 
     def intend(
         self,

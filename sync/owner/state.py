@@ -21,6 +21,10 @@ from sync.records import (
 )
 from sync.store.port import ByIdRow, OpenRow
 
+# Reasons of the end of a message that gave way to one with the same key under another home.
+GAVE_WAY = "same_key_elsewhere"
+OTHER_BODY = "idempotency_conflict"
+
 
 class Phase(IntEnum):
     """Where a message stands with its owner."""
@@ -40,6 +44,7 @@ class Phase(IntEnum):
     ENDED = 12
     AWAITING = 13  # sent; evidence is waited for before the next message of its chain
     FOLLOWING = 14  # the next message of its chain is being written
+    SEEKING = 15  # looked for under other homes (keyed ids, while several maps are kept)
 
 
 class Why:
@@ -65,6 +70,7 @@ class Msg:
 
     __slots__ = (
         "accept",
+        "alone",
         "body_hash",
         "bucket",
         "by_id",
@@ -116,6 +122,7 @@ class Msg:
         self.why = NOTHING
         self.fixed = False
         self.body_hash = b""  # of the body that is fixed, as far as it is known without the content
+        self.alone = False  # under no other home something with its key goes on
         self.followed = False  # the next message of its chain stands
         self.told: tuple[str, ...] = ()  # what the shell told others of it, for the shell alone
         self.sought = False  # its content was asked for by its place
@@ -136,7 +143,7 @@ class Msg:
         self.calling = ""  # the attempt whose call is under way
         self.unsettled: dict[str, Intent] = {}
         self.effects: list[tuple[Place, EffectRecord]] = []
-        self.late: set[Place] = set()  # intents that stood too late for a call
+        self.late: set[Place] = set()  # intents too late for a call, ends too late for a word
         self.receipts: list[tuple[Place, Receipt]] = []
         self.conflicts: list[Place] = []
         self.held: list[Place] = []
@@ -175,6 +182,13 @@ class Msg:
         return ""
 
     @property
+    def gave_way(self) -> bool:
+        """Whether it ended because one with its key goes on under another home."""
+        return self.state == "canceled" and any(
+            type(r) is End and r.reason in (GAVE_WAY, OTHER_BODY) for _, r in self.effects
+        )
+
+    @property
     def possible_duplicate(self) -> bool:
         """Whether it was sent again although an earlier call may have had its effect."""
         for _, record in self.effects:  # noqa: SIM110  # asked often: a generator costs more
@@ -186,6 +200,13 @@ class Msg:
 class Lookup(Struct, gc=False):
     """Read these by-id rows at quorum; answer with `Owner.looked_up`."""
 
+    ids: list[str]
+
+
+class LookElsewhere(Struct, gc=False):
+    """Read the by-id rows of these ids under other homes; answer `Owner.found_elsewhere`."""
+
+    msg: Msg
     ids: list[str]
 
 
@@ -263,6 +284,7 @@ class Changed(Struct, gc=False):
 
 Command = (
     Lookup
+    | LookElsewhere
     | Revive
     | Offer
     | WriteEffect
@@ -304,6 +326,7 @@ __all__ = [
     "End",
     "Follow",
     "Limits",
+    "LookElsewhere",
     "Lookup",
     "MakeCall",
     "Msg",

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from sync.lease import Lease
+from sync.maps import MapRow
 from sync.naming import log_name
 from sync.serving import ServingSet
 from sync.store.port import (
@@ -30,6 +31,7 @@ from sync.store.port import (
     ShardRow,
     StoreError,
     SwapLease,
+    SwapMaps,
     Swapped,
     SwapServing,
     SwapShards,
@@ -59,6 +61,7 @@ class MemoryTables:
         self.registered: dict[str, Registered] = {}
         self.lease_rows: dict[str, Lease] = {}
         self.serving_row: ServingSet | None = None
+        self.maps_row: MapRow | None = None
 
     # Writing
 
@@ -74,6 +77,8 @@ class MemoryTables:
             return self._swap_shards(write)
         if type(write) is SwapServing:
             return self._swap_serving(write)
+        if type(write) is SwapMaps:
+            return self._swap_maps(write)
         self._put(write)
         return "ok"
 
@@ -148,6 +153,12 @@ class MemoryTables:
             return Swapped(False, serving=self.serving_row)
         self.serving_row = write.row
         return Swapped(True, serving=write.row)
+
+    def _swap_maps(self, write: SwapMaps) -> Answer:
+        if self.maps_row != write.expect:
+            return Swapped(False, maps=self.maps_row)
+        self.maps_row = write.row
+        return Swapped(True, maps=write.row)
 
     # Reading
 
@@ -257,6 +268,9 @@ class MemoryJournal:
 
     async def serving(self) -> ServingSet | None:
         return self._read().serving_row
+
+    async def maps(self) -> MapRow | None:
+        return self._read().maps_row
 
     async def registry(self) -> list[Registered]:
         return list(self._read().registered.values())

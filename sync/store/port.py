@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from sync.lease import Lease
+from sync.maps import MapRow
 from sync.serving import ServingSet
 
 
@@ -174,6 +175,13 @@ class SwapServing(Struct, frozen=True, gc=False):
     row: ServingSet
 
 
+class SwapMaps(Struct, frozen=True, gc=False):
+    """Set the row of the placement map if it is as expected: None means that there is none."""
+
+    expect: MapRow | None
+    row: MapRow
+
+
 Write = (
     PutRow
     | PutById
@@ -187,6 +195,7 @@ Write = (
     | SwapLease
     | SwapShards
     | SwapServing
+    | SwapMaps
 )
 
 
@@ -197,6 +206,7 @@ class Swapped(Struct, frozen=True, gc=False):
     lease: Lease | None = None
     shards: list[ShardRow] = []
     serving: ServingSet | None = None
+    maps: MapRow | None = None
 
 
 class Registered(Struct, frozen=True, gc=False):
@@ -233,6 +243,9 @@ class JournalStore(Protocol):
 
     async def serving(self) -> ServingSet | None:
         """The row of the serving regions, read at SERIAL; None before there is one."""
+
+    async def maps(self) -> MapRow | None:
+        """The row of the placement map, read at SERIAL; None before its first change."""
 
     async def registry(self) -> list[Registered]: ...
 

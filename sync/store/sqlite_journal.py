@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sync.lease import Lease
+from sync.maps import MapRow
 from sync.serving import ServingSet
 from sync.store.port import (
     Answer,
@@ -39,7 +40,14 @@ from sync.store.port import (
 from sync.store.sqlite_checkpoints import Checkpoints
 from sync.store.sqlite_schema import EXPIRING, connect, create
 from sync.store.sqlite_views import read_views
-from sync.store.sqlite_writes import Transaction, lease_of, read_lease, read_serving, read_shards
+from sync.store.sqlite_writes import (
+    Transaction,
+    lease_of,
+    read_lease,
+    read_maps,
+    read_serving,
+    read_shards,
+)
 
 T = TypeVar("T")
 SWEEP_EVERY_COMMITS = 64
@@ -183,6 +191,9 @@ class SQLiteJournal:
 
     async def serving(self) -> ServingSet | None:
         return await self._read(read_serving)
+
+    async def maps(self) -> MapRow | None:
+        return await self._read(read_maps)
 
     async def registry(self) -> list[Registered]:
         sql = "SELECT incarnation, region, url, logs FROM registry"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from sync.store.port import StoreError
 
-VERSION = 4
-UPGRADED = ("2", "3")  # what lacks no more than tables that `TABLES` adds
+VERSION = 5
+UPGRADED = ("2", "3", "4")  # what lacks no more than tables that `TABLES` adds
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -49,6 +49,7 @@ CREATE INDEX IF NOT EXISTS leases_active ON leases (incarnation) WHERE state = '
 CREATE TABLE IF NOT EXISTS shards (home TEXT NOT NULL, shard INTEGER NOT NULL, owner TEXT NOT NULL,
   epoch INTEGER NOT NULL, PRIMARY KEY (home, shard)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS serving (one INTEGER PRIMARY KEY CHECK (one = 1), body BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS maps (one INTEGER PRIMARY KEY CHECK (one = 1), body BLOB NOT NULL);
 """
 
 EXPIRING = (

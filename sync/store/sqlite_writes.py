@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from sync.lease import Lease
+from sync.maps import MapRow
 from sync.naming import log_name
 from sync.serving import ServingSet
 from sync.store.port import (
@@ -27,6 +28,7 @@ from sync.store.port import (
     Register,
     ShardRow,
     SwapLease,
+    SwapMaps,
     Swapped,
     SwapServing,
     SwapShards,
@@ -191,6 +193,14 @@ class Transaction:
         self._db.execute("INSERT OR REPLACE INTO serving VALUES (1, ?)", (body,))
         return Swapped(True, serving=write.row)
 
+    def _swap_maps(self, write: SwapMaps) -> Answer:
+        there = read_maps(self._db)
+        if there != write.expect:
+            return Swapped(False, maps=there)
+        body = msgspec.msgpack.encode(write.row)
+        self._db.execute("INSERT OR REPLACE INTO maps VALUES (1, ?)", (body,))
+        return Swapped(True, maps=write.row)
+
 
 _OTHERS: dict[type, Any] = {
     PutOpen: Transaction._put_open,
@@ -202,6 +212,7 @@ _OTHERS: dict[type, Any] = {
     SwapLease: Transaction._swap_lease,
     SwapShards: Transaction._swap_shards,
     SwapServing: Transaction._swap_serving,
+    SwapMaps: Transaction._swap_maps,
 }
 
 
@@ -226,3 +237,9 @@ def read_serving(db: sqlite3.Connection) -> ServingSet | None:
     """The row of the serving regions as it stands."""
     found = db.execute("SELECT body FROM serving").fetchone()
     return None if found is None else msgspec.msgpack.decode(found[0], type=ServingSet)
+
+
+def read_maps(db: sqlite3.Connection) -> MapRow | None:
+    """The row of the placement map as it stands."""
+    found = db.execute("SELECT body FROM maps").fetchone()
+    return None if found is None else msgspec.msgpack.decode(found[0], type=MapRow)

@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from msgspec.structs import replace
 
 from sync.lease import Lease
+from sync.maps import MapRow
+from sync.placement import Kept, world_map
 from sync.serving import ServingSet, drain, first_set
 from sync.store.memory_journal import MemoryJournal
 from sync.store.port import (
@@ -28,6 +31,7 @@ from sync.store.port import (
     Registered,
     ShardRow,
     SwapLease,
+    SwapMaps,
     Swapped,
     SwapServing,
     SwapShards,
@@ -193,6 +197,21 @@ async def test_serving_regions_are_set_only_from_what_was_expected(
     assert await do(SwapServing(first, one)) == Swapped(True, serving=one)
     assert await do(SwapServing(first, two)) == Swapped(False, serving=one)
     assert await store.serving() == one
+
+
+async def test_the_placement_map_is_set_only_from_what_was_expected(
+    store: JournalStore, do: Do
+) -> None:
+    assert await store.maps() is None
+    world = world_map(["h", "i"], 4)
+    row = MapRow("n1", (Kept(world),))
+    second = MapRow("n2", (Kept(world, 7), Kept(replace(world, version=2, countries={"DE": "i"}))))
+    assert await do(SwapMaps(row, second)) == Swapped(False, maps=None)
+    assert await do(SwapMaps(None, row)) == Swapped(True, maps=row)
+    assert await do(SwapMaps(None, second)) == Swapped(False, maps=row)
+    assert await do(SwapMaps(row, second)) == Swapped(True, maps=second)
+    assert await do(SwapMaps(row, row)) == Swapped(False, maps=second)
+    assert await store.maps() == second
 
 
 async def test_of_several_epochs_the_highest_counts(store: JournalStore, do: Do) -> None:

@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from sync.maps import MapRow
+from sync.placement import Kept, world_map
 from sync.serving import first_set
 from sync.store.port import (
     Answer,
     PutRow,
     PutViews,
     StoreError,
+    SwapMaps,
     Swapped,
     SwapServing,
     ViewRow,
@@ -43,7 +46,7 @@ async def test_a_journal_without_views_gets_them_and_keeps_the_rest(tmp_path: Pa
     store = SQLiteJournal(path, "h", 4, lambda: 0)
     await put(store, PutRow(LOG, 1, b"kept"))
     await store.close()
-    older(path, "2", "views", "serving")
+    older(path, "2", "views", "serving", "maps")
     for _ in range(2):
         store = SQLiteJournal(path, "h", 4, lambda: 0)
         row = ViewRow("p", "k", 1, "c1", 1, b"body")
@@ -59,7 +62,7 @@ async def test_a_journal_without_serving_regions_gets_their_row(tmp_path: Path) 
     row = ViewRow("p", "k", 1, "c1", 1, b"body")
     await put(store, PutViews([row]))
     await store.close()
-    older(path, "3", "serving")
+    older(path, "3", "serving", "maps")
     first = first_set(["h"], "n1")
     store = SQLiteJournal(path, "h", 4, lambda: 0)
     assert await store.serving() is None
@@ -68,6 +71,23 @@ async def test_a_journal_without_serving_regions_gets_their_row(tmp_path: Path) 
     store = SQLiteJournal(path, "h", 4, lambda: 0)
     assert await store.serving() == first
     assert await store.views("p", None, None, 9) == [row]
+    await store.close()
+
+
+async def test_a_journal_without_a_placement_map_gets_its_row(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    store = SQLiteJournal(path, "h", 4, lambda: 0)
+    await put(store, SwapServing(None, first_set(["h"], "n1")))
+    await store.close()
+    older(path, "4", "maps")
+    row = MapRow("n1", (Kept(world_map(["h"], 4)),))
+    store = SQLiteJournal(path, "h", 4, lambda: 0)
+    assert await store.maps() is None
+    assert await put(store, SwapMaps(None, row)) == Swapped(True, maps=row)
+    await store.close()
+    store = SQLiteJournal(path, "h", 4, lambda: 0)
+    assert await store.maps() == row
+    assert await store.serving() == first_set(["h"], "n1")
     await store.close()
 
 

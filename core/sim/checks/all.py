@@ -11,6 +11,7 @@ from core.sim.checks.ends import Ends
 from core.sim.checks.floors import Floors
 from core.sim.checks.healed import Healed
 from core.sim.checks.journal import Journal
+from core.sim.checks.maps import Maps
 from core.sim.checks.readers import Readers
 from core.sim.checks.registers import check_registers
 from core.sim.checks.sends import Sends
@@ -21,7 +22,15 @@ from core.sim.history import ViolationError
 from core.sim.plan import BUCKET_MS
 from sync.naming import log_name
 from sync.records import End, Intent
-from sync.store.port import PutFloor, PutProviderIds, PutRow, SwapServing, SwapShards, Write
+from sync.store.port import (
+    PutFloor,
+    PutProviderIds,
+    PutRow,
+    SwapMaps,
+    SwapServing,
+    SwapShards,
+    Write,
+)
 
 if TYPE_CHECKING:
     from core.sim.world import World
@@ -41,6 +50,7 @@ class Checks:
         leases, alone = world.store.truth.lease_rows, len(world.plan.regions) == 1
         self._told = Told(self.journal, world.history, leases, alone)
         self._ends = Ends(self.journal, world.history, world.plan)
+        self._maps = Maps(self.journal, world.history, world.plan)
         self.spools = Spools(self.journal, world.history)
         self._serving = ServingRegions()
         self.healed = Healed(world.store, self.journal)
@@ -74,6 +84,7 @@ class Checks:
             self._floors.floor(write)
         elif isinstance(write, PutRow):
             name = log_name(write.log)
+            self._maps.acts(name.home, name.incarnation, write.log)
             if name.kind == "effect":
                 self._floors.effects(write, name.home)
                 self._note_intents(write, name.incarnation)
@@ -92,6 +103,9 @@ class Checks:
         """A write was applied somewhere; a swap is applied at once."""
         if isinstance(write, SwapShards):
             self.journal.took(write, self._world.scheduler.now)
+            self._maps.acts(write.home, write.owner, "takes shards")
+        elif isinstance(write, SwapMaps):
+            self._maps.published(write.row)
         elif isinstance(write, SwapServing):
             states = ", ".join(f"{r} {one.state}" for r, one in sorted(write.row.regions.items()))
             now = self._world.scheduler.now
@@ -102,6 +116,7 @@ class Checks:
         """What reached providers since the last look, and what edges did."""
         self.spools.look()
         self._sends.look(self._wall_ms())
+        self._maps.look()
 
     def after_drains(self) -> None:
         """Faults are over, and regions that were drained have had time to give their shards."""
@@ -114,6 +129,7 @@ class Checks:
         self._ends.final()
         self._told.final()
         self.spools.final()
+        self._maps.final()
         where = {node.process.name: node.region for node in self._world.nodes}
         operations = self._world.store.swaps.operations
         self._serving.final(operations, self._world.operators.answers, where)

@@ -5,7 +5,7 @@ faults are over and everything was repaired.
 
 What an owner wrote whose first floor came to stand after the next owner had taken its shard counts
 for nothing: it was followed by no call and no word, and nobody has to read it. Where the next owner
-does read that log, as its floor says, all after it do, and what it says counts.
+read it as it took the shard over, it may count all the same, and does once a by-id row says so.
 """
 
 from sync.lattice import gather
@@ -155,13 +155,31 @@ class Journal:
 
     def state(self, message_id: str) -> State:
         """The join of everything that the logs say of the message."""
-        records = [*self.of("effect", message_id), *self.of("accept", message_id)]
-        return gather(
-            (place, record)
-            for place, record in records
-            if type(record) not in (Message, Cancel)
-            and (not self.too_late(place, record) or self._read_on(place, record))
-        )[1]
+        counted, perhaps = self._counted(message_id)
+        state = gather(counted)[1]
+        known = self.by_id(message_id) if perhaps else None
+        if known is None or not known.ended:
+            return state
+        told = gather([*counted, *perhaps])[1]
+        return told if known.state == told else state
+
+    def furthest(self, message_id: str) -> State:
+        """The most that an owner may tell of the message by now."""
+        counted, perhaps = self._counted(message_id)
+        return gather([*counted, *perhaps])[1]
+
+    def _counted(self, message_id: str) -> tuple[list[Pair], list[Pair]]:
+        """The records of a message that count, and those that count if the next owner read them."""
+        counted: list[Pair] = []
+        perhaps: list[Pair] = []
+        for place, record in [*self.of("effect", message_id), *self.of("accept", message_id)]:
+            if type(record) is Message or type(record) is Cancel:
+                continue
+            if not self.too_late(place, record):
+                counted.append((place, record))
+            elif self._read_on(place, record):
+                perhaps.append((place, record))
+        return counted, perhaps
 
     def too_late(self, place: Place, record: Record) -> bool:
         """Whether it is an effect that counts for nothing: see the module's docstring."""

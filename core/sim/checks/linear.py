@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from sync.store.port import ShardRow, SwapLease, Swapped, SwapServing, SwapShards
+from sync.store.port import ShardRow, SwapLease, SwapMaps, Swapped, SwapServing, SwapShards
 
 
 class Use(Struct, frozen=True):
@@ -25,7 +25,7 @@ class Use(Struct, frozen=True):
 
     invoked_s: float
     answered_s: float
-    argument: SwapLease | SwapShards | SwapServing | None
+    argument: SwapLease | SwapShards | SwapServing | SwapMaps | None
     answer: Swapped | tuple[Any] | None
     process: str = ""
 
@@ -67,6 +67,15 @@ def step_serving(state: Any, swap: SwapServing | None) -> tuple[Any, Any]:
     if state != swap.expect:
         return state, Swapped(False, serving=state)
     return swap.row, Swapped(True, serving=swap.row)
+
+
+def step_maps(state: Any, swap: SwapMaps | None) -> tuple[Any, Any]:
+    """The register of the placement map: its next state, and the answer."""
+    if swap is None:
+        return state, (state,)
+    if state != swap.expect:
+        return state, Swapped(False, maps=state)
+    return swap.row, Swapped(True, maps=swap.row)
 
 
 def unexplained(uses: Sequence[Use], start: Any, step: Step) -> Unexplained | None:

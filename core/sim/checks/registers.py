@@ -1,12 +1,22 @@
-"""Every register of a run is checked for itself: each lease, the shards of each home, and
-the serving regions."""
+"""Every register of a run is checked for itself: each lease, the shards of each home,
+the serving regions, and the placement map."""
 
 from collections.abc import Iterable
 
-from core.sim.checks.linear import Use, step_lease, step_serving, step_shards, unexplained
+from core.sim.checks.linear import (
+    Step,
+    Use,
+    step_lease,
+    step_maps,
+    step_serving,
+    step_shards,
+    unexplained,
+)
 from core.sim.result import Violation
-from core.sim.store.swaps import SERVING, Operation, shards_register
+from core.sim.store.swaps import MAPS, SERVING, Operation, shards_register
 from sync.store.port import ShardRow
+
+_STEPS: dict[str, Step] = {SERVING: step_serving, MAPS: step_maps}
 
 
 def check_registers(
@@ -30,8 +40,7 @@ def check_registers(
         if register in of_shards:
             failed = unexplained(used, free, step_shards)
         else:
-            step = step_serving if register == SERVING else step_lease
-            failed = unexplained(used, None, step)
+            failed = unexplained(used, None, _STEPS.get(register, step_lease))
         if failed is not None:
             asked = "a read" if failed.use.argument is None else repr(failed.use.argument)
             what = f"{register}: {asked} of {failed.use.process} answered {failed.use.answer}"

@@ -73,7 +73,7 @@ class Told:
         lease = self._leases.get(by)
         if lease is None or lease.state == "revoked":
             raise ViolationError("told_without_lease", f"{message_id} as {state} by {by}: {lease}")
-        stands = self._journal.state(message_id)
+        stands = self._journal.furthest(message_id)
         if RANK[stands] < RANK[state]:
             what = f"{message_id} was told as {state}, what stands says {stands}"
             raise ViolationError("told_before_it_stands", what)

@@ -12,8 +12,9 @@ As in Cassandra, log rows of a revoked incarnation are not refused. With `refuse
 region with one replica) they are, and writes keep the order of `submit`, as on SQLite.
 
 `truth` is all that stands on any replica, `stands` what stands at its level, for checkers.
-`faulty = False` stops all faults of the store, not those of the network. `permit` is asked of each
-fault that was drawn, by its number: it may note it, or forbid it to find out which ones matter.
+`faulty = False` stops all faults of the store, not those of the network. Without `maps_change`
+nobody ever writes the placement map's row, and a read of it costs nothing. `permit` is asked of
+each fault that was drawn, by its number: it may note it, or forbid it to find out which matter.
 """
 
 from collections import Counter
@@ -53,6 +54,7 @@ class SimStore:
         timeout_s: float = 1.0,
         hint_window_s: float = 60.0,
         refuses_revoked: bool = False,
+        maps_change: bool = True,
     ) -> None:
         self.scheduler = scheduler
         self.network = network
@@ -60,6 +62,7 @@ class SimStore:
         self.faulty = True
         self.timeout_s = timeout_s
         self.refuses_revoked = refuses_revoked
+        self.maps_change = maps_change
         self.counts: Counter[str] = Counter()
         self.on_applied: Callable[[Write, str], None] = lambda _write, _region: None
         self.on_stands: Callable[[Write, int], None] = lambda _write, _stamp: None

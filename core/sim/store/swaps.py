@@ -1,5 +1,5 @@
-"""Compare-and-set and SERIAL reads: each lease, the shards of each home and the set of
-serving regions are one register.
+"""Compare-and-set and SERIAL reads: each lease, the shards of each home, the set of
+serving regions and the placement map are one register.
 
 A swap is executed at one instant between call and answer, if its coordinator then reaches a
 majority of the replicas. An answer that was lost says nothing: the swap was executed, was not, or
@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from core.sim.process import Process
 from sync.lease import Lease
-from sync.store.port import Answer, Done, ShardRow, SwapLease, SwapServing, SwapShards
+from sync.store.port import Answer, Done, ShardRow, SwapLease, SwapMaps, SwapServing, SwapShards
 
 if TYPE_CHECKING:
     from core.sim.store.store import SimStore
 
-Swap = SwapLease | SwapShards | SwapServing
+Swap = SwapLease | SwapShards | SwapServing | SwapMaps
 SERVING = "serving"
+MAPS = "maps"
 
 
 class Operation:
@@ -78,6 +79,8 @@ class Swaps:
             name = lease_register(write.lease.incarnation)
         elif isinstance(write, SwapServing):
             name = SERVING
+        elif isinstance(write, SwapMaps):
+            name = MAPS
         else:
             name = shards_register(write.home)
         operation = self._begin(name, process, write)

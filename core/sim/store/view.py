@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from core.sim.process import Process
 from core.sim.store.rows import REGISTRY, Version, pick
-from core.sim.store.swaps import SERVING, Swap, lease_register, shards_register
+from core.sim.store.swaps import MAPS, SERVING, Swap, lease_register, shards_register
 from sync.lease import Lease
+from sync.maps import MapRow
 from sync.serving import ServingSet
 from sync.store.port import (
     Answer,
@@ -118,6 +119,16 @@ class SimView:
         truth = self._store.truth
         found: ServingSet | None = await self._store.swaps.read(
             self._process, SERVING, lambda: truth.serving_row
+        )
+        return found
+
+    async def maps(self) -> MapRow | None:
+        self._check_open()
+        truth = self._store.truth
+        if not self._store.maps_change:
+            return None
+        found: MapRow | None = await self._store.swaps.read(
+            self._process, MAPS, lambda: truth.maps_row
         )
         return found
 

@@ -40,7 +40,7 @@ class FakeLogs:
     def __init__(self) -> None:
         self.records: list[tuple[Any, Ticket]] = []
 
-    def accept(self, record: Any, urgent: bool, globally: bool, ticket: Ticket) -> bool:
+    def accept_own(self, record: Any, globally: bool, ticket: Ticket) -> bool:
         self.records.append((record, ticket))
         return True
 

@@ -2,6 +2,7 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from sync.lattice import DEFINITE_NO, ENDED, RANK, gather, join
 from sync.records import End, Intent, Outcome, Place, Receipt, Record, State
@@ -26,8 +27,8 @@ def outcome(attempt: str, kind: str, ids: str = "", row: int = 3) -> tuple[Place
     return Place(LOG, row, 0), Outcome("h-u000x", 0, attempt, kind, ids, "", "", 0)
 
 
-def end(state: State, reason: str = "r", row: int = 9) -> tuple[Place, Record]:
-    return Place(LOG, row, 0), End("h-u000x", 0, 1, None, b"", state, reason, "", 0)
+def end(state: State, reason: str = "r", row: int = 9, epoch: int = 1) -> tuple[Place, Record]:
+    return Place(LOG, row, 0), End("h-u000x", 0, epoch, None, b"", state, reason, "", 0)
 
 
 kinds = st.sampled_from([*sorted(DEFINITE_NO), "accepted", "unknown"])
@@ -106,3 +107,12 @@ def test_a_definite_no_is_no_end() -> None:
 def test_the_reason_of_an_end_is_the_same_in_any_order() -> None:
     both = [end("failed", "temporary"), end("failed", "permanent")]
     assert gather(both)[2] == gather(both[::-1])[2] == "permanent"
+
+
+def test_an_end_of_a_former_owner_that_the_next_one_did_not_know_counts_for_nothing() -> None:
+    late = end("suppressed", "late", epoch=1)
+    assert gather([late])[1:] == ("suppressed", "late")
+    assert gather([late, end("canceled", row=1, epoch=2)])[1:] == ("canceled", "r")
+    place, called = intent(1)
+    assert isinstance(called, Intent)
+    assert gather([late, (place, replace(called, epoch=2))])[1:] == ("sending", "")

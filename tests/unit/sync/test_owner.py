@@ -311,13 +311,3 @@ def test_a_copy_with_another_body_is_a_conflict_also_where_only_effects_are_know
     assert (msg.message, msg.conflicts) == (None, [Place(LOG, 2, 0)])
     row = decode_by_id(rig.owner.by_id_row(msg).body)
     assert (row.body_hash, row.conflicts) == (b"A", (Place(LOG, 2, 0),))
-
-
-def test_a_copy_with_the_same_body_is_the_content_of_what_only_effects_told() -> None:
-    rig = Rig([(Place(FORMER, 3, 0), intent())])
-    rig.out()
-    rig.read(1)
-    rig.read(2, message(b"A"))
-    msg = rig.owner.msgs[MID]
-    assert msg.message is not None
-    assert (msg.accept, msg.conflicts) == (Place(LOG, 1, 0), [])

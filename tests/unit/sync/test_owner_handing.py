@@ -13,7 +13,7 @@ from sync.owner.state import (
     WriteEffect,
 )
 from sync.owner.takeover import Loaded
-from sync.records import Outcome, Place
+from sync.records import End, Outcome, Place
 from tests.unit.sync.test_owner import FORMER, LOG, MID, NOW, Rig, intent, message
 
 CALLS_END_MS = NOW + 1_750
@@ -183,3 +183,16 @@ def test_what_comes_while_a_shard_is_given_away_is_told_only_if_it_is_kept() -> 
     rig.owner.resume(0, NOW)
     (told,) = [each for each in rig.out() if isinstance(each, Changed)]
     assert (told.msg.state, told.held) == ("sent", False)
+
+
+def test_a_former_owners_end_that_stood_too_late_does_not_settle_a_doubt() -> None:
+    rig = Rig()
+    msg, attempt = rig.called()
+    expired = End(MID, 0, 1, Place(LOG, 1, 0), b"A", "expired", "expired", "", NOW)
+    rig.owner.former_row(FORMER, 10, [expired])
+    rig.owner.ask(NOW)
+    rig.answered(msg, attempt, "unknown")
+    assert rig.out() == [ReadEventsAgain([MID])]
+    rig.owner.events_read([MID], NOW)
+    assert msg.phase is not Phase.ENDED
+    assert msg.state == "sending"

@@ -105,6 +105,17 @@ def test_outside_of_the_group_nothing_is_taken() -> None:
     assert made.look(at(0.0, cores=[])) == made.look(at(99.0, cores=[])) == []
 
 
+def test_a_region_that_left_the_group_takes_nothing_and_gives_what_it_has() -> None:
+    made = owning(0, stay_s=0.0, settle_s=0.0, return_s=0.0)
+    made.rows_seen([ShardRow(1, "dead", 3)])
+    made.place = Place("eu", "us", ("ap", "us"))
+    cores = [ME, NEAR, FAR]
+    assert made.look(at(99.0, cores=cores)) == [Give(ShardRow(0, "me", 5), "near")]
+    assert made.given(0, ShardRow(0, "near", 6)) is False
+    made.held.pop(0)
+    assert made.look(at(199.0, cores=cores)) == []
+
+
 def test_who_must_not_own_any_more_drops_all() -> None:
     made = owning(0, 1)
     assert made.look(at(1.0, may_own=False)) == [Lose((0, 1))]
