@@ -24,6 +24,7 @@ from core.sim.run import simulate
 from core.supervisor.tether import tie
 
 BROKEN = "simulator_failed"
+SEEDS_A_WORKER = 250  # then new ones go on: what runs leave in memory must not add up
 
 
 class Ran(Struct, frozen=True):
@@ -72,10 +73,12 @@ def sweep(
     if jobs == 1:
         yield from (run(profile, seed) for seed in seeds)
         return
-    with _workers_deaf_to_ctrl_c():
-        pool = get_context("spawn").Pool(jobs, tie, (os.getpid(), signal.SIGKILL))
-    with pool:  # its end terminates the workers
-        yield from pool.imap_unordered(partial(run, profile), seeds)
+    at_once = jobs * SEEDS_A_WORKER
+    for first in range(0, len(seeds), at_once):
+        with _workers_deaf_to_ctrl_c():
+            pool = get_context("spawn").Pool(jobs, tie, (os.getpid(), signal.SIGKILL))
+        with pool:  # its end terminates the workers
+            yield from pool.imap_unordered(partial(run, profile), seeds[first : first + at_once])
 
 
 @contextmanager
