@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 RESTART_S = 0.5
 SUPERVISE_S = 0.2
-HEARD = 0.7  # how often an edge has heard of the newest version that serves
+HEARD = 0.5  # how often an edge has heard of the newest version that serves
 
 
 class Edges:

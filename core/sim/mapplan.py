@@ -19,7 +19,7 @@ COUNTRIES = ("DE", "US", "JP")
 NARROW = "narrow"
 CHANGES_MAX = 4
 COPIES_MAX = 3
-TWINS_MAX = 3
+TWINS_MAX = 5
 TWINS_WITHIN_S = 0.15
 AROUND_S = (-1.0, 3.0)
 
@@ -111,12 +111,13 @@ def _twins(
     keyed = [s for s in steps if s.wish is not None and is_keyed(s.id)]
     found = []
     for _ in range(chance.randint(0, TWINS_MAX) * len(changes) if keyed else 0):
-        like, country = chance.choice(keyed), chance.choice(COUNTRIES)
+        like, change = chance.choice(keyed), chance.choice(changes)
         assert like.wish is not None
         tail = "".join(chance.choice(DIGITS) for _ in range(26))
         new = f"{like.id[: like.id.index('-') + 5]}{tail}"
+        country = change.id if change.id in COUNTRIES else chance.choice(COUNTRIES)
         wish = replace(like.wish, id=new, country=country)
-        at_s = _around(chance, changes, faults_s)
+        at_s = _around(chance, [change], faults_s)
         for region in chance.sample(regions, 2):
             when_s = at_s + chance.uniform(0.0, TWINS_WITHIN_S)
             found.append(Step(when_s, "submit", region, id=new, wish=wish))

@@ -56,7 +56,6 @@ FOUND_BY = {
     "newest_map_only": {"sent_under_two_homes"},
     "groups_not_heeded": {"outside_of_group"},
     "nobody_waits_elsewhere": {"sent_under_two_homes"},
-    "looked_for_before_its_own_row": {"sent_under_two_homes"},
     "chain_forgotten": {"chain_broken"},
     "canceled_chain_goes_on": {"followed_after_cancel"},
     "chain_stops_at_silence": {"chain_broken"},
