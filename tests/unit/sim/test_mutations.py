@@ -41,7 +41,7 @@ FOUND_BY = {
     "by_id_row_too_late": {"floor_early"},
     "attempt_names_shared": {"receipt_lost", "segment_missing", "unmarked_duplicate"},
     "receipt_acknowledged_before_it_stands": {"receipt_lost"},
-    "body_not_fixed": {"two_bodies"},
+    "body_not_fixed": {"conflict_hidden", "two_bodies"},
     "no_settles_older_doubt": {"unmarked_duplicate"},
     "resends_not_counted": {"unmarked_duplicate"},
     "escalated_without_reading": {"escalated_on_evidence"},
