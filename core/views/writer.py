@@ -78,7 +78,8 @@ class Views:
     def opened(self, msgs: Iterable[Msg]) -> list[ViewRow]:
         """Segments for messages that are open for a while and not in the views; a slice of them.
 
-        `msgs` are all in memory, oldest first: what does not fit comes with the next call.
+        `msgs` are all in memory, oldest first: what does not fit comes with the next call. One that
+        has its end, and waits for what follows, is left to its by-id row: that must not stand first.
         """
         before_ms = self._wall_ms() - self._open_after_ms
         found: list[Msg] = []
@@ -88,6 +89,8 @@ class Views:
                 continue
             message = msg.message
             if message is None or msg.bucket >= 0 or message.accepted_ms > before_ms:
+                continue
+            if settled_as(msg.state) != OPEN:
                 continue
             found.append(msg)
             if len(found) == OPENED_AT_ONCE_MAX:

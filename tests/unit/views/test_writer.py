@@ -157,3 +157,11 @@ async def test_what_is_true_of_rows() -> None:
     assert await state(three, "queued") is None
     assert await state(three, "failed") == "failed"
     assert await state(three, "delivered") == "delivered"
+
+
+def test_what_has_its_end_and_waits_for_what_follows_is_left_to_its_by_id_row() -> None:
+    """Written beside it, a view might be lost where the by-id row stands."""
+    views, skipped = writer(), msg(1, "skipped")
+    skipped.phase = Phase.FOLLOWING
+    assert views.opened([skipped]) == []
+    assert lists(views.gather([skipped])) == {"sms/skipped": [skipped.id]}
