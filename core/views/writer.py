@@ -79,7 +79,7 @@ class Views:
         """Segments for messages that are open for a while and not in the views; a slice of them.
 
         `msgs` are all in memory, oldest first: what does not fit comes with the next call. One that
-        has its end, and waits for what follows, is left to its by-id row, which comes behind its view.
+        has its end, and waits for what follows, is viewed with its by-id row, which comes behind.
         """
         before_ms = self._wall_ms() - self._open_after_ms
         found: list[Msg] = []
