@@ -110,7 +110,7 @@ LEASES = (
     Mutation("takeover_without_revoking", "4", "crashes", takeover_without_revoking),
     Mutation("no_lease_check", "4", "swarm", no_lease_check),
     Mutation("no_counter", "4", "swarm", no_counter),
-    Mutation("right_counted_from_the_answer", "4", "freezes", right_counted_from_the_answer),
+    Mutation("right_counted_from_the_answer", "4", "struck", right_counted_from_the_answer),
     Mutation("told_without_the_lease", "4", "slow_owners", told_without_the_lease),
     Mutation("given_up_cas_not_taken_up", "4", "swarm", given_up_cas_not_taken_up),
     Mutation("intent_before_first_floor", "3", "takeovers", intent_before_first_floor),
