@@ -174,7 +174,7 @@ LOGS = (
     Mutation("row_under_a_new_number", "2", "swarm", row_under_a_new_number),
     Mutation("by_id_hides_an_end", "3", "takeovers", by_id_hides_an_end),
     Mutation("events_after_the_row", "3", "swarm", events_after_the_row),
-    Mutation("views_beside_the_row", "3", "swarm", views_beside_the_row),
+    Mutation("views_beside_the_row", "3", "crashes", views_beside_the_row),
     Mutation("by_id_row_too_late", "3", "swarm", by_id_row_too_late),
     Mutation("attempt_names_shared", "1", "doubts", attempt_names_shared),
     Mutation("parked_behind_the_reader", "3", "swarm", parked_behind_the_reader),
