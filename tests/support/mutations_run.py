@@ -17,7 +17,6 @@ from typing import NamedTuple
 
 from core.sim.plan import plan_of
 from core.sim.run import simulate
-from core.supervisor.tether import tie
 from tests.support.mutations import Mutation
 
 SEEDS = 500
@@ -78,7 +77,9 @@ def run_all(
 ) -> Iterator[Found]:
     """Those mutations of a module, as they are ready. When the caller stops, the workers end."""
     work = partial(_find, module, seeds, check)
-    with get_context("spawn").Pool(jobs, _begin, (os.getpid(),), maxtasksperchild=1) as pool:
+    # Not tied to this process: the kernel ties to the thread that starts them, and the pool's own
+    # thread, which starts the later ones, ends before they do.
+    with get_context("spawn").Pool(jobs, _begin, maxtasksperchild=1) as pool:
         yield from pool.imap_unordered(work, names)
 
 
@@ -92,9 +93,8 @@ def mutations_of(module: str) -> dict[str, Mutation]:
     return {mutation.name: mutation for mutation in mutations}
 
 
-def _begin(parent: int) -> None:
-    """A worker leaves Ctrl-C to its parent, and ends with it."""
-    tie(parent, signal.SIGKILL)
+def _begin() -> None:
+    """A worker leaves Ctrl-C to its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
