@@ -14,7 +14,7 @@ from typing import Any
 from msgspec import Struct
 
 from sync.doubt import relevant
-from sync.lattice import DEFINITE_NO, RANK, AttemptFacts, gather, join
+from sync.lattice import DEFINITE_NO, RANK, AttemptFacts, gather, join, possibly_twice
 from sync.records import (
     ById,
     FloorPart,
@@ -110,7 +110,7 @@ def _judge(stories: dict[str, Story], marks: dict[int, FloorPart]) -> dict[str, 
         is_end = RANK[state] >= RANK["unknown"]
         ended += is_end
         in_doubt += not is_end and any(_open_call(a) for a in attempts.values())
-        duplicates += any(a.intent is not None and a.intent.resend > 0 for a in attempts.values())
+        duplicates += possibly_twice([a.intent for a in attempts.values() if a.intent])
         if not is_end and _passed(story, marks):
             lost.append(message_id)
         violations += [{"message": message_id, "rule": rule} for rule in _broken(attempts, state)]

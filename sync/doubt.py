@@ -10,6 +10,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from sync.forced import force_of
 from sync.records import Intent
 
 Verdict = Literal["proved", "repeat", "resend", "unknown", "wait"]
@@ -36,14 +37,17 @@ def relevant(unsettled: tuple[tuple[str, Intent], ...]) -> tuple[tuple[str, Inte
     """The intents that can have been called.
 
     Those of the highest epoch, and those that they name: an intent of a lower epoch that the
-    later owner did not see at quorum was never acknowledged to its writer, so never called.
+    later owner did not see at quorum was never acknowledged to its writer, so never called. Under
+    a lower force number an owner may have lived on without the later one, so its intents count.
     """
     highest = max(intent.epoch for _, intent in unsettled)
     named = {n for _, intent in unsettled if intent.epoch == highest for n in intent.names}
     return tuple(
         (attempt, intent)
         for attempt, intent in unsettled
-        if intent.epoch == highest or attempt in named
+        if intent.epoch == highest
+        or attempt in named
+        or force_of(intent.epoch) < force_of(highest)
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
+from sync.forced import force_of
 from sync.naming import attempt_name
 from sync.records import End, Intent, Outcome, Place, Receipt, Record, State
 
@@ -97,6 +98,16 @@ def settled(facts: AttemptFacts) -> bool:
     if facts.outcome in DEFINITE_NO or facts.outcome == "accepted":
         return True
     return bool(facts.receipts)
+
+
+def possibly_twice(intents: list[Intent]) -> bool:
+    """Whether a message was sent again although an earlier call may have had its effect: after a
+    doubt, or by owners of two force numbers, of whom one may not have known of the other."""
+    if len(intents) < 2:
+        return bool(intents) and intents[0].resend > 0
+    return len({force_of(each.epoch) for each in intents}) > 1 or any(
+        each.resend > 0 for each in intents
+    )
 
 
 def gather(

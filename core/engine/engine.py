@@ -28,6 +28,7 @@ from core.engine.protection import ProtectionRules
 from core.engine.receipts import Receipts
 from core.engine.signals import Beat
 from core.providers.port import Outcome
+from sync.forced import PLAIN, Ruling
 from sync.hlc import Hlc
 from sync.keeper.balance import Place as HomePlace
 from sync.keeper.members import Timing
@@ -59,7 +60,8 @@ class Engine:
     `homes` are the homes whose messages it accepts and whose shards it may own, the own region
     among them; none given stands for the own region alone. `first_map` is the placement map where
     the store has none: without one every home is a region's, served by all of them. `home` is the
-    own region's work, and `shell` and `behind` are parts of it that serve any message.
+    own region's work, and `shell` and `behind` are parts of it that serve any message. `under` is
+    the ruling on forced ownership that holds as the process starts, and under which `store` is.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class Engine:
         limits: Limits | None = None,
         pace: Pace | None = None,
         first_map: PlacementMap | None = None,
+        under: Ruling = PLAIN,
     ) -> None:
         self.store = store
         self._settings = settings
@@ -86,6 +89,7 @@ class Engine:
         self._pace = pace or Pace()
         self._limits = limits or limits_of(settings)
         names = self._names = tuple(homes) or (settings.region.name,)
+        self._under = under
         self._first_map = first_map or world_map(names, settings.region.home_shards)
         protocol = settings.protocol
         self.logs = self._make_logs(names, incarnation)
@@ -108,6 +112,7 @@ class Engine:
         self.membership.homes = [work.ownership for work in self.homes.values()]
         self.membership.on_lost = process.lost
         self.membership.maps.on_changed = self._map_changed
+        self.membership.force.settle = lambda: self.receipts.look_again(list(self.accounts))
         self._open_to_homes()
         self.logs.on_revoked = lambda: process.lost("the lease was revoked")
         self.logs.on_row = self._row
@@ -124,6 +129,8 @@ class Engine:
         self._spawn(self.membership.renew_forever())
         self._spawn(self.membership.watch_forever())
         self._spawn(self.membership.register_again_forever())
+        if self.store.forces is not None:
+            self._spawn(self.membership.force.watch_forever())
         for work in self.homes.values():
             self._spawn(work.clockwork.run())
 
@@ -220,7 +227,8 @@ class Engine:
 
     def _open_to_homes(self) -> None:
         serving, region = self.membership.maps.book.accepting, self._settings.region.name
-        self.logs.open_to(home for home in self._names if may_act(serving, home, region))
+        homes = [home for home in self._names if may_act(serving, home, region)]
+        self.logs.open_to(homes, globally=not self.membership.force.alone)
 
     def _homes_of(self, msg: Msg) -> Collection[str]:
         """What follows from another message has its id from that one, whose home it shares."""
@@ -316,6 +324,7 @@ class Engine:
             self._first_map,
             self._names,
             protocol.ttl_days * DAY_MS + protocol.clock_bound_ms,
+            self._under,
         )
 
 

@@ -92,6 +92,7 @@ class Logs:
         }
         self._taking = self._accept
         self._homes = frozenset(homes)
+        self._globally = True
         self._waiting_max = waiting_max
         self._writers = {w.log: w for w in (*self._accept.values(), *self._effect.values())}
         self._held = [w for (_, _, globally), w in self._accept.items() if globally]
@@ -119,10 +120,12 @@ class Logs:
         both = (self._effect[(home, True)], self._effect[(home, False)])
         return {writer.log: writer.last_row for writer in both}
 
-    def open_to(self, homes: Iterable[str]) -> None:
-        """Take in records of these homes and of no others from now on."""
+    def open_to(self, homes: Iterable[str], globally: bool) -> None:
+        """Take in records of these homes and of no others from now on. Not `globally`: no message
+        that asks for it, for its row would stand in one region only."""
         self._homes = frozenset(homes)
         self._taking = {key: log for key, log in self._accept.items() if key[0] in self._homes}
+        self._globally = globally
 
     def has_home(self, record_id: str) -> bool:
         """Whether a record of this id has a home for which records are taken in here."""
@@ -130,6 +133,8 @@ class Logs:
 
     def takes(self, ids: Iterable[str], urgent: bool, globally: bool) -> bool:
         """Whether there is room in the accept lanes for a record of each of these ids."""
+        if globally and not self._globally:
+            return False
         counts: dict[str, int] = {}
         for one in ids:
             home = home_of(one)
@@ -149,6 +154,8 @@ class Logs:
     def accept(self, record: AcceptRecord, urgent: bool, globally: bool, ticket: Ticket) -> bool:
         """Append to an accept log of the record's home; False when it is closed or too much
         waits, or when the home is none for which records are taken in here."""
+        if globally and not self._globally and type(record) is Message:
+            return False
         writer = self._taking.get((home_of(record.id), urgent, globally))
         if writer is None or self._shut or not writer.append(record, ticket):
             return False

@@ -27,7 +27,7 @@ AGAIN_S = 0.1
 
 class Maps:
     """See the module's docstring. `first` holds where the store has no row; `homes` are those that
-    this process works for. `on_changed` is told when what is kept, or what serves, changed."""
+    this process works for; a region that is `alone` (see `sync.forced`) publishes nothing. `on_changed` is told when what is kept, or what serves, changed."""
 
     def __init__(
         self,
@@ -39,6 +39,7 @@ class Maps:
         first: PlacementMap,
         homes: Collection[str],
         keys_kept_ms: int,
+        alone: bool = False,
     ) -> None:
         self._store = store
         self._submit = submit
@@ -47,6 +48,7 @@ class Maps:
         self._log = log
         self._homes = frozenset(homes)
         self._keys_kept_ms = keys_kept_ms
+        self._alone = alone
         self._loaded = False
         self.book = MapBook([Kept(first)], keys_kept_ms)
         self.on_changed: Callable[[], None] = lambda: None
@@ -71,6 +73,9 @@ class Maps:
     async def publish(self, placement: PlacementMap) -> MapRow | list[Refusal]:
         """Make it the next version, or say what speaks against it. One that stands already is
         answered as published."""
+        if self._alone:
+            what = "this region owns alone, and cannot ask the others for their leases"
+            return [Refusal("alone", f"version {placement.version}", what, "Join regions first.")]
         while True:
             row = await self._store.maps()
             self._load(row)

@@ -13,11 +13,13 @@ from typing import Protocol
 
 from core.clock import Clock
 from core.contract.log import Log
+from core.engine.force import Force
 from core.engine.logs import Logs
 from core.engine.maps import Maps
 from core.engine.pace import Pace
 from core.engine.serving import Serving
 from core.engine.signals import Beat
+from sync.forced import Ruling
 from sync.keeper.members import Beat as MemberBeat
 from sync.keeper.members import (
     Command,
@@ -85,6 +87,7 @@ class Membership:
         first_map: PlacementMap,
         homes: Sequence[str],
         keys_kept_ms: int,
+        under: Ruling,
     ) -> None:
         self._store = store
         self._logs = logs
@@ -111,10 +114,32 @@ class Membership:
             pace.serving_every_s,
             pace.return_dwell_s,
         )
-        self.maps = Maps(store, self.submit, clock, random, log, first_map, homes, keys_kept_ms)
         self.map_known = False
+        self.force = Force(
+            store.forces,
+            self.submit,
+            clock,
+            log,
+            region,
+            under,
+            timing.lease_s + timing.epsilon_s,
+            pace.force_every_s,
+        )
+        self.maps = Maps(
+            store,
+            self.submit,
+            clock,
+            random,
+            log,
+            first_map,
+            homes,
+            keys_kept_ms,
+            self.force.alone,
+        )
+        self.force.on_changed = lambda: self.on_lost("ownership was forced")
         self._registry_read = -1e9
         self._accept_logs: dict[str, list[str]] = {}
+        self._effect_logs: dict[str, list[str]] = {}
         self._leaving = False
         self.homes: list[Home] = []
         self.on_lost: Callable[[str], None] = lambda _: None
@@ -170,7 +195,7 @@ class Membership:
         await self._read_map()
         while not self._leaving:
             now = self._clock.boot()
-            if self.holder.due(now):
+            if self.holder.due(now) and await self._may_renew():
                 await self._renew(now)
             if self.holder.lost:
                 self.on_lost("the lease was revoked")
@@ -186,6 +211,14 @@ class Membership:
                 await asyncio.sleep(self._look_s)
             else:
                 return
+
+    async def _may_renew(self) -> bool:
+        """Whether the ruling of this process is known to hold; its right runs from before this."""
+        try:
+            return await self.force.holds()
+        except StoreError as error:
+            self._log.error("forced ownership cannot be read", error=str(error))
+            return False
 
     async def _renew(self, now: float) -> None:
         renew = self.holder.ask(now, f"{self._random.getrandbits(64):016x}")
@@ -300,16 +333,22 @@ class Membership:
         """Find what was registered since the last time."""
         self._registry_read = self._clock.boot()
         self.members.registry_read(await self._store.registry())
-        self._accept_logs = {}
+        self._accept_logs, self._effect_logs = {}, {}
         for entry in self.members.registry.values():
             for log in entry.logs:
                 name = log_name(log)
                 if name.kind == "accept":
                     self._accept_logs.setdefault(name.home, []).append(log)
+                elif entry.incarnation != self.incarnation:
+                    self._effect_logs.setdefault(name.home, []).append(log)
 
     def accept_logs(self, home: str) -> tuple[list[str], dict[str, int]]:
         """The home's accept logs, and the last rows of logs that can never grow again."""
         return self._accept_logs.get(home, []), self.members.ends
+
+    def effect_logs(self, home: str) -> list[str]:
+        """The home's effect logs that others may write."""
+        return self._effect_logs.get(home, [])
 
     async def submit(self, write: Write) -> Answer:
         """Hand a write to the store, and wait for its answer."""

@@ -107,6 +107,8 @@ class Ownership:
     def follow_logs(self) -> None:
         """Logs that the registry names are read from now on, too."""
         self._owner.logs_known(*self._membership.accept_logs(self._home))
+        if self._membership.force.anybody:
+            self._owner.former_known(self._membership.effect_logs(self._home))
 
     async def learn_logs(self) -> None:
         """Read the registry for logs that were opened since it was read last."""
@@ -126,6 +128,7 @@ class Ownership:
                 drained=self._membership.serving.out,
                 draining=self._membership.draining,
                 frozen=not self._membership.map_known,
+                may_own=self._membership.force.may_own,
             )
             commands = self.shards.look(around)
             takes = [self._take(each) for each in commands if type(each) is Take]
@@ -170,7 +173,7 @@ class Ownership:
     async def _load(self, taken: list[tuple[int, int]]) -> bool:
         bucket = self._clock.wall_ms() // self._owner.limits.bucket_ms
         loaded: list[Loaded] = await self._shell.reading.run_load(
-            load(self._home, taken, bucket), self._home
+            load(self._home, taken, bucket, self._membership.force.anybody), self._home
         )
         for each in loaded:
             await self._shell.learn(each)

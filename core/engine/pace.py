@@ -17,6 +17,7 @@ class Pace(Struct, frozen=True):
     `look_s`: leases and shard rows; `renew_look_s`: whether to renew the own lease.
     `registry_every_s`: the registry is read; `register_again_s`: the own entry is written again,
     `floor_again_s` a floor that did not change, both so that they outlive their TTL.
+    `force_every_s`: all regions are asked whether ownership was forced.
     `serving_every_s`: the set of serving regions is read; a region that returns keeps each share
     of its traffic for `return_dwell_s`.
     A core that registered has `unborn_leases` leases' lengths to take its first one. How fast
@@ -32,6 +33,7 @@ class Pace(Struct, frozen=True):
     swept_at_once: int = 500
     look_s: float = 0.25
     renew_look_s: float = 0.05
+    force_every_s: float = 2.0
     serving_every_s: float = 1.0
     return_dwell_s: float = 60.0
     registry_every_s: float = 1.0

@@ -19,7 +19,7 @@ account's provider can say anything about another account's messages.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 import msgspec
 from msgspec import Struct
@@ -156,11 +156,31 @@ class Receipts:
         await self._until_written(
             PutProviderIds(account, bucket, self._incarnation, self._seq, body)
         )
+        await self._journal_pending(account, ids)
+
+    async def look_again(self, accounts: Iterable[str]) -> None:
+        """Regions that were apart are about to join: who wrote a receipt down may not have been able
+        to read the provider id that another wrote, nor the other way round. Journal what fits."""
+        bucket = (self._clock.wall_ms() + AHEAD_MS) // self._bucket_ms
+        for account in accounts:
+            for back in range(self._buckets_back + 1):
+                for body in await self._segments_of(account, bucket - back):
+                    await self._journal_pending(account, _segment.decode(body))
+
+    async def _journal_pending(self, account: str, ids: list[Known]) -> None:
         by_id = {known.provider_id: known for known in ids}
         for found in await self._pending_of(account, list(by_id)):
             pending = _pending.decode(found)
             if not await self._journal(account, by_id[pending.provider_id], pending):
                 raise StoreError("the logs were closed before a receipt that waited was journaled")
+
+    async def _segments_of(self, account: str, bucket: int) -> list[bytes]:
+        while True:
+            try:
+                return await self._store.provider_ids(account, bucket)
+            except StoreError as error:
+                self._log.error("provider ids cannot be read", error=str(error))
+                await asyncio.sleep(AGAIN_S)
 
     async def _pending_of(self, account: str, ids: list[str]) -> list[bytes]:
         while True:

@@ -15,7 +15,7 @@ from core.contract.resources import AttemptOut, EventOut, MessageOut, NextOut
 from core.contract.times import rfc3339
 from core.engine.chain import later_ids
 from core.engine.payload import Payload, decode_payload
-from sync.lattice import RANK, AttemptFacts, gather, join
+from sync.lattice import RANK, AttemptFacts, gather, join, possibly_twice
 from sync.records import End, Intent, Message, Outcome, Place, Receipt, Record, State
 
 
@@ -74,7 +74,7 @@ def show(facts: Facts, region: str, windows: Windows, now_ms: int) -> MessageOut
         reason=reason,
         final=is_final(state, sent_ms, window_s, now_ms),
         region=region,
-        possible_duplicate=any(a.resend > 0 for a in shown),
+        possible_duplicate=possibly_twice([a.intent for a in attempts.values() if a.intent]),
         class_=cast("MessageClass", payload.message_class),
         delivery="at_most_once" if message.at_most_once else "at_least_once",
         durability=cast("Durability", payload.durability),

@@ -3,7 +3,9 @@
 Some accidents need several faults in one order, and are never met by chance. `apart_then_lost`: a
 region is cut off, so that what it writes stands there alone, and is lost after it came back.
 `hole_then_lost`: one region misses what is written meanwhile, and then the region is lost that has
-it. They are made of the usual faults, so a shorter run may do with some of them.
+it. `lost_then_forced`: of three regions two are lost, an operator lets the third own alone, and all
+join when they are back; `cut_off_then_forced`: the operator is wrong, the others live and go on.
+They are made of the usual faults, so a shorter run may do with some of them.
 """
 
 from random import Random
@@ -20,7 +22,10 @@ APART_S = (1.2, 3.0)
 BACK_S = (0.2, 4.0)
 LOST_S = (9.0, 14.0)
 CUTS = frozenset({"cut", "cut_one_way", "isolate", "halves", "ring", "region_lost"})
-CHAINS = frozenset({"apart_then_lost", "hole_then_lost"})
+FORCED_AFTER_S = (0.5, 4.0)
+JOINED_AFTER_S = (0.2, 4.0)
+FORCED = frozenset({"lost_then_forced", "cut_off_then_forced"})
+CHAINS = FORCED | {"apart_then_lost", "hole_then_lost"}
 SEVERAL_REGIONS = CUTS | CHAINS | {"region_drain", "region_return"}
 
 
@@ -42,11 +47,9 @@ def faults(
         for _ in range(number):
             at_s = chance.uniform(0.5, faults_s)
             if kind in CHAINS:
-                steps += [
-                    step
-                    for step in _chain(chance, kind, regions, cores, at_s)
-                    if step.at_s < faults_s
-                ]
+                chain = _forced if kind in FORCED else _chain
+                found = chain(chance, kind, regions, cores, at_s)
+                steps += [step for step in found if step.at_s < faults_s]
             else:
                 steps.append(_fault(chance, kind, regions, cores, at_s))
     return steps
@@ -65,6 +68,22 @@ def _chain(
     if chance.random() < 0.5:  # its next incarnation begins while it is cut off
         steps.append(Step(at_s, "crash", first, other, chance.randrange(cores), 0.0, 0.0))
     return steps
+
+
+def _forced(
+    chance: Random, kind: str, regions: tuple[str, ...], cores: int, at_s: float
+) -> list[Step]:
+    left, *others = chance.sample(regions, len(regions))
+    length_s, number = chance.uniform(*LOST_S), chance.randrange(cores)
+    forced_s = at_s + chance.uniform(*FORCED_AFTER_S)
+    joined_s = max(at_s + length_s, forced_s) + chance.uniform(*JOINED_AFTER_S)
+    steps = [Step(forced_s, "force_own", left, others[0], number)]
+    for again in range(3):  # the first is answered with a pause, under which cores start anew
+        steps.append(Step(joined_s + again * 1.5, "force_join", left, others[0], number))
+    if kind == "cut_off_then_forced":
+        return [Step(at_s, "isolate", left, others[0], 0, length_s, 0.0), *steps]
+    lost = [Step(at_s, "region_lost", each, left, 0, length_s, 0.0) for each in others]
+    return [*lost, *steps]
 
 
 def _fault(chance: Random, kind: str, regions: tuple[str, ...], cores: int, at_s: float) -> Step:

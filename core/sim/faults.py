@@ -114,6 +114,12 @@ class Faults:
     def _map_change(self, step: Step) -> None:
         self._world.operators.change_map(step)
 
+    def _force_own(self, step: Step) -> None:
+        self._world.operators.force_own(step)
+
+    def _force_join(self, step: Step) -> None:
+        self._world.operators.force_join(step.region, step.number)
+
     def _cores_away(self, step: Step) -> None:
         """Every core of every region ends; none is started for a while."""
         until_s = self._world.scheduler.now + step.length_s

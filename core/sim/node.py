@@ -19,6 +19,7 @@ from core.decide.breaker import BreakerRules
 from core.decide.budget import BudgetRules
 from core.engine.accounts import Account, AccountEvents
 from core.engine.engine import Engine
+from core.engine.force import ruling_at_start
 from core.engine.hooks import Endpoint as Door
 from core.engine.pace import Pace
 from core.engine.payload import content_of, decode_payload
@@ -117,19 +118,25 @@ class Node:
 
     async def _run(self) -> None:
         world, process, plan = self._world, self.process, self._plan
+        view, log = world.store.view(process), NodeLog(self.note)
+        under = await ruling_at_start(view, log)  # type: ignore[arg-type]
+        if under.number:
+            view.under(under)
+            self.note("start", f"under force {under.number}")
         self.engine = Engine(
-            world.store.view(process),
+            view,
             settings_of(self._plan, self.region),
             process.name,
             "",
             process,
             self._chance,
             process,  # type: ignore[arg-type]
-            NodeLog(self.note),  # type: ignore[arg-type]
+            log,  # type: ignore[arg-type]
             homes=self._plan.regions,
             limits=self._plan.limits,
             pace=PACE,
             first_map=first_map(plan.regions, plan.shards) if plan.maps else None,
+            under=under,
         )
         self._make_accounts()
         for work in self.engine.homes.values():

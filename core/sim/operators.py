@@ -1,4 +1,5 @@
-"""Operators: they ask some core to drain a region, to let it return, or to change the map.
+"""Operators: they ask some core to drain a region, to let it return, to change the map, or to let a
+region own alone and the others join it.
 
 An operator whose core dies, or whose question could not be answered, knows nothing; who was
 answered is remembered in `answers`, for `core.sim.checks.serving`. Each change carries a reason of
@@ -15,6 +16,7 @@ from core.sim.mapplan import changed
 from core.sim.node import Node
 from core.sim.steps import Step
 from sync.agreed import Refusal
+from sync.forced import Forced
 from sync.serving import ServingSet
 from sync.store.port import StoreError
 
@@ -71,6 +73,52 @@ class Operators:
             node.note("operator", f"map {wanted.version}, {step.id} {step.other}: {said}")
 
         node.process.start(asked)
+
+    def force_own(self, step: Step) -> None:
+        """A core is asked to let its region own alone."""
+        node = self._world.slots[(step.region, step.number)]
+        if node is not None and node.ready:
+            self._answer(node, "force", node.engine.membership.force.force)
+
+    def force_join(self, region: str, number: int) -> None:
+        """A core of a region that is alone is asked to let all that can be reached join."""
+        node = self._world.slots[(region, number)]
+        if node is not None and node.ready:
+            force = node.engine.membership.force
+            self._answer(node, "join", lambda: force.join(lambda: self._repaired(region)))
+
+    async def _repaired(self, region: str) -> list[str]:
+        """The regions that have all that the others have, after a repair."""
+        store = self._world.store
+        if not store.repair(region):
+            raise StoreError("too few replicas for a repair")
+        bits = store.replicas.bits
+        return [
+            each
+            for each in bits
+            if store.replicas.up(each) == bits[each] and store.network.connected(region, each)
+        ]
+
+    def _answer(
+        self, node: Node, what: str, ask: Callable[[], Awaitable[Forced | Refusal]]
+    ) -> None:
+        async def asked() -> None:
+            try:
+                answer = await ask()
+            except StoreError as error:
+                node.note("operator", f"{what}: {error}")
+                return
+            node.note("operator", f"{what}: {answer}")
+
+        node.process.start(asked)
+
+    def join_all(self) -> None:
+        """Ask where no region may own alone any more, and not all have joined."""
+        world, now = self._world, self._world.store.ruling()
+        if now.number == 0 or now.regions == frozenset(world.plan.regions):
+            return
+        for region in world.plan.regions:
+            self.force_join(region, 0)
 
     def return_all(self) -> None:
         """Ask until no region is out any more."""

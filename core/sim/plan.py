@@ -75,6 +75,7 @@ class Plan(Struct, frozen=True):
     events: bool
     readers: bool
     maps: bool
+    forces: bool
     limits: Limits
     steps: tuple[Step, ...]
 
@@ -85,7 +86,7 @@ def plan_of(seed: int, profile: str = "swarm") -> Plan:
     chance = Random(f"plan {profile} {seed}")
     boosted = chance.random() < rules.boosted
     regions = REGIONS[: chance.choice(rules.regions)]
-    faults_s = chance.uniform(12.0, 20.0)
+    faults_s = chance.uniform(*rules.faults_s)
     start_ms = START_MS - 1000 * chance.randint(0, 25)
     shards = max(1, 4 // len(regions))
     cores = chance.choice(rules.cores)
@@ -117,6 +118,7 @@ def plan_of(seed: int, profile: str = "swarm") -> Plan:
         events=chance.random() < 0.3,
         readers=rules.readers,
         maps=rules.maps,
+        forces=rules.forces,
         limits=_limits(chance),
         steps=tuple(sorted(steps, key=_when)),
     )

@@ -13,7 +13,8 @@ class Profile(Struct, frozen=True):
     `hint_window_s` comes by repair alone; `torn` of the writes stand on too few of them, with an
     answer that says so. `struck` of the writes are followed at once by a freeze, and as many by
     a cut, in boosted runs. With `readers` somebody in each region asks for states all the time;
-    with `maps` the placement map may change."""
+    with `maps` the placement map may change; with `forces` ownership may be forced.
+    `faults_s` is how long faults go on, at least and at most."""
 
     boosted: float
     regions: tuple[int, ...]
@@ -31,6 +32,8 @@ class Profile(Struct, frozen=True):
     struck: float = 0.0
     readers: bool = False
     maps: bool = False
+    forces: bool = False
+    faults_s: tuple[float, float] = (12.0, 20.0)
 
 
 PROFILES: dict[str, Profile] = {
@@ -202,5 +205,16 @@ PROFILES: dict[str, Profile] = {
         readers=True,
         torn=0.03,
         struck=0.003,
+    ),
+    # One region is left, or thinks so, and an operator lets it own alone; then the others join it.
+    "forced": Profile(
+        1.0,
+        (3,),
+        (1, 2),
+        {"lost_then_forced": 1, "cut_off_then_forced": 1, "crash": 4, "freeze": 4},
+        shares={"spooled": (0.0,)},
+        hint_window_s=2.0,
+        forces=True,
+        faults_s=(25.0, 40.0),
     ),
 }

@@ -63,6 +63,7 @@ class World:
             hint_window_s=plan.hint_window_s,
             refuses_revoked=len(plan.regions) == 1,
             maps_change=plan.maps,
+            forces_change=plan.forces,
         )
         self.providers = {
             name: Provider(
@@ -211,6 +212,7 @@ class World:
         while why := self.checks.unquiet():
             if self.scheduler.now >= give_up_at:
                 raise ViolationError("stuck", why)
+            self.operators.join_all()
             self.operators.return_all()  # a drain that was asked for earlier may have come late
             self._go_to(self.scheduler.now + LOOK_EVERY_S)
 

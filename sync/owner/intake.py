@@ -6,6 +6,7 @@ conflict. A cancel or a receipt of a message that is not in memory is joined thr
 or kept there where the message has not been seen yet.
 """
 
+from sync.forced import force_of
 from sync.lattice import RANK
 from sync.naming import attempt_name
 from sync.owner.events import Events
@@ -333,7 +334,7 @@ class Intake(Events):
         Whoever takes a shard over reads all effects of the former owners at quorum, and by then
         their leases are over. So what stands later was never followed by a call, or by a word: a
         late intent leaves nothing in doubt, and a late end ends nothing. A late outcome settles
-        what it answers.
+        what it answers. Under a lower force number an owner may live on, so all of its counts.
         """
         msg = self.find(record.id)
         if msg is None:
@@ -344,7 +345,10 @@ class Intake(Events):
             msg.effects.append((place, record))
         self.hold_effect(msg, place)
         if isinstance(record, Intent | End):
-            msg.late.add(place)
+            if force_of(record.epoch) < force_of(self.shards[record.shard].epoch):
+                self.classify_all(msg)
+            else:
+                msg.late.add(place)
         elif type(record) is Outcome and record.kind != "unknown":
             msg.unsettled.pop(record.attempt, None)
         self.rejoin(msg)

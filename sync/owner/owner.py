@@ -120,6 +120,13 @@ class Owner(Handing):
                 if log not in group.cursors and log not in group.closed:
                     group.cursors[log] = 0
 
+    def former_known(self, logs: list[str]) -> None:
+        """Effect logs of owners that may have had any of the shards: read on in them, too."""
+        for group in self.groups:
+            for log in logs:
+                if log not in group.former and log not in group.closed:
+                    group.former[log] = 0
+
     def behind(self, shard: int, known_rows: dict[str, int]) -> bool:
         """Whether messages of this shard may stand in the logs that were not read yet."""
         for group in self.groups:

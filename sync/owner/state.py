@@ -5,6 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from sync.lattice import possibly_twice
 from sync.naming import attempt_name, home_of
 from sync.owner.follow import Reached
 from sync.records import (
@@ -191,10 +192,7 @@ class Msg:
     @property
     def possible_duplicate(self) -> bool:
         """Whether it was sent again although an earlier call may have had its effect."""
-        for _, record in self.effects:  # noqa: SIM110  # asked often: a generator costs more
-            if type(record) is Intent and record.resend > 0:
-                return True
-        return False
+        return possibly_twice([r for _, r in self.effects if type(r) is Intent])
 
 
 class Lookup(Struct, gc=False):

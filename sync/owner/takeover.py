@@ -106,19 +106,24 @@ def highest_floors(floors: dict[str, bytes], shards: list[int]) -> dict[int, _Fl
     return best
 
 
-def effect_starts(home: str, floor: _Floor | None, registry: list[Registered]) -> dict[str, int]:
+def effect_starts(
+    home: str, floor: _Floor | None, registry: list[Registered], anybody: bool = False
+) -> dict[str, int]:
     """Former effect logs of a shard, each with the last row that may be passed over."""
-    if floor is None:
-        return {}
-    starts = dict(floor.part.effect)
+    starts = dict(floor.part.effect) if floor else {}
+    closed = set(floor.part.closed) if floor else set()
     for entry in registry:
-        if entry.incarnation != floor.owner:
-            continue
-        for log in entry.logs:
-            name = log_name(log)
-            if name.kind == "effect" and name.home == home:
-                starts.setdefault(log, 0)
+        if anybody or (floor is not None and entry.incarnation == floor.owner):
+            for log in effect_logs(home, entry):
+                if log not in closed:
+                    starts.setdefault(log, 0)
     return starts
+
+
+def effect_logs(home: str, entry: Registered) -> list[str]:
+    """The effect logs of a home that an incarnation may write."""
+    names = [(log, log_name(log)) for log in entry.logs]
+    return [log for log, name in names if name.kind == "effect" and name.home == home]
 
 
 def accept_starts(home: str, floor: _Floor | None, registry: list[Registered]) -> dict[str, int]:
@@ -134,9 +139,13 @@ def accept_starts(home: str, floor: _Floor | None, registry: list[Registered]) -
 
 
 def load(
-    home: str, taken: list[tuple[int, int]], bucket_now: int
+    home: str, taken: list[tuple[int, int]], bucket_now: int, anybody: bool = False
 ) -> Generator[Ask, Any, list[Loaded]]:
-    """Read what is left of the shards in `taken` ((shard, own new epoch))."""
+    """Read what is left of the shards in `taken` ((shard, own new epoch)).
+
+    With `anybody` each registered incarnation may have been their owner: shard rows that begin
+    with nobody under a force number do not name who was.
+    """
     floors: dict[str, bytes] = yield ReadFloors()
     registry: list[Registered] = yield ReadRegistry()
     best = highest_floors(floors, [shard for shard, _ in taken])
@@ -155,7 +164,7 @@ def load(
             floor.part.due if floor else bucket_now,
             {},
         )
-        for log, last in sorted(effect_starts(home, floor, registry).items()):
+        for log, last in sorted(effect_starts(home, floor, registry, anybody).items()):
             found.effect_read[log] = yield from _read_effects(log, last, found)
         loaded.append(found)
     return loaded

@@ -232,6 +232,7 @@ class MemoryJournal:
     """
 
     closes_revoked = True
+    forces = None
 
     def __init__(self, home: str | Sequence[str], shards: int) -> None:
         self._loop = asyncio.get_running_loop()

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
+from sync.forced import Forced, Ruling
 from sync.lease import Lease
 from sync.maps import MapRow
 from sync.serving import ServingSet
@@ -182,6 +183,16 @@ class SwapMaps(Struct, frozen=True, gc=False):
     row: MapRow
 
 
+class PutForced(Struct, frozen=True, gc=False):
+    """A row of forced ownership; such rows are only added.
+
+    It stands in the own region's majority, or at quorum; see `sync.forced` which of them when.
+    """
+
+    row: Forced
+    at_quorum: bool
+
+
 Write = (
     PutRow
     | PutById
@@ -196,6 +207,7 @@ Write = (
     | SwapShards
     | SwapServing
     | SwapMaps
+    | PutForced
 )
 
 
@@ -222,14 +234,33 @@ Answer = str | Swapped
 Done = Callable[[Answer], None]
 
 
+class Forces(Protocol):
+    """Forced ownership (see `sync.forced`), where a store has several regions."""
+
+    async def forced(self, here: bool) -> list[Forced]:
+        """All rows that are found: `here` in the own region alone, else in every region that can
+        be asked; `StoreError` where that is no majority."""
+
+    def under(self, ruling: Ruling) -> "JournalStore":
+        """The store as a process has it whose whole life is under this ruling.
+
+        Where its region is alone everything is written and read at the own region's levels, and
+        leases and shard rows are those of the force number. Nobody drains there and no map is
+        published: the serving set is the own region, the map is as the region has it, and swaps of
+        either are not applied. Elsewhere shard rows are those of the number, the rest as always.
+        """
+
+
 class JournalStore(Protocol):
     """See the module's docstring.
 
     `closes_revoked` says whether a log row of a revoked incarnation can never come to stand: then
-    its logs are closed at once. Else they stay open, for a row may land however late.
+    its logs are closed at once. Else they stay open, for a row may land however late. `forces` is
+    None where there is one region: it is a majority by itself.
     """
 
     closes_revoked: bool
+    forces: Forces | None
 
     def submit(self, write: Write, done: Done) -> None: ...
 

@@ -61,6 +61,7 @@ class SQLiteJournal:
     """
 
     closes_revoked = True
+    forces = None
 
     def __init__(
         self,

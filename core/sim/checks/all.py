@@ -47,8 +47,8 @@ class Checks:
         self.journal = Journal()
         self._sends = Sends(self.journal, world.history, world.plan)
         self._floors = Floors(self.journal)
-        leases, alone = world.store.truth.lease_rows, len(world.plan.regions) == 1
-        self._told = Told(self.journal, world.history, leases, alone)
+        tables, alone = world.store.tables, len(world.plan.regions) == 1
+        self._told = Told(self.journal, world.history, tables, alone, world.plan.forces)
         self._ends = Ends(self.journal, world.history, world.plan)
         self._maps = Maps(self.journal, world.history, world.plan)
         self.spools = Spools(self.journal, world.history)
@@ -161,13 +161,18 @@ class Checks:
                 for msg in work.owner.msgs.values():
                     where = f"{node.process.name} holds {msg.id}"
                     return f"{where} as {msg.phase.name} {msg.state}"
-        if why := self._unowned() or self._unreturned():
+        if why := self._unjoined() or self._unowned() or self._unreturned():
             return why
         if message_id := self._ends.unended():
             return f"{message_id} has no end"
         if message_id := self._ends.parked():
             return f"{message_id} waits in the open set"
         return self._marks_behind()
+
+    def _unjoined(self) -> str:
+        now, regions = self._world.store.ruling(), frozenset(self._plan.regions)
+        joined = now.number == 0 or now.regions == regions
+        return "" if joined else f"regions have not joined: {now}"
 
     def _unowned(self) -> str:
         for home in self._plan.regions:

@@ -14,7 +14,7 @@ from core.sim.checks.linear import (
 )
 from core.sim.result import Violation
 from core.sim.store.swaps import MAPS, SERVING, Operation, shards_register
-from sync.store.port import ShardRow
+from sync.store.shard_rows import first_rows
 
 _STEPS: dict[str, Step] = {SERVING: step_serving, MAPS: step_maps}
 
@@ -33,12 +33,12 @@ def check_registers(
             operation.process,
         )
         uses.setdefault(operation.register, []).append(use)
-    free = [ShardRow(shard, "", 0) for shard in range(shards)]
     of_shards = {shards_register(home) for home in homes}
     found = []
     for register, used in uses.items():
-        if register in of_shards:
-            failed = unexplained(used, free, step_shards)
+        of, _, force = register.partition("@")
+        if of in of_shards:
+            failed = unexplained(used, first_rows(shards, int(force or 0)), step_shards)
         else:
             failed = unexplained(used, None, _STEPS.get(register, step_lease))
         if failed is not None:

@@ -1,8 +1,13 @@
-"""What reached providers: within the bound, in the order of epochs, of intents that stand."""
+"""What reached providers: within the bound, in the order of epochs, of intents that stand.
+
+Under each force number the bound holds for itself, and so does the order of epochs, where they are
+of different regions: one that was given up may live, and go on until it hears of it.
+"""
 
 from core.sim.checks.journal import Journal, home_and_shard
 from core.sim.history import FirstByte, History, ViolationError
 from core.sim.plan import Plan
+from sync.forced import force_of
 from sync.naming import attempt_name
 from sync.records import Intent
 
@@ -16,7 +21,7 @@ class Sends:
         self._journal = journal
         self._history = history
         self._plan = plan
-        self._last_epoch: dict[tuple[str, int], int] = {}
+        self._highest: dict[tuple[str, int], dict[tuple[int, str], int]] = {}
         self._checked = 0
 
     def look(self, now_ms: int) -> None:
@@ -27,17 +32,19 @@ class Sends:
             self._epoch_order(call)
             intent = self._intent(call)
             self._bodies(call)
-            self._bound(call.id)
+            self._bound(call)
             self._not_early(call, now_ms)
             self._not_suppressed(call, intent)
 
     def _epoch_order(self, call: FirstByte) -> None:
-        shard = home_and_shard(call.id)
-        last = self._last_epoch.get(shard, 0)
-        if call.epoch < last:
-            what = f"{call.id}: first byte of epoch {call.epoch} after one of epoch {last}"
-            raise ViolationError("epoch_order", what)
-        self._last_epoch[shard] = call.epoch
+        highest = self._highest.setdefault(home_and_shard(call.id), {})
+        for (force, region), last in highest.items():
+            same = force == force_of(call.epoch) or region == call.region
+            if same and call.epoch < last:
+                what = f"{call.id}: first byte of epoch {call.epoch} after one of epoch {last}"
+                raise ViolationError("epoch_order", what)
+        key = (force_of(call.epoch), call.region)
+        highest[key] = max(highest.get(key, 0), call.epoch)
 
     def _intent(self, call: FirstByte) -> Intent:
         intent = self.intent_of(call)
@@ -54,12 +61,18 @@ class Sends:
         return None
 
     def _bodies(self, call: FirstByte) -> None:
-        bodies = {each.body for each in self._history.bytes if each.id == call.id}
+        force = force_of(call.epoch)
+        bodies = {
+            each.body
+            for each in self._history.bytes
+            if each.id == call.id and force_of(each.epoch) == force
+        }
         if len(bodies) > 1:
             raise ViolationError("two_bodies", f"{call.id}: {sorted(bodies)} went out")
 
-    def _bound(self, message_id: str) -> None:
-        sends = self._history.sends(message_id)
+    def _bound(self, call: FirstByte) -> None:
+        message_id, force = call.id, force_of(call.epoch)
+        sends = [s for s in self._history.sends(message_id) if force_of(s.epoch) == force]
         if len(sends) <= 1:
             return
         bodies = {each.body for each in sends}

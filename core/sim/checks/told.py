@@ -1,11 +1,13 @@
-"""What was told: only what stands, never back, and nothing follows against evidence."""
+"""What was told: only what stands, never back, and nothing follows against evidence.
 
-from collections.abc import Mapping
+Owners of different force numbers may not have known of each other: each number is for itself.
+"""
 
 from core.sim.checks.journal import Journal
 from core.sim.history import History, Submitted, ViolationError
+from core.sim.store.forced import Tables
+from sync.forced import force_of
 from sync.lattice import RANK
-from sync.lease import Lease
 from sync.naming import log_name
 from sync.records import Cancel, Message, Receipt, State
 from sync.store.port import PutRow
@@ -17,12 +19,13 @@ class Told:
     """Looks at each word as it is told, and at all of them at the end."""
 
     def __init__(
-        self, journal: Journal, history: History, leases: Mapping[str, Lease], alone: bool
+        self, journal: Journal, history: History, tables: Tables, alone: bool, forces: bool
     ) -> None:
         self._journal = journal
         self._alone = alone  # there is one region: levels mean the same
         self._history = history
-        self._leases = leases
+        self._tables = tables
+        self._forces = forces  # what stands may be out of an owner's reach
         self._reached_at: dict[tuple[str, str], float] = {}  # message, how far it came
         self._canceled_at: dict[str, float] = {}
 
@@ -32,6 +35,8 @@ class Told:
         A cancel of a local lane may stand in one region alone, where an owner elsewhere cannot
         read it; receipts stand at quorum always.
         """
+        if self._forces:
+            return
         readable = self._alone or log_name(write.log).lane.endswith("_global")
         for record in self._journal.rows[write.log][write.row]:
             if type(record) is Receipt:
@@ -70,7 +75,7 @@ class Told:
 
     def said(self, message_id: str, state: State, by: str) -> None:
         """A state is told: the logs must say as much by now, and nobody revoked who tells it."""
-        lease = self._leases.get(by)
+        lease = self._tables.get(by)
         if lease is None or lease.state == "revoked":
             raise ViolationError("told_without_lease", f"{message_id} as {state} by {by}: {lease}")
         stands = self._journal.furthest(message_id)
@@ -81,15 +86,17 @@ class Told:
     def final(self) -> None:
         """Nobody was told less after more."""
         for message_id, told in self._history.told.items():
-            highest = 0
+            highest: dict[int, int] = {}
             for at, state, by in told:
-                if RANK[state] < highest:
+                force = self._tables.under(by).number
+                if RANK[state] < highest.get(force, 0):
                     what = f"{message_id}: {state} by {by} at {at}: {told}"
                     raise ViolationError("told_went_back", what)
-                highest = max(highest, RANK[state])
-                if state in NO_SEND and (sends := self._history.sends(message_id)):
+                highest[force] = max(highest.get(force, 0), RANK[state])
+                sends = [s for s in self._history.sends(message_id) if force_of(s.epoch) == force]
+                if state in NO_SEND and sends:
                     what = f"{message_id}: {state} at {at}: {sends}"
                     raise ViolationError("told_but_sent", what)
-            if RANK[self._journal.state(message_id)] < highest:
+            if RANK[self._journal.state(message_id)] < highest[max(highest)]:
                 what = f"{message_id}: the logs say less than {told}"
                 raise ViolationError("told_went_back", what)

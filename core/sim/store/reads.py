@@ -35,12 +35,17 @@ class Reads:
             others.sort(key=lambda other: network.distance_s(region, other))
             self._orders[region] = [[region, *others], [region, *reversed(others)]]
 
-    def read(self, process: Process, local: bool, look: Look) -> "Future[Any]":
-        """Await what `look(replicas asked, versions that some of them lack)` sees at its moment."""
+    def read(
+        self, process: Process, local: bool, look: Look, each: bool = False
+    ) -> "Future[Any]":
+        """Await what `look(replicas asked, versions that some of them lack)` sees at its moment.
+
+        With `each` all that can be reached are asked.
+        """
         store, after = self._store, self._store.scheduler.after
         future = process.loop.create_future()
         fate = store.fate("read", process)
-        asked, reach_s = self.ask(process.region, local)
+        asked, reach_s = self.ask_each(process.region) if each else self.ask(process.region, local)
         if not asked or fate == "fails":
             self.fail(future, process)
             return future
@@ -91,6 +96,20 @@ class Reads:
             if needs <= 0:
                 return asked, reach_s
         return 0, 0.0
+
+    def ask_each(self, region: str) -> tuple[int, float]:
+        """All replicas within reach, and how long they take; 0 if they are no majority, or a
+        majority of the own region's is not among them."""
+        replicas, travel_s = self._store.replicas, self._store.network.travel_s
+        asked, reach_s = 0, 0.0
+        for there in replicas.bits:
+            out_s, back_s = travel_s(region, there), travel_s(there, region)
+            if out_s is not None and back_s is not None:
+                asked |= replicas.up(there)
+                reach_s = max(reach_s, out_s + back_s)
+        own = (asked & replicas.bits[region]).bit_count()
+        enough = own >= replicas.local_quorum and asked.bit_count() >= replicas.quorum
+        return (asked, reach_s) if enough else (0, 0.0)
 
     def _repair(self, stale: list[Version], asked: int) -> None:
         for version in stale:

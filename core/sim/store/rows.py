@@ -15,6 +15,7 @@ from sync.store.port import (
     OpenRow,
     PutById,
     PutFloor,
+    PutForced,
     PutKey,
     PutOpen,
     PutPending,
@@ -30,6 +31,7 @@ Partition = tuple[Any, ...]
 Rank = int | tuple[int, int]
 Row = tuple[Partition, Any, Rank, Any]
 REGISTRY: Partition = ("registry",)
+FORCED: Partition = ("forced",)
 
 
 class Mutation:
@@ -61,14 +63,14 @@ class Mutation:
         self.answer = "ok"
         self.versions: list[Version] = []
 
-    def reached(self, quorum: int) -> bool:
-        """Whether each of its rows stands at its level, or at a higher one.
+    def reached(self, levels: list[tuple[int, int]]) -> bool:
+        """Whether each of its rows stands at its level, or at another of these (needs, of).
 
         Read repair may bring a row of one region to a quorum of all before its own region has it.
         """
-        of, needs = self.of, self.needs
+        all_levels = [(self.needs, self.of), *levels]
         return all(
-            (version.mask & of).bit_count() >= needs or version.mask.bit_count() >= quorum
+            any((version.mask & of).bit_count() >= needs for needs, of in all_levels)
             for version in self.versions
         )
 
@@ -215,4 +217,7 @@ def rows_of(write: Write, stamp: int) -> list[Row]:
     if isinstance(write, Register):
         who = Registered(write.incarnation, write.region, write.url, list(write.logs))
         return [(REGISTRY, write.incarnation, stamp, who)]
+    if isinstance(write, PutForced):
+        key = (write.row.number, write.row.alone, *write.row.regions)
+        return [(FORCED, key, -1, write.row)]
     raise TypeError(f"not a plain write: {type(write).__name__}")

@@ -13,7 +13,8 @@ region with one replica) they are, and writes keep the order of `submit`, as on 
 
 `truth` is all that stands on any replica, `stands` what stands at its level, for checkers.
 `faulty = False` stops all faults of the store, not those of the network. Without `maps_change`
-nobody ever writes the placement map's row, and a read of it costs nothing. `permit` is asked of
+nobody ever writes the placement map's row, and a read of it costs nothing; without `forces_change`
+nobody forces ownership. `permit` is asked of
 each fault that was drawn, by its number: it may note it, or forbid it to find out which matter.
 """
 
@@ -25,15 +26,17 @@ from core.sim.network import Network
 from core.sim.process import Process
 from core.sim.scheduler import Scheduler
 from core.sim.store.faults import Fates, StoreFaults
+from core.sim.store.forced import Tables
 from core.sim.store.hints import Hints
 from core.sim.store.outages import Outages
 from core.sim.store.reads import Reads
 from core.sim.store.replicas import Replicas
-from core.sim.store.rows import Rows
+from core.sim.store.rows import FORCED, Rows
 from core.sim.store.swaps import Swaps
 from core.sim.store.truth import Truth
 from core.sim.store.view import SimView
 from core.sim.store.writes import Writes
+from sync.forced import Ruling, ruling
 from sync.store.port import Write
 
 
@@ -55,6 +58,7 @@ class SimStore:
         hint_window_s: float = 60.0,
         refuses_revoked: bool = False,
         maps_change: bool = True,
+        forces_change: bool = False,
     ) -> None:
         self.scheduler = scheduler
         self.network = network
@@ -63,6 +67,7 @@ class SimStore:
         self.timeout_s = timeout_s
         self.refuses_revoked = refuses_revoked
         self.maps_change = maps_change
+        self.forces_change = forces_change
         self.counts: Counter[str] = Counter()
         self.on_applied: Callable[[Write, str], None] = lambda _write, _region: None
         self.on_stands: Callable[[Write, int], None] = lambda _write, _stamp: None
@@ -74,6 +79,7 @@ class SimStore:
         self.stands = Truth(list(homes), shards)
         self.stands.lease_rows = self.truth.lease_rows
         self.stands.shard_rows = self.truth.shard_rows
+        self.tables = Tables(self, list(homes), shards)
         self.writes = Writes(self, random)
         self.reads = Reads(self, random)
         self.swaps = Swaps(self, random)
@@ -107,6 +113,11 @@ class SimStore:
             if self.network.connected(region, there):
                 found |= self.replicas.up(there)
         return found.bit_count() >= self.replicas.quorum
+
+    def ruling(self) -> Ruling:
+        """What all rows of forced ownership say that any replica has."""
+        rows = self.rows.partitions.get(FORCED, {}).values()
+        return ruling(version.value for version in rows if version.mask)
 
     # Faults
 

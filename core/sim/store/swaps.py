@@ -9,11 +9,13 @@ whose answer was lost: it stands with a majority, but nobody has committed it ye
 """
 
 from collections.abc import Callable
+from functools import partial
 from math import inf
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 from core.sim.process import Process
+from sync.forced import PLAIN, Ruling
 from sync.lease import Lease
 from sync.store.port import Answer, Done, ShardRow, SwapLease, SwapMaps, SwapServing, SwapShards
 
@@ -53,14 +55,14 @@ class Operation:
         self.answer: Any = None
 
 
-def lease_register(incarnation: str) -> str:
+def lease_register(incarnation: str, ruling: Ruling = PLAIN) -> str:
     """Name a lease's register."""
-    return f"lease {incarnation}"
+    return f"lease {incarnation}" + (f"@{ruling.number}" if ruling.alone else "")
 
 
-def shards_register(home: str) -> str:
+def shards_register(home: str, ruling: Ruling = PLAIN) -> str:
     """Name a home's register."""
-    return f"shards {home}"
+    return f"shards {home}" + (f"@{ruling.number}" if ruling.number else "")
 
 
 class Swaps:
@@ -72,20 +74,22 @@ class Swaps:
         self._random = random
         self._shown: dict[str, Lease] = {}
 
-    def submit(self, process: Process, write: Swap, done: Done) -> None:
-        """Swap; the answer is an event of the process."""
-        store = self._store
+    def submit(
+        self, process: Process, write: Swap, done: Done, ruling: Ruling = PLAIN
+    ) -> None:
+        """Swap; the answer is an event of the process, which lives under the ruling."""
+        store, alone = self._store, ruling.alone_in(process.region)
         if isinstance(write, SwapLease):
-            name = lease_register(write.lease.incarnation)
+            name = lease_register(write.lease.incarnation, ruling)
         elif isinstance(write, SwapServing):
             name = SERVING
         elif isinstance(write, SwapMaps):
             name = MAPS
         else:
-            name = shards_register(write.home)
+            name = shards_register(write.home, ruling)
         operation = self._begin(name, process, write)
         fate = store.fate("swap", process)
-        reach_s = self._reach_s(process.region, rounds=2)
+        reach_s = self._reach_s(process.region, 2, alone)
         unheard = fate != "" or reach_s is None or reach_s > store.timeout_s
         if unheard:
             store.scheduler.after(store.timeout_s, lambda: done("unknown"), process)
@@ -96,9 +100,9 @@ class Swaps:
         half_s = reach_s / 2
 
         def execute() -> None:
-            answer = self._execute(operation, process.region, shown_late=fate == "lost")
-            if answer == "unknown":
-                self._cut_short(operation, process.region)
+            answer = self._execute(operation, process.region, fate == "lost", ruling)
+            if answer == "unknown" and not alone:
+                self._cut_short(operation, process.region, ruling)
             if not unheard and answer == "unknown":
                 left_s = operation.invoked_s + store.timeout_s - store.now
                 store.scheduler.after(left_s, lambda: done("unknown"), process)
@@ -114,19 +118,22 @@ class Swaps:
         else:
             store.scheduler.after(half_s, execute)
 
-    def _cut_short(self, operation: Operation, region: str) -> None:
+    def _cut_short(self, operation: Operation, region: str, ruling: Ruling) -> None:
         """What lost its majority on the way may have been taken over by the rest, or not."""
         if self._store.faulty and self._random.random() < 0.5:
             late_s = self._random.uniform(0.0, self._store.faults.late_max_s)
-            self._store.scheduler.after(late_s, lambda: self._execute(operation, region, False))
+            again = partial(self._execute, operation, region, False, ruling)
+            self._store.scheduler.after(late_s, again)
 
-    def read(self, process: Process, register: str, look: Callable[[], Any]) -> Any:
-        """A SERIAL read; awaitable."""
+    def read(
+        self, process: Process, register: str, look: Callable[[], Any], alone: bool = False
+    ) -> Any:
+        """A SERIAL read, or of a region that is alone LOCAL_SERIAL; awaitable."""
         store = self._store
         future = process.loop.create_future()
         operation = self._begin(register, process, None)
         fate = store.fate("read", process)
-        reach_s = None if fate == "fails" else self._reach_s(process.region, rounds=1)
+        reach_s = None if fate == "fails" else self._reach_s(process.region, 1, alone)
         if reach_s is not None and fate == "slow":
             reach_s += self._random.random() * store.faults.slow_max_s
         if reach_s is None or reach_s > store.timeout_s:
@@ -135,7 +142,7 @@ class Swaps:
         half_s = reach_s / 2
 
         def execute() -> None:
-            if not store.majority(process.region):
+            if not self._enough(process.region, alone):
                 store.reads.fail(future, process)
                 return
             seen = look()
@@ -150,9 +157,9 @@ class Swaps:
         store.scheduler.after(half_s, execute)
         return future
 
-    def shown_leases(self) -> list[Lease]:
+    def shown_leases(self, ruling: Ruling) -> list[Lease]:
         """The leases as a plain read sees them."""
-        rows = self._store.truth.lease_rows
+        rows = self._store.tables.of(ruling).lease_rows
         return [self._shown.get(who, lease) for who, lease in rows.items()]
 
     def _begin(self, register: str, process: Process, argument: Swap | None) -> Operation:
@@ -160,20 +167,30 @@ class Swaps:
         self.operations.append(operation)
         return operation
 
-    def _reach_s(self, region: str, rounds: int) -> float | None:
-        asked, reach_s = self._store.reads.ask(region, local=False)
+    def _reach_s(self, region: str, rounds: int, alone: bool) -> float | None:
+        asked, reach_s = self._store.reads.ask(region, local=alone)
         return reach_s * rounds if asked else None
 
-    def _execute(self, operation: Operation, region: str, shown_late: bool) -> Answer:
+    def _enough(self, region: str, alone: bool) -> bool:
+        replicas = self._store.replicas
+        if alone:
+            return replicas.up(region).bit_count() >= replicas.local_quorum
+        return self._store.majority(region)
+
+    def _execute(
+        self, operation: Operation, region: str, shown_late: bool, ruling: Ruling
+    ) -> Answer:
         store, write = self._store, operation.argument
         assert write is not None
-        if not store.majority(region):
+        if not self._enough(region, ruling.alone_in(region)):
             return "unknown"
-        before = None
-        if isinstance(write, SwapLease):
-            before = store.truth.lease_rows.get(write.lease.incarnation)
+        tables, before = store.tables.of(ruling), None
+        if isinstance(write, SwapServing | SwapMaps):
+            tables = store.truth
+        elif isinstance(write, SwapLease):
+            before = tables.lease_rows.get(write.lease.incarnation)
         self._show(operation.register)
-        answer = store.truth.apply(write)
+        answer = tables.apply(write)
         operation.executed_s = store.now
         if not isinstance(answer, str) and answer.applied:
             if before is not None and shown_late:
@@ -185,8 +202,8 @@ class Swaps:
         return answer
 
     def _show(self, register: str) -> None:
-        self._shown.pop(register.removeprefix("lease "), None)
+        self._shown.pop(register.removeprefix("lease ").partition("@")[0], None)
 
-    def shards(self, home: str) -> list[ShardRow]:
+    def shards(self, home: str, ruling: Ruling = PLAIN) -> list[ShardRow]:
         """The shard rows as they stand."""
-        return list(self._store.truth.shard_rows.get(home, ()))
+        return list(self._store.tables.of(ruling).shard_rows.get(home, ()))

@@ -7,11 +7,12 @@ repeated after `unknown` keeps it. A dead process is told nothing, and writes no
 from typing import TYPE_CHECKING, Any
 
 from core.sim.process import Process
-from core.sim.store.rows import REGISTRY, Version, pick
+from core.sim.store.rows import FORCED, REGISTRY, Version, pick
 from core.sim.store.swaps import MAPS, SERVING, Swap, lease_register, shards_register
+from sync.forced import PLAIN, Forced, Ruling
 from sync.lease import Lease
 from sync.maps import MapRow
-from sync.serving import ServingSet
+from sync.serving import ServingSet, first_set
 from sync.store.port import (
     Answer,
     ByIdRow,
@@ -20,6 +21,9 @@ from sync.store.port import (
     Registered,
     ShardRow,
     StoreError,
+    SwapMaps,
+    Swapped,
+    SwapServing,
     ViewRow,
     Write,
 )
@@ -45,7 +49,10 @@ class SimView:
         self._waiting = 0
         self._emptied: Future[None] | None = None
         self._closed = False
+        self._ruling = PLAIN
+        self._alone = False
         self.closes_revoked = store.refuses_revoked
+        self.forces = self if store.forces_change else None
         self._find = store.rows.partitions.get
 
     # Writing
@@ -69,10 +76,13 @@ class SimView:
             if not self._waiting and self._emptied is not None and not self._emptied.done():
                 self._emptied.set_result(None)
 
-        if isinstance(write, Swap):
-            store.swaps.submit(process, write, told)
+        if self._alone and isinstance(write, SwapServing | SwapMaps):
+            shown = Swapped(False, serving=first_set([process.region], "alone"))
+            store.scheduler.after(0.0, lambda: told(shown), process)
+        elif isinstance(write, Swap):
+            store.swaps.submit(process, write, told, self._ruling)
         else:
-            store.writes.submit(process, write, stamp, told)
+            store.writes.submit(process, write, stamp, told, self._alone)
             store.strike(process)
         if crashes == "after":
             process.crash("crashed after a write")
@@ -102,21 +112,29 @@ class SimView:
         self._check_open()
         swaps = self._store.swaps
         found: list[ShardRow] = await swaps.read(
-            self._process, shards_register(home), lambda: swaps.shards(home)
+            self._process,
+            shards_register(home, self._ruling),
+            lambda: swaps.shards(home, self._ruling),
+            self._alone,
         )
         return found
 
     async def lease(self, incarnation: str) -> Lease | None:
         self._check_open()
-        rows = self._store.truth.lease_rows
+        rows = self._store.tables.of(self._ruling).lease_rows
         found: Lease | None = await self._store.swaps.read(
-            self._process, lease_register(incarnation), lambda: rows.get(incarnation)
+            self._process,
+            lease_register(incarnation, self._ruling),
+            lambda: rows.get(incarnation),
+            self._alone,
         )
         return found
 
     async def serving(self) -> ServingSet | None:
         self._check_open()
         truth = self._store.truth
+        if self._alone:
+            return first_set([self._process.region], "alone")
         found: ServingSet | None = await self._store.swaps.read(
             self._process, SERVING, lambda: truth.serving_row
         )
@@ -125,15 +143,16 @@ class SimView:
     async def maps(self) -> MapRow | None:
         self._check_open()
         truth = self._store.truth
-        if not self._store.maps_change:
-            return None
+        if not self._store.maps_change or self._alone:
+            return truth.maps_row if self._alone else None
         found: MapRow | None = await self._store.swaps.read(
             self._process, MAPS, lambda: truth.maps_row
         )
         return found
 
     async def leases(self) -> list[Lease]:
-        found = await self._read(lambda _asked, _stale: self._store.swaps.shown_leases())
+        swaps, ruling = self._store.swaps, self._ruling
+        found = await self._read(lambda _asked, _stale: swaps.shown_leases(ruling))
         return [lease for lease in found if lease.state == "active"]
 
     async def registry(self) -> list[Registered]:
@@ -263,7 +282,28 @@ class SimView:
 
     def _read(self, look: "Look", local: bool = False) -> "Future[Any]":
         self._check_open()
-        return self._store.reads.read(self._process, local, look)
+        return self._store.reads.read(self._process, local or self._alone, look)
+
+    # Forced ownership
+
+    async def forced(self, here: bool) -> list[Forced]:
+        """As `sync.store.port.Forces` has it."""
+
+        def look(asked: int, stale: list[Version]) -> list[Forced]:
+            rows = self._find(FORCED) or {}
+            found = [pick(version, asked, stale) for version in rows.values()]
+            return [row for row in found if row is not None]
+
+        self._check_open()
+        rows: list[Forced] = await self._store.reads.read(self._process, here, look, not here)
+        return rows
+
+    def under(self, ruling: Ruling) -> "SimView":
+        """From now on this process lives under the ruling; as `sync.store.port.Forces` has it."""
+        self._ruling = ruling
+        self._alone = ruling.alone_in(self._process.region)
+        self._store.tables.began(self._process.name, ruling)
+        return self
 
     def _check_open(self) -> None:
         if self._closed:

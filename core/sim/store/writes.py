@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from core.sim.process import Process
 from core.sim.store.replicas import some_of
 from core.sim.store.rows import Mutation, Version, rows_of, some_partitions
-from sync.store.port import Done, PutKey, PutRow, PutViews, Register, Write
+from sync.store.port import Done, PutForced, PutKey, PutRow, PutViews, Register, Write
 
 if TYPE_CHECKING:
     from core.sim.store.store import SimStore
@@ -26,11 +26,14 @@ class Writes:
         self._random = random
         self._replicas = store.replicas
         self._local_logs: dict[str, bool] = {}
+        self._levels = [(store.replicas.quorum, store.replicas.all)]
 
-    def submit(self, process: Process, write: Write, stamp: int, done: Done) -> None:
-        """As in the port, for a process, with the write's timestamp."""
+    def submit(
+        self, process: Process, write: Write, stamp: int, done: Done, alone: bool = False
+    ) -> None:
+        """As in the port, for a process, with the write's timestamp; `alone`: see `sync.forced`."""
         store, replicas = self._store, self._replicas
-        region, local = process.region, self.is_local(write)
+        region, local = process.region, alone or self.is_local(write)
         of = replicas.bits[region] if local else replicas.all
         mutation = Mutation(write, stamp, store.now, replicas.needs(local), of)
         fate = store.fate("write", process)
@@ -57,9 +60,9 @@ class Writes:
                 local = write.log.split(".", 3)[2].endswith("_local")
                 self._local_logs[write.log] = local
             return local
-        return type(write) in {PutKey, PutViews} or (
-            type(write) is Register and not write.at_quorum
-        )
+        if type(write) is Register or type(write) is PutForced:
+            return not write.at_quorum
+        return type(write) in {PutKey, PutViews}
 
     def _spread(self, mutation: Mutation, region: str, fate: str) -> float:
         """Send it to every datacentre; in how many seconds its level is reached."""
@@ -136,10 +139,19 @@ class Writes:
             self._reached(version.mutation)
 
     def _reached(self, mutation: Mutation) -> None:
-        if mutation.reached(self._replicas.quorum):
+        if mutation.reached(self._levels):
             mutation.stands = True
             self._store.stands.put(mutation.write, mutation.stamp)
             self._store.on_stands(mutation.write, mutation.stamp)
+            if type(mutation.write) is PutForced and mutation.write.row.alone:
+                self._alone(mutation.write.row.regions[0])
+
+    def _alone(self, region: str) -> None:
+        """A region owns alone: what it has stands, for it will act on it and others follow."""
+        self._levels.append((self._replicas.local_quorum, self._replicas.bits[region]))
+        for version in list(self._store.rows.versions()):
+            if version.mutation is not None and not version.mutation.stands:
+                self._reached(version.mutation)
 
     def _is_closed(self, write: PutRow | PutKey) -> bool:
         if not write.log:
