@@ -61,6 +61,7 @@ class Force:
         self._right_s = right_s
         self._every_s = every_s
         self._began = clock.boot()
+        self._joining = False
         self.under = self.now = under
         self.on_changed: Callable[[], None] = lambda: None
         self.settle: Callable[[], Awaitable[None]] = _nothing
@@ -130,10 +131,22 @@ class Force:
     ) -> Forced | Refusal:
         """The usual levels again, for the regions that `repaired` brings together and names.
 
-        Only in the region that was alone. Asked of one that is, its answer is the pause, under
-        which all processes start anew; asked of one under the pause, it waits until no right of
-        before lasts, has the store repaired, and lets the regions join.
+        Only in the region that was alone, one at a time. Asked of one that is, its answer is the
+        pause, under which all processes start anew; asked of one under the pause, it waits until no
+        right of before lasts, has the store repaired, and lets the regions join.
         """
+        if self._joining:
+            what = "regions are joining"
+            return Refusal("one_at_a_time", self._region, what, "Wait for the answer to that.")
+        self._joining = True
+        try:
+            return await self._join(repaired)
+        finally:
+            self._joining = False
+
+    async def _join(
+        self, repaired: Callable[[], Awaitable[Collection[str]]]
+    ) -> Forced | Refusal:
         if self._forces is None:
             return joined(PLAIN, ())
         rows = await self._known(self._forces)

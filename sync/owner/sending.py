@@ -205,7 +205,7 @@ class Sending(Parking):
         msg.phase = Phase.ENDING
         msg.fixed = True
         epoch = self.shards[msg.shard].epoch
-        body_hash = msg.message.body_hash if msg.message else b""
+        body_hash = msg.message.body_hash if msg.message else msg.body_hash
         record = End(msg.id, msg.shard, epoch, msg.accept, body_hash, state, reason, detail, now_ms)
         self.out.append(WriteEffect(record, msg.message.urgent if msg.message else False))
 

@@ -9,6 +9,7 @@ a write instead of the tables, as a full disk or a lost answer would.
 import asyncio
 from collections.abc import Callable, Sequence
 
+from sync.by_id import latest
 from sync.lease import Lease
 from sync.maps import MapRow
 from sync.naming import log_name
@@ -172,8 +173,9 @@ class MemoryTables:
         return found
 
     def by_ids(self, ids: list[str]) -> dict[str, ByIdRow]:
-        """For each id that has any, the row of the highest epoch."""
-        return {i: self.by_id[i][max(self.by_id[i])] for i in ids if i in self.by_id}
+        """For each id that has any, what counts of its rows."""
+        found = {i: latest(self.by_id.get(i, {}).values()) for i in ids}
+        return {i: row for i, row in found.items() if row is not None}
 
     def open_due(
         self,

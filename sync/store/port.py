@@ -283,7 +283,8 @@ class JournalStore(Protocol):
     async def rows(self, log: str, first: int, limit: int) -> list[tuple[int, bytes]]:
         """Up to `limit` rows from number `first` on, in order, without looking past a gap."""
 
-    async def by_ids(self, ids: list[str]) -> dict[str, ByIdRow]: ...
+    async def by_ids(self, ids: list[str]) -> dict[str, ByIdRow]:
+        """What counts of the rows of each id that has any: `sync.by_id.latest`."""
 
     async def open_due(
         self,

@@ -3,6 +3,7 @@
 from core.engine.receipts import segment_of
 from core.sim.checks.journal import Journal
 from core.sim.history import ViolationError
+from sync.forced import force_of
 from sync.naming import log_name
 from sync.records import End, FloorPart, Intent, Message, Outcome, Receipt, Record, decode_floor
 from sync.store.port import PutFloor, PutProviderIds, PutRow
@@ -36,7 +37,8 @@ class Floors:
             for shard, epoch in part.shards:
                 if self._journal.floor_epoch(write.home, shard) <= epoch:
                     self._accept_marks(write.home, shard, part)
-                    self._effect_marks(write.home, shard, write.owner, part)
+                    anybody = force_of(epoch) > 0
+                    self._effect_marks(write.home, shard, write.owner, part, anybody)
 
     def _accept_marks(self, home: str, shard: int, part: FloorPart) -> None:
         for place, record in self._journal.of_shard("accept", home, shard):
@@ -57,9 +59,13 @@ class Floors:
             return place in known.receipts
         return known.ended or known.noted
 
-    def _effect_marks(self, home: str, shard: int, owner: str, part: FloorPart) -> None:
+    def _effect_marks(
+        self, home: str, shard: int, owner: str, part: FloorPart, anybody: bool
+    ) -> None:
+        """With `anybody` the next owner reads logs, too, that the floor does not name."""
         for place, record in self._journal.of_shard("effect", home, shard):
-            unread = -1 if log_name(place.log).incarnation == owner else UNREAD
+            named_later = anybody or log_name(place.log).incarnation == owner
+            unread = -1 if named_later else UNREAD
             if place.log not in part.closed and place.row > part.effect.get(place.log, unread):
                 continue
             if self._journal.too_late(place, record):

@@ -8,6 +8,8 @@ for nothing: it was followed by no call and no word, and nobody has to read it. 
 read it as it took the shard over, it may count all the same, and does once a by-id row says so.
 """
 
+from sync.by_id import latest
+from sync.forced import force_of
 from sync.lattice import gather
 from sync.naming import attempt_place, log_name
 from sync.records import (
@@ -52,7 +54,7 @@ class Journal:
         self.views: list[ViewRow] = []
         self._by_message: dict[tuple[str, str], list[Pair]] = {}
         self._by_shard: dict[tuple[str, str, int], list[Pair]] = {}
-        self._by_id: dict[str, ByIdRow] = {}
+        self._by_id: dict[str, dict[int, ByIdRow]] = {}
         self._open: dict[str, dict[tuple[int, int], tuple[int, OpenRow]]] = {}
         self._took: dict[tuple[str, int, int], float] = {}
         self._begun: dict[tuple[str, int, int], float] = {}
@@ -107,9 +109,10 @@ class Journal:
         return True
 
     def _add_by_id(self, row: ByIdRow, wall_ms: int) -> None:
-        known = self._by_id.get(row.id)
+        rows, force = self._by_id.setdefault(row.id, {}), force_of(row.epoch)
+        known = rows.get(force)
         if known is None or (known.epoch, known.stamp) <= (row.epoch, row.stamp):
-            self._by_id[row.id] = row
+            rows[force] = row
         if decode_by_id(row.body).ended:
             self.ended_at_ms.setdefault(row.id, wall_ms)
 
@@ -124,8 +127,8 @@ class Journal:
         return self._by_shard.get((kind, home, shard), [])
 
     def by_id(self, message_id: str) -> ById | None:
-        """What the by-id row of the highest epoch says."""
-        row = self._by_id.get(message_id)
+        """What the by-id row of the highest epoch says; of several force numbers all rows."""
+        row = latest(self._by_id.get(message_id, {}).values())
         return None if row is None else decode_by_id(row.body)
 
     def entry(self, message_id: str, due: int) -> OpenEntry | None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from sync.forced import force_of
 from sync.store.port import (
     OpenRow,
     PutById,
@@ -195,7 +196,7 @@ def rows_of(write: Write, stamp: int) -> list[Row]:
     if isinstance(write, PutRow):
         return [(("log", write.log), write.row, -stamp, write.body)]
     if isinstance(write, PutById):
-        return [(("id", r.id), "", (r.epoch, r.stamp), r) for r in write.rows]
+        return [(("id", r.id), force_of(r.epoch), (r.epoch, r.stamp), r) for r in write.rows]
     if isinstance(write, PutOpen):
         return [
             (("open", r.home, r.shard, r.bucket), r.id, (r.epoch, stamp), r) for r in write.rows

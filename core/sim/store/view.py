@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from core.sim.process import Process
 from core.sim.store.rows import FORCED, REGISTRY, Version, pick
 from core.sim.store.swaps import MAPS, SERVING, Swap, lease_register, shards_register
+from sync.by_id import latest
 from sync.forced import PLAIN, Forced, Ruling
 from sync.lease import Lease
 from sync.maps import MapRow
@@ -183,8 +184,9 @@ class SimView:
         def look(asked: int, stale: list[Version]) -> dict[str, ByIdRow]:
             found = {}
             for message_id in ids:
-                there = self._find(("id", message_id))
-                row = pick(there[""], asked, stale) if there else None
+                there = (self._find(("id", message_id)) or {}).values()
+                rows = [pick(version, asked, stale) for version in there]
+                row = latest(each for each in rows if each is not None)
                 if row is not None:
                     found[message_id] = row
             return found

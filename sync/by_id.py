@@ -1,0 +1,59 @@
+"""By-id rows of several force numbers, as one (PROTOCOL.md 3 and 7).
+
+Under one force number the row of the highest epoch counts, for its owner had read what the earlier
+ones wrote. Owners of different numbers may not have read each other's rows: a later one that hid an
+earlier one would hide an end, or where its records stand. So their rows are joined: what ended under
+one number has ended, and all pointers are kept. The highest number's row says which body counts, and
+the state, unless another has evidence that goes further.
+"""
+
+from collections.abc import Iterable
+
+from sync.forced import force_of
+from sync.lattice import RANK, join
+from sync.records import ById, Place, State, decode_by_id, encode
+from sync.store.port import ByIdRow
+
+
+def latest(rows: Iterable[ByIdRow]) -> ByIdRow | None:
+    """What counts of a message's rows, in any order; None where there is none."""
+    highest: dict[int, ByIdRow] = {}
+    for row in rows:
+        force = force_of(row.epoch)
+        there = highest.get(force)
+        if there is None or (there.epoch, there.stamp) < (row.epoch, row.stamp):
+            highest[force] = row
+    ordered = [highest[force] for force in sorted(highest, reverse=True)]
+    return _joined(ordered) if len(ordered) > 1 else (ordered[0] if ordered else None)
+
+
+def _joined(rows: list[ByIdRow]) -> ByIdRow:
+    """`rows`: one for each force number, the highest first."""
+    top, known = rows[0], [decode_by_id(row.body) for row in rows]
+    fixing = next((each for each in known if each.accept is not None), known[0])
+    whole = ById(
+        fixing.body_hash,
+        _state(known),
+        any(each.ended for each in known),
+        fixing.accept,
+        _all(each.effects for each in known),
+        _all(each.receipts for each in known),
+        any(each.noted for each in known),
+        _all(each.conflicts for each in known),
+        known[0].gave_way,
+    )
+    return ByIdRow(top.part, top.id, top.epoch, encode(whole), top.stamp)
+
+
+def _state(known: list[ById]) -> State:
+    """Ends of lower numbers count only where the highest has none, as in `sync.lattice.gather`;
+    what a provider said counts always."""
+    state = next((each.state for each in known if each.ended), known[0].state)
+    for each in known:
+        if RANK[each.state] >= RANK["sent"]:
+            state = join(state, each.state)
+    return state
+
+
+def _all(places: Iterable[tuple[Place, ...]]) -> tuple[Place, ...]:
+    return tuple(dict.fromkeys(place for some in places for place in some))
