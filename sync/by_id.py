@@ -2,16 +2,16 @@
 
 Under one force number the row of the highest epoch counts, for its owner had read what the earlier
 ones wrote. Owners of different numbers may not have read each other's rows: a later one that hid an
-earlier one would hide an end, or where its records stand. So their rows are joined: what ended under
-one number has ended, and all pointers are kept. The highest number's row says which body counts, and
-the state, unless another has evidence that goes further.
+earlier one would hide an end, or where its records stand. So their rows are joined: what ended
+under one number has ended, all pointers are kept, and the highest number says which body counts.
 """
 
 from collections.abc import Iterable
+from functools import reduce
 
 from sync.forced import force_of
-from sync.lattice import RANK, join
-from sync.records import ById, Place, State, decode_by_id, encode
+from sync.lattice import join
+from sync.records import ById, Place, decode_by_id, encode
 from sync.store.port import ByIdRow
 
 
@@ -33,7 +33,7 @@ def _joined(rows: list[ByIdRow]) -> ByIdRow:
     fixing = next((each for each in known if each.accept is not None), known[0])
     whole = ById(
         fixing.body_hash,
-        _state(known),
+        reduce(join, (each.state for each in known)),
         any(each.ended for each in known),
         fixing.accept,
         _all(each.effects for each in known),
@@ -43,16 +43,6 @@ def _joined(rows: list[ByIdRow]) -> ByIdRow:
         known[0].gave_way,
     )
     return ByIdRow(top.part, top.id, top.epoch, encode(whole), top.stamp)
-
-
-def _state(known: list[ById]) -> State:
-    """Ends of lower numbers count only where the highest has none, as in `sync.lattice.gather`;
-    what a provider said counts always."""
-    state = next((each.state for each in known if each.ended), known[0].state)
-    for each in known:
-        if RANK[each.state] >= RANK["sent"]:
-            state = join(state, each.state)
-    return state
 
 
 def _all(places: Iterable[tuple[Place, ...]]) -> tuple[Place, ...]:

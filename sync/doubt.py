@@ -45,9 +45,7 @@ def relevant(unsettled: tuple[tuple[str, Intent], ...]) -> tuple[tuple[str, Inte
     return tuple(
         (attempt, intent)
         for attempt, intent in unsettled
-        if intent.epoch == highest
-        or attempt in named
-        or force_of(intent.epoch) < force_of(highest)
+        if intent.epoch == highest or attempt in named or force_of(intent.epoch) < force_of(highest)
     )
 
 

@@ -117,4 +117,3 @@ def joined(now: Ruling, regions: Iterable[str]) -> Forced | Refusal:
         what = f"under force {now.number} one region owns alone"
         return Refusal("pause_first", "regions", what, "Pause, wait, repair; then let them join.")
     return Forced(now.number, tuple(sorted(regions)))
-

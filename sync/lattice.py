@@ -115,17 +115,18 @@ def gather(
 ) -> tuple[dict[str, AttemptFacts], State, str]:
     """Join a message's records: its attempts by name, its state, and the reason of its end.
 
-    An end of a lower epoch than some intent or other end counts for nothing: who wrote that one had
-    read all that stood of former owners, so the end came to stand later, and nobody was told of it.
+    An end of a lower epoch than some intent or other end of its force number counts for nothing:
+    who wrote that one had read all that stood of former owners, so the end came to stand later, and
+    nobody was told of it.
     """
     attempts: dict[str, AttemptFacts] = {}
     ends: list[End] = []
-    epoch = 0
+    epochs: dict[int, int] = {}  # the highest of each force number
     for place, record in records:
         if isinstance(record, Intent):
             name = attempt_name(place.log, place.row, place.index)
             _facts(attempts, name).intent = record
-            epoch = max(epoch, record.epoch)
+            _raise(epochs, record.epoch)
         elif isinstance(record, Outcome):
             facts = _facts(attempts, record.attempt)
             if facts.answer is None or _says_more(record, facts.answer):
@@ -139,11 +140,11 @@ def gather(
                 facts.receipts = {**facts.receipts, key: record}
         elif isinstance(record, End):
             ends.append(record)
-            epoch = max(epoch, record.epoch)
+            _raise(epochs, record.epoch)
     state: State = "accepted"
     reason = ""
     if ends:
-        state, reason = _ended(end for end in ends if end.epoch >= epoch)
+        state, reason = _ended(end for end in ends if end.epoch >= epochs[force_of(end.epoch)])
     for facts in attempts.values():
         its = attempt_state(facts)
         if its == "sending" and settled(facts):
@@ -151,6 +152,11 @@ def gather(
         if RANK[its] > RANK[state]:
             state, reason = its, _why_undelivered(facts) if its == "failed" else ""
     return attempts, state, reason
+
+
+def _raise(epochs: dict[int, int], epoch: int) -> None:
+    force = force_of(epoch)
+    epochs[force] = max(epochs.get(force, 0), epoch)
 
 
 def _ended(ends: Iterable[End]) -> tuple[State, str]:

@@ -126,9 +126,7 @@ class Force:
         await self._put(row, at_quorum=False)
         return row
 
-    async def join(
-        self, repaired: Callable[[], Awaitable[Collection[str]]]
-    ) -> Forced | Refusal:
+    async def join(self, repaired: Callable[[], Awaitable[Collection[str]]]) -> Forced | Refusal:
         """The usual levels again, for the regions that `repaired` brings together and names.
 
         Only in the region that was alone, one at a time. Asked of one that is, its answer is the
@@ -144,9 +142,7 @@ class Force:
         finally:
             self._joining = False
 
-    async def _join(
-        self, repaired: Callable[[], Awaitable[Collection[str]]]
-    ) -> Forced | Refusal:
+    async def _join(self, repaired: Callable[[], Awaitable[Collection[str]]]) -> Forced | Refusal:
         if self._forces is None:
             return joined(PLAIN, ())
         rows = await self._known(self._forces)

@@ -27,7 +27,8 @@ AGAIN_S = 0.1
 
 class Maps:
     """See the module's docstring. `first` holds where the store has no row; `homes` are those that
-    this process works for; a region that is `alone` (see `sync.forced`) publishes nothing. `on_changed` is told when what is kept, or what serves, changed."""
+    this process works for; a region that is `alone` (see `sync.forced`) publishes nothing.
+    `on_changed` is told when what is kept, or what serves, changed."""
 
     def __init__(
         self,

@@ -159,8 +159,8 @@ class Receipts:
         await self._journal_pending(account, ids)
 
     async def look_again(self, accounts: Iterable[str]) -> None:
-        """Regions that were apart are about to join: who wrote a receipt down may not have been able
-        to read the provider id that another wrote, nor the other way round. Journal what fits."""
+        """Regions that were apart are about to join: who wrote a receipt down may not have read the
+        provider id that another wrote, nor the other way round. Journal what fits."""
         bucket = (self._clock.wall_ms() + AHEAD_MS) // self._bucket_ms
         for account in accounts:
             for back in range(self._buckets_back + 1):

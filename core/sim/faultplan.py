@@ -77,9 +77,10 @@ def _forced(
     length_s, number = chance.uniform(*LOST_S), chance.randrange(cores)
     forced_s = at_s + chance.uniform(*FORCED_AFTER_S)
     joined_s = max(at_s + length_s, forced_s) + chance.uniform(*JOINED_AFTER_S)
-    steps = [Step(forced_s, "force_own", left, others[0], number)]
-    for again in range(3):  # the first is answered with a pause, under which cores start anew
-        steps.append(Step(joined_s + again * 1.5, "force_join", left, others[0], number))
+    # The first that asks to join is answered with a pause, under which cores start anew.
+    asked_s = (joined_s, joined_s + 1.5, joined_s + 3.0)
+    joins = [Step(each_s, "force_join", left, others[0], number) for each_s in asked_s]
+    steps = [Step(forced_s, "force_own", left, others[0], number), *joins]
     if kind == "cut_off_then_forced":
         return [Step(at_s, "isolate", left, others[0], 0, length_s, 0.0), *steps]
     lost = [Step(at_s, "region_lost", each, left, 0, length_s, 0.0) for each in others]

@@ -33,6 +33,7 @@ BY_CHANCE = frozenset({"lost", "duplicated", "reordered", "stopped by a cut"})
 RESTART_S = 0.5
 SUPERVISE_S = 0.2
 QUIET_WITHIN_S = 60.0
+JOINED_WITHIN_S = 60.0  # where regions have to join first
 SETTLE_S = 14.0
 DRAINED_WITHIN_S = 25.0
 LOOK_EVERY_S = 2.0
@@ -209,6 +210,8 @@ class World:
         begun = self.scheduler.now
         self._go_to(begun + SETTLE_S)
         give_up_at = max(begun, self.checks.last_due_s()) + QUIET_WITHIN_S
+        if self.store.ruling().number:
+            give_up_at += JOINED_WITHIN_S
         while why := self.checks.unquiet():
             if self.scheduler.now >= give_up_at:
                 raise ViolationError("stuck", why)

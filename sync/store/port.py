@@ -260,7 +260,9 @@ class JournalStore(Protocol):
     """
 
     closes_revoked: bool
-    forces: Forces | None
+
+    @property
+    def forces(self) -> Forces | None: ...
 
     def submit(self, write: Write, done: Done) -> None: ...
 

@@ -50,4 +50,3 @@ class Tables:
     def get(self, incarnation: str) -> Lease | None:
         """An incarnation's lease, wherever it stands."""
         return self.of(self.under(incarnation)).lease_rows.get(incarnation)
-

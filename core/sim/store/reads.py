@@ -35,9 +35,7 @@ class Reads:
             others.sort(key=lambda other: network.distance_s(region, other))
             self._orders[region] = [[region, *others], [region, *reversed(others)]]
 
-    def read(
-        self, process: Process, local: bool, look: Look, each: bool = False
-    ) -> "Future[Any]":
+    def read(self, process: Process, local: bool, look: Look, each: bool = False) -> "Future[Any]":
         """Await what `look(replicas asked, versions that some of them lack)` sees at its moment.
 
         With `each` all that can be reached are asked.

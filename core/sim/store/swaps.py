@@ -74,9 +74,7 @@ class Swaps:
         self._random = random
         self._shown: dict[str, Lease] = {}
 
-    def submit(
-        self, process: Process, write: Swap, done: Done, ruling: Ruling = PLAIN
-    ) -> None:
+    def submit(self, process: Process, write: Swap, done: Done, ruling: Ruling = PLAIN) -> None:
         """Swap; the answer is an event of the process, which lives under the ruling."""
         store, alone = self._store, ruling.alone_in(process.region)
         if isinstance(write, SwapLease):

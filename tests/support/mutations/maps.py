@@ -77,7 +77,7 @@ def looked_for_before_its_own_row() -> Context:
 
 def groups_not_heeded() -> Context:
     """Whatever the placement group of a home, every region journals for it."""
-    return patched((Logs, "open_to", lambda _self, _homes, globally: None))  # noqa: ARG005
+    return patched((Logs, "open_to", lambda _self, _homes, globally: None))
 
 
 MAPS: tuple[Mutation, ...] = (
