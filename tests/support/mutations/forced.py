@@ -1,6 +1,5 @@
 """Forced ownership without one of its rules (PROTOCOL.md 7, `sync.forced`)."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import AbstractContextManager
 
@@ -10,7 +9,7 @@ from core.sim.checks import journal
 from core.sim.store import view
 from sync import doubt
 from sync.agreed import Refusal
-from sync.forced import Forced, Ruling, joined, pause, ruling
+from sync.forced import Forced, Ruling, joined, ruling
 from sync.owner import intake
 from sync.store.port import ByIdRow
 from tests.support.mutations import Mutation, patched
@@ -46,10 +45,11 @@ def joins_without_a_pause() -> Context:
     async def join(self: Force, repaired: Repaired) -> Forced | Refusal:
         assert self._forces is not None
         rows = await self._known(self._forces)
-        stop = pause(rows)
-        if isinstance(stop, Refusal) or not ruling(rows).alone_in(self._region):
-            return joined(ruling(rows), ())
-        row = Forced(stop.number, tuple(sorted(await repaired())))
+        now = ruling(rows)
+        if now.number == 0:
+            return joined(now, ())
+        taken = any(row.alone and row.number == now.number for row in rows)
+        row = Forced(now.number + taken, tuple(sorted(await repaired())))
         await self._put(row, at_quorum=True)
         return row
 
@@ -58,20 +58,15 @@ def joins_without_a_pause() -> Context:
 
 def joins_before_the_repair() -> Context:
     """Regions join before they have what the one that was alone wrote."""
+    join = Force._join
 
-    async def join(self: Force, repaired: Repaired) -> Forced | Refusal:
-        assert self._forces is not None
-        rows = await self._known(self._forces)
-        stop = pause(rows)
-        if isinstance(stop, Refusal) or not ruling(rows).alone_in(self._region):
-            return joined(ruling(rows), ())
-        await self._stop(stop)
-        await asyncio.sleep(self._right_s)
-        row = Forced(stop.number, ("ap", "eu", "us"))
-        await self._put(row, at_quorum=True)
-        return row
+    async def unrepaired() -> Collection[str]:
+        return ("ap", "eu", "us")
 
-    return patched((Force, "_join", join))
+    async def at_once(self: Force, _repaired: Repaired) -> Forced | Refusal:
+        return await join(self, unrepaired)
+
+    return patched((Force, "_join", at_once))
 
 
 def owners_by_shard_rows_only() -> Context:
