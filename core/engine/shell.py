@@ -75,6 +75,7 @@ class Shell:
         self._reading: set[str] = set()
         self._sealing = False
         self.learn_logs: Callable[[], Awaitable[None]] = _nothing
+        self.on_missed: Callable[[str, int], None] = lambda *_: None
         self.on_known: Callable[[Msg], None] = lambda _: None
         self.on_changed: Callable[[Msg], None] = lambda _: None
         self._carry: dict[type, Callable[[Any], None]] = {
@@ -152,6 +153,8 @@ class Shell:
             for row, body in rows:
                 if self._owner.awaits(log, row):
                     self._owner.row_available(log, row, decode_row(body))
+            if not rows and self._owner.awaits(log, first):
+                self.on_missed(log, first)
             self._owner.ask(self._clock.wall_ms())
             self.drain()
         finally:

@@ -160,12 +160,18 @@ class Rows:
 
 def pick(version: Version | None, asked: int, stale: list[Version]) -> Any:
     """The value that the replicas `asked` have, or None; put on `stale` if one of them lacks it."""
+    found = picked(version, asked, stale)
+    return None if found is None else found.value
+
+
+def picked(version: Version | None, asked: int, stale: list[Version]) -> Version | None:
+    """As `pick`, with all that is known of the value."""
     while version is not None:
         has = version.mask & asked
         if has:
             if has != asked:
                 stale.append(version)
-            return version.value
+            return version
         version = version.older
     return None
 

@@ -30,6 +30,8 @@ class Writes:
     def submit(self, process: Process, write: Write, stamp: int, done: Done) -> None:
         """As in the port, for a process, with the write's timestamp."""
         store, replicas = self._store, self._replicas
+        if type(write) is PutRow and write.at_us:
+            store.counts["rows written again"] += 1
         region, local = process.region, self.is_local(write)
         of = replicas.bits[region] if local else replicas.all
         mutation = Mutation(write, stamp, store.now, replicas.needs(local), of)
@@ -51,7 +53,7 @@ class Writes:
 
     def is_local(self, write: Write) -> bool:
         """Whether a majority of the own region's replicas is enough."""
-        if type(write) is PutRow:
+        if type(write) is PutRow and not write.at_quorum:
             local = self._local_logs.get(write.log)
             if local is None:
                 local = write.log.split(".", 3)[2].endswith("_local")
