@@ -75,6 +75,8 @@ class Plan(Struct, frozen=True):
     events: bool
     readers: bool
     maps: bool
+    repair_late: bool
+    far_reads: float
     limits: Limits
     steps: tuple[Step, ...]
 
@@ -117,6 +119,8 @@ def plan_of(seed: int, profile: str = "swarm") -> Plan:
         events=chance.random() < 0.3,
         readers=rules.readers,
         maps=rules.maps,
+        repair_late=rules.repair_late,
+        far_reads=rules.far_reads,
         limits=_limits(chance),
         steps=tuple(sorted(steps, key=_when)),
     )
@@ -139,6 +143,7 @@ def _store_faults(chance: Random, boosted: bool, rules: Profile) -> StoreFaults:
         write_unheard=rate(0.01, 0.05),
         write_late=rate(0.01, 0.05),
         write_torn=rules.torn if boosted else 0.0,
+        write_alone=rules.alone if boosted else 0.0,
         write_slow=rate(0.03, 0.1),
         write_full=rate(0.01, 0.05),
         read_fails=rate(0.02, 0.05),

@@ -15,6 +15,7 @@ region with one replica) they are, and writes keep the order of `submit`, as on 
 `faulty = False` stops all faults of the store, not those of the network. Without `maps_change`
 nobody ever writes the placement map's row, and a read of it costs nothing. `permit` is asked of
 each fault that was drawn, by its number: it may note it, or forbid it to find out which matter.
+What rows stand `alone` has a stream of its own.
 """
 
 from collections import Counter
@@ -36,6 +37,8 @@ from core.sim.store.view import SimView
 from core.sim.store.writes import Writes
 from sync.store.port import Write
 
+FAR_READS = 0.25
+
 
 class SimStore:
     """See the module's docstring. `counts` says what occurred."""
@@ -55,6 +58,8 @@ class SimStore:
         hint_window_s: float = 60.0,
         refuses_revoked: bool = False,
         maps_change: bool = True,
+        alone: Random | None = None,
+        far_reads: float = FAR_READS,
     ) -> None:
         self.scheduler = scheduler
         self.network = network
@@ -63,6 +68,7 @@ class SimStore:
         self.timeout_s = timeout_s
         self.refuses_revoked = refuses_revoked
         self.maps_change = maps_change
+        self.far_reads = far_reads
         self.counts: Counter[str] = Counter()
         self.on_applied: Callable[[Write, str], None] = lambda _write, _region: None
         self.on_stands: Callable[[Write, int], None] = lambda _write, _stamp: None
@@ -81,6 +87,7 @@ class SimStore:
         self.outages = Outages(self, random)
         self._fates = Fates(faults, random)
         self._random = random
+        self._alone = alone or random
         self._views = 0
         self.outages.start()
 
@@ -116,6 +123,13 @@ class SimStore:
             return ""
         fate = self._fates.draw(kind)
         return fate if fate and self.occurs(f"{kind} {fate}", process.name) else ""
+
+    def keeps_alone(self, process: Process) -> bool:
+        """Whether a row of a local lane goes nowhere from its writer's region."""
+        rate = self.faults.write_alone
+        if not rate or not self.faulty or self._alone.random() >= rate:
+            return False
+        return self.occurs("write alone", process.name)
 
     def crashes(self, process: Process) -> str:
         """Whether the process ends `before` or `after` a write that it hands over, or not: ""."""

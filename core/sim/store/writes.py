@@ -43,7 +43,8 @@ class Writes:
         if fate == "full":
             after(store.network.distance_s(region, region), lambda: done("full"), process)
             return
-        answered_s = self._spread(mutation, region, fate)
+        alone = local and type(write) is PutRow and store.keeps_alone(process)
+        answered_s = self._spread(mutation, region, fate, alone)
         if fate == "slow":
             answered_s += self._random.random() * store.faults.slow_max_s
         if answered_s > store.timeout_s or fate not in {"", "slow"}:
@@ -63,8 +64,9 @@ class Writes:
             type(write) is Register and not write.at_quorum
         )
 
-    def _spread(self, mutation: Mutation, region: str, fate: str) -> float:
-        """Send it to every datacentre; in how many seconds its level is reached."""
+    def _spread(self, mutation: Mutation, region: str, fate: str, alone: bool) -> float:
+        """Send it to every datacentre, or to the own one alone; in how many seconds its level is
+        reached."""
         store, down, travel_s = self._store, self._replicas.down, self._store.network.travel_s
         never_s = store.timeout_s * 2
         if fate == "lost" or not self._replicas.up(region):
@@ -77,6 +79,8 @@ class Writes:
             torn = self._minority()
         acks: list[tuple[float, int]] = []
         for there, bits in self._replicas.bits.items():
+            if alone and there != region:
+                continue
             up = bits & ~down & torn
             near = there == region and not late_s
             out_s = 0.0 if near else travel_s(region, there) if up else None
