@@ -65,27 +65,30 @@ class Mutation:
         """Whether each of its rows stands at its level, or at a higher one.
 
         Read repair may bring a row of one region to a quorum of all before its own region has it.
+        One that is hidden everywhere by a later one cannot stand any more: the others still can.
         """
         of, needs = self.of, self.needs
-        return all(
+        seen = [version for version in self.versions if not version.hidden]
+        return bool(seen) and all(
             (version.mask & of).bit_count() >= needs or version.mask.bit_count() >= quorum
-            for version in self.versions
+            for version in seen
         )
 
 
 class Version:
     """One value of a row. `mask` says where it stands, `older` what it hides there.
 
-    `mutation` is the write that brought it.
+    `mutation` is the write that brought it. It is `hidden` once a later one stands everywhere.
     """
 
-    __slots__ = ("born_s", "mask", "mutation", "older", "rank", "value")
+    __slots__ = ("born_s", "hidden", "mask", "mutation", "older", "rank", "value")
 
     def __init__(self, rank: Any, value: Any, born_s: float) -> None:
         self.rank = rank
         self.value = value
         self.born_s = born_s
         self.mask = 0
+        self.hidden = False
         self.mutation: Mutation | None = None
         self.older: Version | None = None
 

@@ -127,8 +127,8 @@ class Writes:
         everywhere = self._replicas.all
         for version in mutation.versions:
             version.mask |= bits
-            if version.mask == everywhere:
-                version.older = None
+            if version.mask == everywhere and version.older is not None:
+                self._hide(version)
         if not mutation.stands:
             self._reached(mutation)
         store.on_applied(write, region)
@@ -136,10 +136,19 @@ class Writes:
     def spread_to(self, version: Version, bits: int) -> None:
         """Other replicas get a version from those that have it."""
         version.mask |= bits
-        if version.mask == self._replicas.all:
-            version.older = None
+        if version.mask == self._replicas.all and version.older is not None:
+            self._hide(version)
         if version.mutation is not None and not version.mutation.stands:
             self._reached(version.mutation)
+
+    def _hide(self, version: Version) -> None:
+        """It stands everywhere: nobody is shown what came before it."""
+        older, version.older = version.older, None
+        while older is not None:
+            older.hidden = True
+            if older.mutation is not None and not older.mutation.stands:
+                self._reached(older.mutation)
+            older = older.older
 
     def _reached(self, mutation: Mutation) -> None:
         if mutation.reached(self._replicas.quorum):
