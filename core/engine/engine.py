@@ -156,8 +156,9 @@ class Engine:
         for work in self.homes.values():
             work.clockwork.heard(beat)
 
-    def _missed(self, work: HomeWork, log: str, row: int) -> None:
-        self.asking.missed(log, row, work.clockwork.told_row(log))
+    def _missed(self, work: HomeWork, log: str, row: int, named: bool) -> None:
+        """A read found no such row; `named`: somebody who read it wrote of it."""
+        self.asking.missed(log, row, row if named else work.clockwork.told_row(log))
 
     # What is asked of all homes
 

@@ -75,7 +75,7 @@ class Shell:
         self._reading: set[str] = set()
         self._sealing = False
         self.learn_logs: Callable[[], Awaitable[None]] = _nothing
-        self.on_missed: Callable[[str, int], None] = lambda *_: None
+        self.on_missed: Callable[[str, int, bool], None] = lambda *_: None
         self.on_known: Callable[[Msg], None] = lambda _: None
         self.on_changed: Callable[[Msg], None] = lambda _: None
         self._carry: dict[type, Callable[[Any], None]] = {
@@ -154,7 +154,7 @@ class Shell:
                 if self._owner.awaits(log, row):
                     self._owner.row_available(log, row, decode_row(body))
             if not rows and self._owner.awaits(log, first):
-                self.on_missed(log, first)
+                self.on_missed(log, first, False)
             self._owner.ask(self._clock.wall_ms())
             self.drain()
         finally:
@@ -208,6 +208,8 @@ class Shell:
 
     async def _revive(self, command: Revive) -> None:
         records = await self.reading.forever(lambda: self.reading.records_at(command.places))
+        for place in {*command.places} - {place for place, _ in records}:
+            self.on_missed(place.log, place.row, True)
         self._owner.revived(command.id, command.row, records, self._clock.wall_ms())
         self._owner.ask(self._clock.wall_ms())
         self.drain()

@@ -26,6 +26,7 @@ EPSILON_S = 0.25
 WRITE_TIMEOUT_S = 1.0
 CALL_TIMEOUT_S = 1.5
 CLOCK_BOUND_MS = 500
+CONTENT_WAIT_MS = 30_000  # longer than any fault lasts
 REGIONS = ("eu", "us", "ap")
 
 
@@ -195,5 +196,6 @@ def _limits(chance: Random) -> Limits:
         park_waiting_ms=chance.choice((900, 60_000)),
         set_aside_ms=chance.choice((700, 2_000)),
         await_in_memory_ms=chance.choice((300, 2_000)),
+        content_wait_ms=CONTENT_WAIT_MS,
         bucket_ms=BUCKET_MS,
     )

@@ -16,7 +16,7 @@ from msgspec import Struct
 from sync.naming import log_name
 
 GROWTH = 2.0
-LOGS_MAX = 10_000
+ROWS_MAX = 10_000
 
 
 class AskingPace(Struct, frozen=True):
@@ -31,30 +31,29 @@ class AskingPace(Struct, frozen=True):
 
 
 class _Missing:
-    """The first missing row of a log; `since_s` is when it was first missed, or last asked for."""
+    """A missing row; `since_s` is when it was first missed, or last asked for."""
 
-    __slots__ = ("pause_s", "row", "since_s", "told")
+    __slots__ = ("pause_s", "since_s", "told")
 
-    def __init__(self, row: int, since_s: float, pause_s: float) -> None:
-        self.row = row
+    def __init__(self, since_s: float, pause_s: float) -> None:
         self.told = False
         self.since_s = since_s
         self.pause_s = pause_s
 
 
 class Asking:
-    """Remembers what is missing of at most `logs_max` logs; of more, the oldest begins anew."""
+    """Remembers at most `rows_max` rows that were missed; of more, the oldest begins anew."""
 
-    def __init__(self, region: str, pace: AskingPace, logs_max: int = LOGS_MAX) -> None:
+    def __init__(self, region: str, pace: AskingPace, rows_max: int = ROWS_MAX) -> None:
         self._region = region
         self._pace = pace
-        self._logs_max = logs_max
-        self._missing: dict[str, _Missing] = {}
+        self._rows_max = rows_max
+        self._missing: dict[tuple[str, int], _Missing] = {}
 
     def missed(
         self, log: str, row: int, writer_region: str, told_row: int, end: int | None, now_s: float
     ) -> bool:
-        """A read at quorum did not find the row, the next one of its log: is it asked for now?
+        """A read at quorum did not find the row: is it asked for now?
 
         `writer_region` is "" where it is not known, `told_row` how far somebody said that the log
         goes, `end` its last row once it can never grow.
@@ -62,11 +61,8 @@ class Asking:
         if writer_region in ("", self._region) or not log_name(log).lane.endswith("_local"):
             return False
         if end is not None and row > end:
-            self._missing.pop(log, None)
             return False
-        missing = self._missing.get(log)
-        if missing is None or missing.row != row:
-            missing = self._begin(log, row, now_s)
+        missing = self._missing.get((log, row)) or self._begin((log, row), now_s)
         if not missing.told and row <= max(told_row, end or 0):
             missing.told, missing.pause_s = True, self._pace.told_s
         if now_s - missing.since_s < missing.pause_s:
@@ -75,9 +71,8 @@ class Asking:
         missing.pause_s = min(missing.pause_s * GROWTH, self._pace.longest_s)
         return True
 
-    def _begin(self, log: str, row: int, now_s: float) -> _Missing:
-        self._missing.pop(log, None)
-        if len(self._missing) >= self._logs_max:
+    def _begin(self, key: tuple[str, int], now_s: float) -> _Missing:
+        if len(self._missing) >= self._rows_max:
             self._missing.pop(next(iter(self._missing)))
-        missing = self._missing[log] = _Missing(row, now_s, self._pace.untold_s)
+        missing = self._missing[key] = _Missing(now_s, self._pace.untold_s)
         return missing

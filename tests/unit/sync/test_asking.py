@@ -75,8 +75,8 @@ def test_nobody_is_asked_who_has_no_such_row(log: str, region: str, end: int | N
     assert not any(answers)
 
 
-def test_of_too_many_logs_the_one_missed_first_begins_anew() -> None:
-    asking = Asking("eu", PACE, logs_max=2)
+def test_of_too_many_rows_the_one_missed_first_begins_anew() -> None:
+    asking = Asking("eu", PACE, rows_max=2)
     logs = [f"accept.eu.normal_local.us{n}.0" for n in range(3)]
     for log in logs:
         asked(asking, 0.0, told_row=3, log=log)
