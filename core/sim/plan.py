@@ -109,7 +109,7 @@ def plan_of(seed: int, profile: str = "swarm") -> Plan:
         start_ms=start_ms,
         skew_ms=chance.choice((0, 240)),
         drift=chance.choice((0.0, 0.01)) if rules.drift is None else rules.drift,
-        store=_store_faults(chance, boosted, rules),
+        store=_store_faults(seed, chance, boosted, rules),
         network=_network(chance, boosted),
         edge=_edge(chance, boosted),
         no=chance.choice(rules.no),
@@ -131,7 +131,7 @@ def _when(step: Step) -> float:
     return step.at_s
 
 
-def _store_faults(chance: Random, boosted: bool, rules: Profile) -> StoreFaults:
+def _store_faults(seed: int, chance: Random, boosted: bool, rules: Profile) -> StoreFaults:
     """Half of the kinds of faults, each rare or frequent; few where the run is not boosted."""
 
     def rate(*rates: float) -> float:
@@ -144,7 +144,7 @@ def _store_faults(chance: Random, boosted: bool, rules: Profile) -> StoreFaults:
         write_unheard=rate(0.01, 0.05),
         write_late=rate(0.01, 0.05),
         write_torn=rules.torn if boosted else 0.0,
-        write_alone=rules.alone if boosted else 0.0,
+        write_alone=Random(f"plan {seed} alone").choice(rules.alone) if boosted else 0.0,
         write_slow=rate(0.03, 0.1),
         write_full=rate(0.01, 0.05),
         read_fails=rate(0.02, 0.05),

@@ -15,10 +15,10 @@ class Profile(Struct, frozen=True):
     `hint_window_s` comes by repair alone; `torn` of the writes stand on too few of them, with an
     answer that says so. `struck` of the writes are followed at once by a freeze, and as many by
     a cut, in boosted runs. With `readers` somebody in each region asks for states all the time;
-    with `maps` the placement map may change. `alone` of the rows of local lanes stand in their
-    writer's region and go nowhere from there by themselves. With `repair_late` nothing is repaired
-    before all that was accepted is read. `far_reads` of the reads ask the replicas of far regions
-    rather than those of near ones."""
+    with `maps` the placement map may change. One of `alone` is how many rows of local lanes stand,
+    in a boosted run, in their writer's region and go nowhere from there by themselves. With
+    `repair_late` nothing is repaired before all that was accepted is read. `far_reads` of the reads
+    ask the replicas of far regions rather than those of near ones."""
 
     boosted: float
     regions: tuple[int, ...]
@@ -36,7 +36,7 @@ class Profile(Struct, frozen=True):
     struck: float = 0.0
     readers: bool = False
     maps: bool = False
-    alone: float = 0.0
+    alone: tuple[float, ...] = (0.0,)
     repair_late: bool = False
     far_reads: float = FAR_READS
 
@@ -65,6 +65,7 @@ PROFILES: dict[str, Profile] = {
             "region_return": 1,
         },
         torn=0.01,
+        alone=(0.0, 0.0, 0.05),
     ),
     "crashes": Profile(1.0, (1, 2, 3), (1, 2, 3), {"crash": 8, "freeze": 2}),
     "freezes": Profile(1.0, (1, 3), (2, 2, 3), {"crash": 2, "freeze": 8}),
@@ -169,7 +170,7 @@ PROFILES: dict[str, Profile] = {
         (1, 1, 2),
         {"isolate": 3, "cut": 2, "cut_one_way": 2, "region_lost": 1, "crash": 3, "freeze": 2},
         hint_window_s=0.5,
-        alone=0.3,
+        alone=(0.3,),
         repair_late=True,
         far_reads=0.0,
         readers=True,

@@ -36,7 +36,7 @@ QUIET_WITHIN_S = 60.0
 SETTLE_S = 14.0
 DRAINED_WITHIN_S = 25.0
 LOOK_EVERY_S = 2.0
-READ_WITHIN_S = 40.0
+READ_WITHIN_S = 25.0
 LAST_LOOK_S = 9.0
 LAST_LOOK_WITHIN_S = 20.0  # providers may still repeat a receipt
 

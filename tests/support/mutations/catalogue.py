@@ -1,6 +1,7 @@
 """All mutations."""
 
 from tests.support.mutations import Mutation
+from tests.support.mutations.asking import ASKING
 from tests.support.mutations.chains import CHAINS
 from tests.support.mutations.leases import LEASES
 from tests.support.mutations.logs import LOGS
@@ -19,4 +20,5 @@ MUTATIONS: tuple[Mutation, ...] = (
     *REGIONS,
     *SERVING,
     *MAPS,
+    *ASKING,
 )
