@@ -208,8 +208,10 @@ class Shell:
 
     async def _revive(self, command: Revive) -> None:
         records = await self.reading.forever(lambda: self.reading.records_at(command.places))
-        for place in {*command.places} - {place for place, _ in records}:
-            self.on_missed(place.log, place.row, True)
+        there = {place for place, _ in records}
+        for place in command.places:
+            if place not in there:
+                self.on_missed(place.log, place.row, True)
         self._owner.revived(command.id, command.row, records, self._clock.wall_ms())
         self._owner.ask(self._clock.wall_ms())
         self.drain()

@@ -210,18 +210,16 @@ class Book:
 
     def _awaits_content(self, msg: Msg, now_ms: int) -> bool:
         waiting = self._without_content
-        msg.sought_ms = msg.sought_ms or now_ms
-        waits = (
-            msg.message is None
-            and msg.accept is not None
-            and now_ms - msg.sought_ms < self.limits.content_wait_ms
-            and (msg.id in waiting or len(waiting) < self.limits.content_waits_max)
-        )
-        if waits:
-            waiting.add(msg.id)
-        else:
+        if msg.message is not None or msg.accept is None:
             waiting.discard(msg.id)
-        return waits
+            return False
+        msg.sought_ms = msg.sought_ms or now_ms
+        over = now_ms - msg.sought_ms >= self.limits.content_wait_ms
+        if over or (msg.id not in waiting and len(waiting) >= self.limits.content_waits_max):
+            waiting.discard(msg.id)
+            return False
+        waiting.add(msg.id)
+        return True
 
     def what_follows(self, msg: Msg, now_ms: int) -> FollowUp:
         """What follows from an end, or from having been sent; "no" once it stands."""
