@@ -21,6 +21,7 @@ from sync.store.port import Answer, JournalStore, PutRow, StoreError
 LOGS_WAITING_MAX = 256
 LOGS_AT_ONCE = 4
 ROWS_AT_ONCE = 32
+ROW_MAX = 1 << 53  # what every store takes
 
 
 class AnsweringRows:
@@ -62,7 +63,7 @@ class AnsweringRows:
             return "rows of this log stand at quorum by themselves"
         if self._members.region_of(name.incarnation) != self._members.region:
             return "the log's writer is none of this region's that is known here"
-        return "" if first >= 1 else "rows are counted from 1"
+        return "" if 1 <= first <= ROW_MAX else "no row has such a number"
 
     async def _work(self) -> None:
         try:

@@ -172,7 +172,8 @@ async def test_a_store_that_cannot_be_read_ends_nothing() -> None:
         (name(1, lane="normal_global"), 1, "stand at quorum"),
         (name(1, who="eu"), 1, "none of this region's"),
         (name(1, who="stranger"), 1, "none of this region's"),
-        (name(1), 0, "counted from 1"),
+        (name(1), 0, "no row has such a number"),
+        (name(1), 1 << 63, "no row has such a number"),
         ("x" * 100_000, 1, "it names no log"),
     ],
 )
