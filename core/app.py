@@ -275,8 +275,10 @@ class Core:
             self.incarnation,
             self.engine.beat,
             self.engine.heard,
+            self.engine.answering.row_asked,
             self.log,
         )
+        self.engine.asking.neighbours = self.signals
 
     # Running
 

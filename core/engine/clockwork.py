@@ -70,6 +70,10 @@ class Clockwork:
         if known:
             self._shell.read_wanted(self._known_rows())
 
+    def told_row(self, log: str) -> int:
+        """How far other cores said that the log goes, 0 if they said nothing."""
+        return self._heard.get(log, 0)
+
     def _tick(self) -> None:
         now_ms = self._clock.wall_ms()
         self._owner.tick(now_ms)

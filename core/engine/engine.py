@@ -4,6 +4,7 @@ Made once from the settings by the composition root; nothing here decides anythi
 """
 
 from collections.abc import Awaitable, Collection, Iterable, Sequence
+from functools import partial
 from itertools import chain
 from random import Random
 from typing import Any, Protocol
@@ -16,6 +17,8 @@ from core.decide.breaker import BreakerRules
 from core.decide.budget import BudgetRules
 from core.decide.fair import weights_of
 from core.engine.accounts import Account
+from core.engine.answering_rows import AnsweringRows
+from core.engine.asking_rows import AskingRows
 from core.engine.day_rights import DayRights
 from core.engine.dispatch import Dispatcher, TurnRules
 from core.engine.homes import HomeWork, Shared
@@ -34,6 +37,7 @@ from sync.keeper.balance import Place as HomePlace
 from sync.keeper.members import Timing
 from sync.lease import Holder
 from sync.naming import home_of, log_name
+from sync.owner.asking import Asking
 from sync.owner.owner import Owner
 from sync.owner.state import Limits, Msg
 from sync.placement import PlacementMap, may_act, regions_of, world_map
@@ -100,6 +104,9 @@ class Engine:
         self.receipts = self._make_receipts(incarnation)
         self.hlc = Hlc(protocol.clock_bound_ms * 1000)
         self.membership = self._make_membership(incarnation, url)
+        members = self.membership.members
+        self.asking = AskingRows(Asking(members.region, self._pace.asking), members, clock)
+        self.answering = AnsweringRows(store, members, log, process.spawn)
         shared = self._shared()
         self.homes = {name: HomeWork(name, shared) for name in names}
         self.home = self.homes[settings.region.name]
@@ -121,6 +128,8 @@ class Engine:
         self.dispatcher.after = self._drain
         self.receipts.account_of = self._account_of
         self.home.clockwork.on_late = self.pressure.ticked
+        for work in self.homes.values():
+            work.shell.on_missed = partial(self._missed, work)
 
     # Running
 
@@ -153,6 +162,10 @@ class Engine:
         self.membership.heard(beat)
         for work in self.homes.values():
             work.clockwork.heard(beat)
+
+    def _missed(self, work: HomeWork, log: str, row: int, named: bool) -> None:
+        """A read found no such row; `named`: somebody who read it wrote of it."""
+        self.asking.missed(log, row, row if named else work.clockwork.told_row(log))
 
     # What is asked of all homes
 

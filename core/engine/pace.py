@@ -6,6 +6,7 @@ The defaults are what an installation runs with; none is a setting. A simulator 
 from msgspec import Struct
 
 from sync.keeper.shards import Pace as ShardsPace
+from sync.owner.asking import AskingPace
 
 
 class Pace(Struct, frozen=True):
@@ -22,7 +23,8 @@ class Pace(Struct, frozen=True):
     of its traffic for `return_dwell_s`.
     A core that registered has `unborn_leases` leases' lengths to take its first one. How fast
     shards move is said by `shards`; one that is given away waits `giving_calls_s` for its calls,
-    and whoever got it counts on their end after `calls_end_s`.
+    and whoever got it counts on their end after `calls_end_s`. `asking` says when a row that is not
+    found is asked of its writer's region.
     """
 
     tick_s: float = 0.025
@@ -43,3 +45,4 @@ class Pace(Struct, frozen=True):
     giving_calls_s: float = 2.0
     calls_end_s: float = 60.0
     unborn_leases: int = 5
+    asking: AskingPace = AskingPace()

@@ -75,6 +75,7 @@ class Shell:
         self._reading: set[str] = set()
         self._sealing = False
         self.learn_logs: Callable[[], Awaitable[None]] = _nothing
+        self.on_missed: Callable[[str, int, bool], None] = lambda *_: None
         self.on_known: Callable[[Msg], None] = lambda _: None
         self.on_changed: Callable[[Msg], None] = lambda _: None
         self._carry: dict[type, Callable[[Any], None]] = {
@@ -152,6 +153,8 @@ class Shell:
             for row, body in rows:
                 if self._owner.awaits(log, row):
                     self._owner.row_available(log, row, decode_row(body))
+            if not rows and self._owner.awaits(log, first):
+                self.on_missed(log, first, False)
             self._owner.ask(self._clock.wall_ms())
             self.drain()
         finally:
@@ -205,6 +208,10 @@ class Shell:
 
     async def _revive(self, command: Revive) -> None:
         records = await self.reading.forever(lambda: self.reading.records_at(command.places))
+        there = {place for place, _ in records}
+        for place in command.places:
+            if place not in there:
+                self.on_missed(place.log, place.row, True)
         self._owner.revived(command.id, command.row, records, self._clock.wall_ms())
         self._owner.ask(self._clock.wall_ms())
         self.drain()

@@ -1,17 +1,24 @@
-"""Beats between the cores of a region over core NATS (DESIGN.md 6).
+"""Signals between cores over core NATS (DESIGN.md 6): beats, and questions for rows.
 
 Each core says every 200 ms who it is, its lease's counter and how far its logs are, so that
 others read what is new at once instead of polling. Nothing depends on it: without NATS, or when a
 beat is lost, the store is polled. Full state, own sequence, late beats are dropped.
+
+Where the regions' NATS servers are joined, a core of another region that misses rows of a log asks
+for them under a subject with its own region's name; one core of those here gets the question.
+Questions go out with the next beat. Those that wait beyond a bound, the oldest first, and those
+that cannot be sent are dropped: whoever misses the rows asks again.
 """
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import Callable
+from typing import Annotated
 
 import msgspec
 import nats
-from msgspec import Struct
+from msgspec import Meta, Struct
 from nats.aio.client import Client
 from nats.aio.msg import Msg as NatsMsg
 
@@ -19,6 +26,8 @@ from core.contract.log import Log
 from core.contract.sections.common import NatsSettings
 
 BEAT_S = 0.2
+QUESTIONS_MAX = 256
+LOG_NAME_MAX = 200
 
 
 class Beat(Struct, frozen=True, array_like=True):
@@ -35,11 +44,21 @@ class Beat(Struct, frozen=True, array_like=True):
     draining: bool = False
 
 
-_decoder = msgspec.msgpack.Decoder(Beat)
+class RowsWanted(Struct, frozen=True, array_like=True):
+    """A core misses the rows of a log from `first` on; any core of the writer's region has them."""
+
+    log: Annotated[str, Meta(max_length=LOG_NAME_MAX)]
+    first: int
+
+
+_beats = msgspec.msgpack.Decoder(Beat)
+_questions = msgspec.msgpack.Decoder(RowsWanted)
 
 
 class Signals:
-    """Publishes own beats, hands others' to `on_beat`."""
+    """Publishes own beats, hands others' to `on_beat`; asks for rows, hands what is asked of this
+    region to `on_row_asked`. Implements `core.engine.asking_rows.Neighbours`.
+    """
 
     def __init__(
         self,
@@ -48,6 +67,7 @@ class Signals:
         incarnation: str,
         state: Callable[[], tuple[int, dict[str, int], bool]],
         on_beat: Callable[[Beat], None],
+        on_row_asked: Callable[[str, int], None],
         log: Log,
     ) -> None:
         self._settings = settings
@@ -56,6 +76,8 @@ class Signals:
         self._incarnation = incarnation
         self._state = state
         self._on_beat = on_beat
+        self._on_row_asked = on_row_asked
+        self._questions: deque[tuple[str, RowsWanted]] = deque(maxlen=QUESTIONS_MAX)
         self._log = log
         self._seen: dict[str, int] = {}
         self._seq = 0
@@ -65,6 +87,11 @@ class Signals:
     def connected(self) -> bool:
         """Whether beats go out now."""
         return self._client is not None and self._client.is_connected
+
+    def ask_row(self, region: str, log: str, first: int) -> None:
+        """Have a core of that region write the log's rows from `first` on again at quorum."""
+        if self.connected:
+            self._questions.append((region, RowsWanted(log, first)))
 
     async def run(self) -> None:
         """Connect, and go on connecting, until cancelled; then close."""
@@ -90,17 +117,22 @@ class Signals:
             error_cb=self._on_error,
         )
         await self._client.subscribe(self._subject, cb=self._received)
+        await self._client.subscribe(_missing("*", self._region), "cores", self._asked)
         while self._client.is_connected:
             self._seq += 1
             counter, rows, draining = self._state()
             beat = Beat(self._incarnation, self._seq, counter, rows, self._region, draining)
             await self._client.publish(self._subject, msgspec.msgpack.encode(beat))
+            while self._questions:
+                region, wanted = self._questions.popleft()
+                subject = _missing(self._region, region)
+                await self._client.publish(subject, msgspec.msgpack.encode(wanted))
             await self._client.flush(timeout=2)
             await asyncio.sleep(BEAT_S)
 
     async def _received(self, message: NatsMsg) -> None:
         try:
-            beat = _decoder.decode(message.data)
+            beat = _beats.decode(message.data)
         except msgspec.MsgspecError:
             return
         if beat.incarnation == self._incarnation or beat.seq <= self._seen.get(beat.incarnation, 0):
@@ -110,6 +142,15 @@ class Signals:
             self._seen.pop(next(iter(self._seen)))
         self._on_beat(beat)
 
+    async def _asked(self, message: NatsMsg) -> None:
+        try:
+            wanted = _questions.decode(message.data)
+        except msgspec.MsgspecError as error:
+            why, subject = str(error), message.subject
+            self._log.warning("a request for rows is refused", subject=subject, why=why)
+        else:
+            self._on_row_asked(wanted.log, wanted.first)
+
     async def _on_error(self, error: Exception) -> None:
         self._log.debug("signals", error=str(error))
 
@@ -118,3 +159,8 @@ class Signals:
         if client is not None:
             with contextlib.suppress(OSError, nats.errors.Error, TimeoutError):
                 await client.close()
+
+
+def _missing(asker: str, writer: str) -> str:
+    """The publisher's region comes first, so that each region may publish under its name only."""
+    return f"goutong.{asker}.missing.{writer}"

@@ -46,7 +46,7 @@ class Faults:
         getattr(self, f"_{step.kind}")(step)
 
     def end(self) -> None:
-        """All of them are over, and what they left is mended."""
+        """All of them are over, and what they left is mended, unless that comes late."""
         world = self._world
         world.trace.add(world.scheduler.now, "", "", "heal", "faults are over")
         self._lost.clear()
@@ -54,12 +54,17 @@ class Faults:
         world.network.faulty = False
         world.network.heal()
         world.store.faulty = False
-        world.scheduler.after(REPAIR_AFTER_S, self._repair)
+        if not world.plan.repair_late:
+            self.repair_soon()
         for provider in world.providers.values():
             provider.faulty = False
 
+    def repair_soon(self) -> None:
+        """Bring to all replicas what hints did not bring."""
+        self._world.scheduler.after(REPAIR_AFTER_S, self._repair)
+
     def _repair(self) -> None:
-        """What hints did not bring; again while replicas are away, and for what was on its way."""
+        """Again while replicas are away, and once more for what was on its way."""
         store = self._world.store
         if not store.repair(self._world.plan.regions[0]) or store.replicas.down:
             self._world.scheduler.after(1.0, self._repair)

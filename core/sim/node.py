@@ -35,6 +35,7 @@ from core.views.writer import Views, list_open_forever
 from core.webhooks.events import events_of
 from core.webhooks.store import Endpoint
 from sync.keeper.shards import Pace as ShardsPace
+from sync.owner.asking import AskingPace
 from sync.owner.state import Msg
 from sync.records import Message
 
@@ -62,6 +63,7 @@ PACE = Pace(
     ),
     giving_calls_s=2.0,
     calls_end_s=CALL_TIMEOUT_S + EPSILON_S,
+    asking=AskingPace(told_s=0.4, untold_s=1.5, longest_s=6.0),
 )
 ROOMY = ProtectionRules(
     BreakerRules(share=1.0, in_a_row=1_000_000), BudgetRules(share=10.0, floor_per_s=1_000)
@@ -102,6 +104,7 @@ class Node:
         self._world = world
         self._plan = world.plan
         self._chance = Random(world.chance.getrandbits(64))
+        self._chance_of_asking = Random(f"{self._plan.seed}:{process.name} asks")
         self._read_from: dict[str, float] = {}
         process.on_died = lambda why: self.note("end", why)
 
@@ -138,6 +141,7 @@ class Node:
             first_map=first_map(plan.regions, plan.shards) if plan.maps else None,
             under=under,
         )
+        self.engine.asking.neighbours = self
         self._make_accounts()
         for work in self.engine.homes.values():
             self._listen(work)
@@ -245,6 +249,20 @@ class Node:
         self.note("told", f"{msg.state} {msg.reason}".strip(), msg.id)
 
     # Signals
+
+    def ask_row(self, region: str, log: str, first: int) -> None:
+        """Of whichever core of that region gets the question, if one does."""
+        world = self._world
+        world.store.counts["rows asked"] += 1
+        nodes = world.open_nodes(region)
+        if nodes:
+            node = self._chance_of_asking.choice(nodes)
+            world.network.send(
+                self.region,
+                region,
+                lambda: node.engine.answering.row_asked(log, first),
+                node.process,
+            )
 
     def _beat(self) -> None:
         """What the others are told every now and then; some of it gets lost."""

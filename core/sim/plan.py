@@ -26,6 +26,7 @@ EPSILON_S = 0.25
 WRITE_TIMEOUT_S = 1.0
 CALL_TIMEOUT_S = 1.5
 CLOCK_BOUND_MS = 500
+CONTENT_WAIT_MS = 30_000  # longer than any fault lasts
 REGIONS = ("eu", "us", "ap")
 
 
@@ -76,6 +77,8 @@ class Plan(Struct, frozen=True):
     readers: bool
     maps: bool
     forces: bool
+    repair_late: bool
+    far_reads: float
     limits: Limits
     steps: tuple[Step, ...]
 
@@ -107,7 +110,7 @@ def plan_of(seed: int, profile: str = "swarm") -> Plan:
         start_ms=start_ms,
         skew_ms=chance.choice((0, 240)),
         drift=chance.choice((0.0, 0.01)) if rules.drift is None else rules.drift,
-        store=_store_faults(chance, boosted, rules),
+        store=_store_faults(seed, chance, boosted, rules),
         network=_network(chance, boosted),
         edge=_edge(chance, boosted),
         no=chance.choice(rules.no),
@@ -119,6 +122,8 @@ def plan_of(seed: int, profile: str = "swarm") -> Plan:
         readers=rules.readers,
         maps=rules.maps,
         forces=rules.forces,
+        repair_late=rules.repair_late,
+        far_reads=rules.far_reads,
         limits=_limits(chance),
         steps=tuple(sorted(steps, key=_when)),
     )
@@ -128,7 +133,7 @@ def _when(step: Step) -> float:
     return step.at_s
 
 
-def _store_faults(chance: Random, boosted: bool, rules: Profile) -> StoreFaults:
+def _store_faults(seed: int, chance: Random, boosted: bool, rules: Profile) -> StoreFaults:
     """Half of the kinds of faults, each rare or frequent; few where the run is not boosted."""
 
     def rate(*rates: float) -> float:
@@ -141,6 +146,7 @@ def _store_faults(chance: Random, boosted: bool, rules: Profile) -> StoreFaults:
         write_unheard=rate(0.01, 0.05),
         write_late=rate(0.01, 0.05),
         write_torn=rules.torn if boosted else 0.0,
+        write_alone=Random(f"plan {seed} alone").choice(rules.alone) if boosted else 0.0,
         write_slow=rate(0.03, 0.1),
         write_full=rate(0.01, 0.05),
         read_fails=rate(0.02, 0.05),
@@ -192,5 +198,6 @@ def _limits(chance: Random) -> Limits:
         park_waiting_ms=chance.choice((900, 60_000)),
         set_aside_ms=chance.choice((700, 2_000)),
         await_in_memory_ms=chance.choice((300, 2_000)),
+        content_wait_ms=CONTENT_WAIT_MS,
         bucket_ms=BUCKET_MS,
     )

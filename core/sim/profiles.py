@@ -2,6 +2,8 @@
 
 from msgspec import Struct
 
+from core.sim.store.store import FAR_READS
+
 
 class Profile(Struct, frozen=True):
     """`boosted` is the share of seeds with many faults. `kinds` are the scheduled faults and how
@@ -13,8 +15,11 @@ class Profile(Struct, frozen=True):
     `hint_window_s` comes by repair alone; `torn` of the writes stand on too few of them, with an
     answer that says so. `struck` of the writes are followed at once by a freeze, and as many by
     a cut, in boosted runs. With `readers` somebody in each region asks for states all the time;
-    with `maps` the placement map may change; with `forces` ownership may be forced.
-    `faults_s` is how long faults go on, at least and at most."""
+    with `maps` the placement map may change; with `forces` ownership may be forced. `faults_s` is
+    how long faults go on, at least and at most. One of `alone` is how many rows of local lanes
+    stand, in a boosted run, in their writer's region and go nowhere from there by themselves. With
+    `repair_late` nothing is repaired before all that was accepted is read. `far_reads` of the reads
+    ask the replicas of far regions rather than those of near ones."""
 
     boosted: float
     regions: tuple[int, ...]
@@ -34,6 +39,9 @@ class Profile(Struct, frozen=True):
     maps: bool = False
     forces: bool = False
     faults_s: tuple[float, float] = (12.0, 20.0)
+    alone: tuple[float, ...] = (0.0,)
+    repair_late: bool = False
+    far_reads: float = FAR_READS
 
 
 PROFILES: dict[str, Profile] = {
@@ -60,6 +68,7 @@ PROFILES: dict[str, Profile] = {
             "region_return": 1,
         },
         torn=0.01,
+        alone=(0.0, 0.0, 0.05),
     ),
     "crashes": Profile(1.0, (1, 2, 3), (1, 2, 3), {"crash": 8, "freeze": 2}),
     "freezes": Profile(1.0, (1, 3), (2, 2, 3), {"crash": 2, "freeze": 8}),
@@ -155,6 +164,20 @@ PROFILES: dict[str, Profile] = {
         hint_window_s=0.5,
         readers=True,
         shares={"scheduled": (0.0, 0.5)},
+    ),
+    # Rows of local lanes stand in their writer's region alone while the way there is open: they are
+    # asked for, and no repair is waited for. Reads never happen to ask the region that has them.
+    "alone": Profile(
+        1.0,
+        (3,),
+        (1, 1, 2),
+        {"isolate": 3, "cut": 2, "cut_one_way": 2, "region_lost": 1, "crash": 3, "freeze": 2},
+        hint_window_s=0.5,
+        alone=(0.3,),
+        repair_late=True,
+        far_reads=0.0,
+        readers=True,
+        shares={"scheduled": (0.0, 0.1)},
     ),
     # Shards change hands while rows are under way from owners that are slow rather than gone.
     "slow_owners": Profile(

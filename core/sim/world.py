@@ -37,6 +37,7 @@ JOINED_WITHIN_S = 60.0  # where regions have to join first
 SETTLE_S = 14.0
 DRAINED_WITHIN_S = 25.0
 LOOK_EVERY_S = 2.0
+READ_WITHIN_S = 25.0
 LAST_LOOK_S = 9.0
 LAST_LOOK_WITHIN_S = 20.0  # providers may still repeat a receipt
 
@@ -65,6 +66,8 @@ class World:
             refuses_revoked=len(plan.regions) == 1,
             maps_change=plan.maps,
             forces_change=plan.forces,
+            alone=Random(f"{plan.seed}:alone"),
+            far_reads=plan.far_reads,
         )
         self.providers = {
             name: Provider(
@@ -161,6 +164,9 @@ class World:
         self._go_to(plan.faults_s)
         self.faults.end()
         self._end_drains()
+        if plan.repair_late:
+            self._until_read()
+            self.faults.repair_soon()
         self._until_quiet()
         self._last_look()
         self.checks.final()
@@ -205,6 +211,14 @@ class World:
             self._go_to(self.scheduler.now + DRAINED_WITHIN_S)
             self.checks.after_drains()
             self.operators.return_all()
+
+    def _until_read(self) -> None:
+        """Nothing was repaired yet: what stands in one region alone is asked for."""
+        give_up_at = self.scheduler.now + READ_WITHIN_S
+        while why := self.checks.unread.first():
+            if self.scheduler.now >= give_up_at:
+                raise ViolationError("accepted_unread", why)
+            self._go_to(self.scheduler.now + LOOK_EVERY_S)
 
     def _until_quiet(self) -> None:
         begun = self.scheduler.now

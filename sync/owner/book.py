@@ -68,6 +68,7 @@ class Book:
         self.marks = Marks()
         # The homes that the maps kept give a message; None where they all give it the same one.
         self.homes_of: Callable[[Msg], Iterable[str]] | None = None
+        self._without_content: set[str] = set()
         self._dirty: dict[str, Msg] = {}
         self._sealed: dict[str, Msg] = {}
         self._timers: list[tuple[int, int, Msg]] = []
@@ -99,6 +100,7 @@ class Book:
         if self.msgs.pop(msg.id, None) is not None:
             self.open_count -= 1
         self.recent.pop(msg.id, None)
+        self._without_content.discard(msg.id)
         self._dirty.pop(msg.id, None)
         self._sealed.pop(msg.id, None)
         msg.held.clear()
@@ -190,9 +192,13 @@ class Book:
 
         Not yet where something follows from it: the next message of its chain is written first,
         or evidence is waited for. `judged` says that its events were just read once more, which
-        comes before anything that follows a call.
+        comes before anything that follows a call. Nor while its content may still turn up: views,
+        events and what follows are made from it.
         """
         if msg.phase is Phase.ENDED:
+            return
+        if self._awaits_content(msg, now_ms):
+            msg.phase = Phase.STUCK
             return
         follows = self.what_follows(msg, now_ms)
         if follows == "now":
@@ -201,6 +207,19 @@ class Book:
             self._await_evidence(msg, now_ms)
         else:
             self._finish(msg, now_ms)
+
+    def _awaits_content(self, msg: Msg, now_ms: int) -> bool:
+        waiting = self._without_content
+        if msg.message is not None or msg.accept is None:
+            waiting.discard(msg.id)
+            return False
+        msg.sought_ms = msg.sought_ms or now_ms
+        over = now_ms - msg.sought_ms >= self.limits.content_wait_ms
+        if over or (msg.id not in waiting and len(waiting) >= self.limits.content_waits_max):
+            waiting.discard(msg.id)
+            return False
+        waiting.add(msg.id)
+        return True
 
     def what_follows(self, msg: Msg, now_ms: int) -> FollowUp:
         """What follows from an end, or from having been sent; "no" once it stands."""

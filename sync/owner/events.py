@@ -104,7 +104,7 @@ class Events(Sending):
         for msg in stirred:
             if msg.phase not in IDLE and msg.phase is not Phase.AWAITING:
                 continue
-            if RANK[msg.state] >= RANK["sent"]:
+            if RANK[msg.state] >= RANK["unknown"]:
                 self.finish(msg, now_ms)
             elif msg.cancel and not msg.unsettled:
                 why = "canceled before it was sent"

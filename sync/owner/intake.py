@@ -87,6 +87,9 @@ class Intake(Events):
         elif msg.body_hash and msg.body_hash != record.body_hash:
             self._conflict(msg, place)
         self.hold_accept(msg, place)
+        self._wake(msg)
+
+    def _wake(self, msg: Msg) -> None:
         if msg.phase is Phase.STUCK and msg.message is not None:
             msg.phase = Phase.LOOKUP
             self._ready.append(msg)
@@ -107,7 +110,7 @@ class Intake(Events):
         """After a group of rows: offer what is new, and look up the rest in one go."""
         ready, self._ready = self._ready, []
         for msg in ready:
-            if msg.phase is Phase.LOOKUP and (msg.unsettled or RANK[msg.state] >= RANK["sent"]):
+            if msg.phase is Phase.LOOKUP and (msg.unsettled or RANK[msg.state] >= RANK["unknown"]):
                 self.doubt(msg)
             elif msg.phase is Phase.LOOKUP:
                 self.offer(msg, now_ms)
@@ -237,7 +240,7 @@ class Intake(Events):
         msg.cancel = msg.cancel or known.noted
         msg.followed = msg.followed or known.ended  # what had to follow stands since then
         self._join_early(msg)
-        if msg.phase is not Phase.LOOKUP:
+        if msg.phase is not Phase.LOOKUP and not (msg.phase is Phase.STUCK and records):
             return
         self._take_records(msg, records)
         for place in known.conflicts:
@@ -297,9 +300,8 @@ class Intake(Events):
         """
         self.classify_all(msg)
         self.rejoin(msg)
-        if msg.message is None and msg.accept is not None and not msg.sought:
-            msg.sought, msg.seeking = True, self.by_id_row(msg)
-            self.out.append(Revive(msg.id, msg.seeking, [msg.accept]))
+        if msg.message is None and msg.accept is not None and not msg.sought_ms:
+            self.seek(msg, now_ms)
         elif msg.message is None and msg.seeking is not None:
             return  # another look-up was answered before that question
         elif RANK[msg.state] >= RANK["unknown"] or msg.unsettled:
@@ -372,6 +374,9 @@ class Intake(Events):
             return
         known = self.find(message.id)
         if known is not None:
+            if known.message is None and known.accept == entry.accept:
+                known.message = message  # it is whole here, whatever became of its row
+                self._wake(known)
             if known.bucket < 0 and (known.phase is not Phase.ENDED or known.by_id < 2):
                 known.bucket = bucket
                 self.marks.due.hold("due", known.shard, bucket)

@@ -19,11 +19,14 @@ from sync.owner.state import (
     Phase,
     ReadEventsAgain,
     Refused,
+    Revive,
     WriteEffect,
 )
 from sync.records import EffectRecord, End, Intent, Outcome, Place, State
 
 GIVING_LOOK_MS = 100  # how soon an end is tried again while its shard is given away
+SEEK_AGAIN_MS = 1_000
+SEEK_LONGEST_MS = 60_000
 IDLE = (Phase.OFFERED, Phase.WAITING, Phase.REFUSED, Phase.STUCK)
 
 
@@ -213,10 +216,24 @@ class Sending(Parking):
         """A message that is not under way: its own time may be over, or that of its channel."""
         if msg.phase not in IDLE:
             return
-        if self._over(msg, now_ms):
+        if msg.phase is Phase.STUCK and msg.message is None:
+            self.seek(msg, now_ms)
+        if msg.phase is Phase.STUCK and RANK[msg.state] >= RANK["unknown"]:
+            self.finish(msg, now_ms)
+        elif self._over(msg, now_ms):
             self._expire(msg, now_ms)
         elif msg.message is not None and escalates(msg.message, now_ms):
             self._pass_over(msg, now_ms)
+
+    def seek(self, msg: Msg, now_ms: int) -> None:
+        """Its content is not at hand: read the row that has it, now and then, ever more seldom."""
+        if msg.accept is None or msg.seeking is not None or now_ms < msg.seek_ms:
+            return
+        msg.sought_ms = msg.sought_ms or now_ms
+        pause_ms = min(max(SEEK_AGAIN_MS, now_ms - msg.sought_ms), SEEK_LONGEST_MS)
+        msg.seek_ms = now_ms + pause_ms
+        msg.seeking = self.by_id_row(msg)
+        self.out.append(Revive(msg.id, msg.seeking, [msg.accept]))
 
     # In doubt
 

@@ -40,7 +40,7 @@ class Phase(IntEnum):
     WAITING = 7  # to be offered again at `due_ms`
     PARKING = 8  # its open entry is being written
     DOUBT = 9  # events are read once more before the verdict
-    STUCK = 10  # in doubt, and nothing may be done before its expiry
+    STUCK = 10  # without its content nothing may be done, but it may be told of after a while
     ENDING = 11  # an end is being written
     ENDED = 12
     AWAITING = 13  # sent; evidence is waited for before the next message of its chain
@@ -100,9 +100,10 @@ class Msg:
         "receipts",
         "repeat",
         "reviving",
+        "seek_ms",
         "seeking",
         "shard",
-        "sought",
+        "sought_ms",
         "state",
         "told",
         "tries",
@@ -126,7 +127,8 @@ class Msg:
         self.alone = False  # under no other home something with its key goes on
         self.followed = False  # the next message of its chain stands
         self.told: tuple[str, ...] = ()  # what the shell told others of it, for the shell alone
-        self.sought = False  # its content was asked for by its place
+        self.sought_ms = 0  # since when its content is sought by its place, 0 if it never was
+        self.seek_ms = 0  # when it is sought again
         self.seeking: ByIdRow | None = None  # the row of that question, until it is answered
         self.reviving: ByIdRow | None = None  # whose records are being read
         self.cancel = False
@@ -299,6 +301,8 @@ Command = (
 class Limits(Struct, frozen=True):
     """Bounds of one owner. Times in milliseconds.
 
+    What has its end waits `content_wait_ms` for its content where that is out of reach; for more
+    than `content_waits_max` at once the end is written down without it.
     `bucket_ms` is the length of a due bucket of the open set: the same for all owners of a home,
     for as long as its store lives.
     """
@@ -313,6 +317,8 @@ class Limits(Struct, frozen=True):
     park_waiting_ms: int = 600_000
     set_aside_ms: int = 30_000
     await_in_memory_ms: int = 15_000
+    content_wait_ms: int = 600_000
+    content_waits_max: int = 5_000
     by_id_rows_max: int = 1_000
     bucket_ms: int = 600_000
 

@@ -281,6 +281,10 @@ class MemoryJournal:
     async def rows(self, log: str, first: int, limit: int) -> list[tuple[int, bytes]]:
         return self._read().rows(log, first, limit)
 
+    async def rows_here(self, log: str, first: int, limit: int) -> list[PutRow]:
+        rows = self._read().rows(log, first, limit)
+        return [PutRow(log, row, body, at_quorum=True) for row, body in rows]
+
     async def by_ids(self, ids: list[str]) -> dict[str, ByIdRow]:
         return self._read().by_ids(ids)
 

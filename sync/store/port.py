@@ -28,11 +28,18 @@ class StoreError(Exception):
 
 
 class PutRow(Struct, frozen=True, gc=False):
-    """A log row. The log's name says whose; quorum for effects, by lane for accepts."""
+    """A log row. The log's name says whose; quorum for effects, by lane for accepts.
+
+    `at_quorum` asks for a majority of all replicas in any lane. `at_us` is the timestamp of a row
+    that stands already, as its store names it: with it the row comes over nothing, and lives no
+    longer than it would have. Without one the store takes its own.
+    """
 
     log: str
     row: int
     body: bytes
+    at_quorum: bool = False
+    at_us: int = 0
 
 
 class ByIdRow(Struct, frozen=True, gc=False):
@@ -284,6 +291,12 @@ class JournalStore(Protocol):
 
     async def rows(self, log: str, first: int, limit: int) -> list[tuple[int, bytes]]:
         """Up to `limit` rows from number `first` on, in order, without looking past a gap."""
+
+    async def rows_here(self, log: str, first: int, limit: int) -> list[PutRow]:
+        """As `rows`, of what stands in the own region whatever others have (LOCAL_QUORUM).
+
+        Each row comes as the write that brings it to a quorum: the same key, bytes and timestamp.
+        """
 
     async def by_ids(self, ids: list[str]) -> dict[str, ByIdRow]:
         """What counts of the rows of each id that has any: `sync.by_id.latest`."""

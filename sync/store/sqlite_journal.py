@@ -209,6 +209,11 @@ class SQLiteJournal:
         found = await self._read(lambda db: db.execute(sql, (log, first, limit)).fetchall())
         return list(_without_gap(found, first))
 
+    async def rows_here(self, log: str, first: int, limit: int) -> list[PutRow]:
+        """One file is every region: such a row stands, and writing it again changes nothing."""
+        rows = await self.rows(log, first, limit)
+        return [PutRow(log, row, body, at_quorum=True) for row, body in rows]
+
     async def by_ids(self, ids: list[str]) -> dict[str, ByIdRow]:
         def work(db: sqlite3.Connection) -> dict[str, ByIdRow]:
             found: dict[str, ByIdRow] = {}

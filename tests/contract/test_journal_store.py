@@ -106,6 +106,23 @@ async def test_a_row_is_written_once(store: JournalStore, do: Do) -> None:
     assert await store.rows(LOG, 1, 9) == [(1, b"first")]
 
 
+async def test_rows_of_the_own_region_come_as_what_writes_them_again(
+    store: JournalStore, do: Do
+) -> None:
+    log = "accept.h.normal_local.c1.0"
+    for row in (1, 2, 3, 5):
+        assert await do(PutRow(log, row, b"%d" % row)) == "ok"
+    again = await store.rows_here(log, 2, 9)
+    assert [(put.log, put.row, put.body) for put in again] == [(log, 2, b"2"), (log, 3, b"3")]
+    assert all(put.at_quorum for put in again)
+    for put in again:
+        assert await do(put) == "ok"
+    assert await store.rows(log, 1, 9) == [(1, b"1"), (2, b"2"), (3, b"3")]
+    assert await store.rows_here(log, 2, 9) == again
+    assert [put.row for put in await store.rows_here(log, 1, 2)] == [1, 2]
+    assert await store.rows_here("accept.h.normal_local.c9.0", 1, 9) == []
+
+
 @pytest.mark.parametrize("store", REFUSING, indirect=True)
 @pytest.mark.parametrize("state", ["revoked", "left"])
 async def test_no_row_of_a_writer_whose_lease_is_over(

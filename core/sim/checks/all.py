@@ -18,6 +18,7 @@ from core.sim.checks.sends import Sends
 from core.sim.checks.serving import ServingRegions
 from core.sim.checks.spools import Spools
 from core.sim.checks.told import Told
+from core.sim.checks.unread import Unread
 from core.sim.history import ViolationError
 from core.sim.plan import BUCKET_MS
 from sync.naming import log_name
@@ -55,6 +56,7 @@ class Checks:
         self._serving = ServingRegions()
         self.healed = Healed(world.store, self.journal)
         self.readers = Readers(world)
+        self.unread = Unread(world)
         self.found: ViolationError | None = None
         world.store.on_stands = self._kept(self.stands)
         world.store.on_applied = self._kept(self.applied)

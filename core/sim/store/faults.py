@@ -11,7 +11,8 @@ class StoreFaults(Struct, frozen=True):
     * `write_lost`: it reached nobody; `write_unheard`: it stands, its answer is lost;
       `write_late`: it is applied after its answer was given up; `write_torn`: it stands on a
       minority of replicas, or, of several partitions, with some of them left out;
-      `write_slow`, `write_full`;
+      `write_slow`, `write_full`; `write_alone`, of rows of local lanes: it reaches no other region,
+      and no hint of it is kept;
     * `read_fails`, `read_slow`;
     * `swap_lost`: a compare-and-set's answer is lost, applied or not; `swap_late`: the answer is
       lost and the swap is executed later;
@@ -29,6 +30,7 @@ class StoreFaults(Struct, frozen=True):
     write_torn: float = 0.0
     write_slow: float = 0.0
     write_full: float = 0.0
+    write_alone: float = 0.0
     read_fails: float = 0.0
     read_slow: float = 0.0
     swap_lost: float = 0.0

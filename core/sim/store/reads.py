@@ -1,8 +1,9 @@
 """Reads: as many replicas as the level asks for, joined by rank, with blocking read repair.
 
-The replicas asked are those that answer first: the own region's, then the others' in an order
-that is mostly, not always, that of distance. Each read sees all of them at one moment: mostly that
-of the call, the oldest that is right, and which costs no event; sometimes one half way.
+The replicas asked are those that answer first: the own region's, then the others' in the order of
+their distance, or, as often as `far_reads` says, in the reverse one. Each read sees all of them at
+one moment: mostly that of the call, the oldest that is right, and which costs no event; sometimes
+one half way.
 """
 
 from asyncio import Future
@@ -77,7 +78,7 @@ class Reads:
         needs, asked, reach_s = replicas.needs(local), 0, 0.0
         if not replicas.up(region):
             return 0, 0.0
-        order = self._orders[region][self._random.random() < 0.25]
+        order = self._orders[region][self._random.random() < self._store.far_reads]
         for there in order[:1] if local else order:
             up = replicas.up(there)
             if not up:

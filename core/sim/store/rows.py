@@ -68,27 +68,30 @@ class Mutation:
         """Whether each of its rows stands at its level, or at another of these (needs, of).
 
         Read repair may bring a row of one region to a quorum of all before its own region has it.
+        One that is hidden everywhere by a later one cannot stand any more: the others still can.
         """
         all_levels = [(self.needs, self.of), *levels]
-        return all(
+        seen = [version for version in self.versions if not version.hidden]
+        return bool(seen) and all(
             any((version.mask & of).bit_count() >= needs for needs, of in all_levels)
-            for version in self.versions
+            for version in seen
         )
 
 
 class Version:
     """One value of a row. `mask` says where it stands, `older` what it hides there.
 
-    `mutation` is the write that brought it.
+    `mutation` is the write that brought it. It is `hidden` once a later one stands everywhere.
     """
 
-    __slots__ = ("born_s", "mask", "mutation", "older", "rank", "value")
+    __slots__ = ("born_s", "hidden", "mask", "mutation", "older", "rank", "value")
 
     def __init__(self, rank: Any, value: Any, born_s: float) -> None:
         self.rank = rank
         self.value = value
         self.born_s = born_s
         self.mask = 0
+        self.hidden = False
         self.mutation: Mutation | None = None
         self.older: Version | None = None
 
@@ -163,12 +166,18 @@ class Rows:
 
 def pick(version: Version | None, asked: int, stale: list[Version]) -> Any:
     """The value that the replicas `asked` have, or None; put on `stale` if one of them lacks it."""
+    found = picked(version, asked, stale)
+    return None if found is None else found.value
+
+
+def picked(version: Version | None, asked: int, stale: list[Version]) -> Version | None:
+    """As `pick`, with all that is known of the value."""
     while version is not None:
         has = version.mask & asked
         if has:
             if has != asked:
                 stale.append(version)
-            return version.value
+            return version
         version = version.older
     return None
 

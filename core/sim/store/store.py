@@ -16,6 +16,7 @@ region with one replica) they are, and writes keep the order of `submit`, as on 
 nobody ever writes the placement map's row, and a read of it costs nothing; without `forces_change`
 nobody forces ownership. `permit` is asked of
 each fault that was drawn, by its number: it may note it, or forbid it to find out which matter.
+What rows stand `alone` has a stream of its own.
 """
 
 from collections import Counter
@@ -39,6 +40,8 @@ from core.sim.store.writes import Writes
 from sync.forced import Ruling, ruling
 from sync.store.port import Write
 
+FAR_READS = 0.25
+
 
 class SimStore:
     """See the module's docstring. `counts` says what occurred."""
@@ -59,6 +62,8 @@ class SimStore:
         refuses_revoked: bool = False,
         maps_change: bool = True,
         forces_change: bool = False,
+        alone: Random | None = None,
+        far_reads: float = FAR_READS,
     ) -> None:
         self.scheduler = scheduler
         self.network = network
@@ -68,6 +73,7 @@ class SimStore:
         self.refuses_revoked = refuses_revoked
         self.maps_change = maps_change
         self.forces_change = forces_change
+        self.far_reads = far_reads
         self.counts: Counter[str] = Counter()
         self.on_applied: Callable[[Write, str], None] = lambda _write, _region: None
         self.on_stands: Callable[[Write, int], None] = lambda _write, _stamp: None
@@ -87,6 +93,7 @@ class SimStore:
         self.outages = Outages(self, random)
         self._fates = Fates(faults, random)
         self._random = random
+        self._alone = alone or random
         self._views = 0
         self.outages.start()
 
@@ -127,6 +134,13 @@ class SimStore:
             return ""
         fate = self._fates.draw(kind)
         return fate if fate and self.occurs(f"{kind} {fate}", process.name) else ""
+
+    def keeps_alone(self, process: Process) -> bool:
+        """Whether a row of a local lane goes nowhere from its writer's region."""
+        rate = self.faults.write_alone
+        if not rate or not self.faulty or self._alone.random() >= rate:
+            return False
+        return self.occurs("write alone", process.name)
 
     def crashes(self, process: Process) -> str:
         """Whether the process ends `before` or `after` a write that it hands over, or not: ""."""

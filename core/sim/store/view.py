@@ -7,7 +7,7 @@ repeated after `unknown` keeps it. A dead process is told nothing, and writes no
 from typing import TYPE_CHECKING, Any
 
 from core.sim.process import Process
-from core.sim.store.rows import FORCED, REGISTRY, Version, pick
+from core.sim.store.rows import FORCED, REGISTRY, Version, pick, picked
 from core.sim.store.swaps import MAPS, SERVING, Swap, lease_register, shards_register
 from sync.by_id import latest
 from sync.forced import PLAIN, Forced, Ruling
@@ -19,6 +19,7 @@ from sync.store.port import (
     ByIdRow,
     Done,
     OpenRow,
+    PutRow,
     Registered,
     ShardRow,
     StoreError,
@@ -67,7 +68,7 @@ class SimView:
         if crashes == "before":
             process.crash("crashed before a write")
         known = self._unknown.get(id(write))
-        stamp = known[1] if known else self._next_stamp()
+        stamp = known[1] if known else self._stamp_of(write)
         self._waiting += 1
 
         def told(answer: Answer) -> None:
@@ -88,7 +89,9 @@ class SimView:
         if crashes == "after":
             process.crash("crashed after a write")
 
-    def _next_stamp(self) -> int:
+    def _stamp_of(self, write: Write) -> int:
+        if type(write) is PutRow and write.at_us:
+            return write.at_us
         self._stamp = max(self._process.wall_us() + self._salt, self._stamp + 1000)
         return self._stamp
 
@@ -178,6 +181,19 @@ class SimView:
             return found
 
         rows: list[tuple[int, bytes]] = await self._read(look, local)
+        return rows
+
+    async def rows_here(self, log: str, first: int, limit: int) -> list[PutRow]:
+        def look(asked: int, stale: list[Version]) -> list[PutRow]:
+            there, found = self._find(("log", log)) or {}, []
+            for row in range(first, first + limit):
+                version = picked(there.get(row), asked, stale)
+                if version is None:
+                    break
+                found.append(PutRow(log, row, version.value, True, -version.rank))
+            return found
+
+        rows: list[PutRow] = await self._read(look, local=True)
         return rows
 
     async def by_ids(self, ids: list[str]) -> dict[str, ByIdRow]:

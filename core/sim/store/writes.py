@@ -33,6 +33,8 @@ class Writes:
     ) -> None:
         """As in the port, for a process, with the write's timestamp; `alone`: see `sync.forced`."""
         store, replicas = self._store, self._replicas
+        if type(write) is PutRow and write.at_us:
+            store.counts["rows written again"] += 1
         region, local = process.region, alone or self.is_local(write)
         of = replicas.bits[region] if local else replicas.all
         mutation = Mutation(write, stamp, store.now, replicas.needs(local), of)
@@ -44,7 +46,8 @@ class Writes:
         if fate == "full":
             after(store.network.distance_s(region, region), lambda: done("full"), process)
             return
-        answered_s = self._spread(mutation, region, fate)
+        stays = type(write) is PutRow and self.is_local(write) and store.keeps_alone(process)
+        answered_s = self._spread(mutation, region, fate, stays)
         if fate == "slow":
             answered_s += self._random.random() * store.faults.slow_max_s
         if answered_s > store.timeout_s or fate not in {"", "slow"}:
@@ -54,7 +57,7 @@ class Writes:
 
     def is_local(self, write: Write) -> bool:
         """Whether a majority of the own region's replicas is enough."""
-        if type(write) is PutRow:
+        if type(write) is PutRow and not write.at_quorum:
             local = self._local_logs.get(write.log)
             if local is None:
                 local = write.log.split(".", 3)[2].endswith("_local")
@@ -64,8 +67,9 @@ class Writes:
             return not write.at_quorum
         return type(write) in {PutKey, PutViews}
 
-    def _spread(self, mutation: Mutation, region: str, fate: str) -> float:
-        """Send it to every datacentre; in how many seconds its level is reached."""
+    def _spread(self, mutation: Mutation, region: str, fate: str, stays: bool) -> float:
+        """Send it to every datacentre, or to the own one alone; in how many seconds its level is
+        reached."""
         store, down, travel_s = self._store, self._replicas.down, self._store.network.travel_s
         never_s = store.timeout_s * 2
         if fate == "lost" or not self._replicas.up(region):
@@ -78,6 +82,8 @@ class Writes:
             torn = self._minority()
         acks: list[tuple[float, int]] = []
         for there, bits in self._replicas.bits.items():
+            if stays and there != region:
+                continue
             up = bits & ~down & torn
             near = there == region and not late_s
             out_s = 0.0 if near else travel_s(region, there) if up else None
@@ -124,8 +130,8 @@ class Writes:
         everywhere = self._replicas.all
         for version in mutation.versions:
             version.mask |= bits
-            if version.mask == everywhere:
-                version.older = None
+            if version.mask == everywhere and version.older is not None:
+                self._hide(version)
         if not mutation.stands:
             self._reached(mutation)
         store.on_applied(write, region)
@@ -133,10 +139,19 @@ class Writes:
     def spread_to(self, version: Version, bits: int) -> None:
         """Other replicas get a version from those that have it."""
         version.mask |= bits
-        if version.mask == self._replicas.all:
-            version.older = None
+        if version.mask == self._replicas.all and version.older is not None:
+            self._hide(version)
         if version.mutation is not None and not version.mutation.stands:
             self._reached(version.mutation)
+
+    def _hide(self, version: Version) -> None:
+        """It stands everywhere: nobody is shown what came before it."""
+        older, version.older = version.older, None
+        while older is not None:
+            older.hidden = True
+            if older.mutation is not None and not older.mutation.stands:
+                self._reached(older.mutation)
+            older = older.older
 
     def _reached(self, mutation: Mutation) -> None:
         if mutation.reached(self._levels):

@@ -1,6 +1,7 @@
 """All mutations."""
 
 from tests.support.mutations import Mutation
+from tests.support.mutations.asking import ASKING
 from tests.support.mutations.chains import CHAINS
 from tests.support.mutations.forced import FORCED
 from tests.support.mutations.leases import LEASES
@@ -21,4 +22,5 @@ MUTATIONS: tuple[Mutation, ...] = (
     *SERVING,
     *MAPS,
     *FORCED,
+    *ASKING,
 )

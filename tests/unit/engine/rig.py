@@ -22,6 +22,7 @@ from core.engine.pace import Pace
 from core.engine.payload import Payload, encode_payload
 from core.engine.protection import Protection, ProtectionRules
 from core.providers.port import Call, Capabilities, Outcome, ReceiptIn
+from sync.owner.asking import AskingPace
 from sync.records import Message, Place
 from sync.store.memory_journal import MemoryJournal
 
@@ -76,7 +77,7 @@ class Rig:
             silent(),
             homes=(HOME, OTHER),
             limits=limits,
-            pace=Pace(second_s=0.1, open_lead_ms=100),
+            pace=Pace(second_s=0.1, open_lead_ms=100, asking=AskingPace(0.05, 0.2, 1.0)),
         )
 
     async def start(self) -> None:

@@ -55,6 +55,8 @@ FOUND_BY = {
     "newest_map_only": {"sent_under_two_homes"},
     "groups_not_heeded": {"outside_of_group"},
     "nobody_waits_elsewhere": {"sent_under_two_homes"},
+    "nobody_is_asked": {"accepted_unread"},
+    "nobody_answers": {"accepted_unread"},
     "chain_forgotten": {"chain_broken"},
     "canceled_chain_goes_on": {"followed_after_cancel"},
     "chain_stops_at_silence": {"chain_broken"},

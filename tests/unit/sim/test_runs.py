@@ -66,6 +66,15 @@ def test_clocks_outside_of_epsilon_break_the_promise_and_it_is_noticed() -> None
     assert not simulate(msgspec.structs.replace(broken, drift=0.01)).violations
 
 
+@pytest.mark.timeout(60)
+def test_rows_that_stand_alone_are_asked_for_and_written_again() -> None:
+    results = [simulate(plan_of(seed, "alone")) for seed in range(CHUNK)]
+    assert not any(result.violations for result in results)
+    assert sum(result.faults["write alone"] for result in results) > CHUNK
+    assert all(result.faults["rows asked"] for result in results)
+    assert sum(result.faults.get("rows written again", 0) for result in results) > CHUNK
+
+
 def test_runs_do_what_they_are_about() -> None:
     results = [run_of(seed) for seed in range(SEEDS)]
     assert sum(result.sent for result in results) > 3 * SEEDS

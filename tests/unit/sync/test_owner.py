@@ -292,7 +292,7 @@ def test_a_second_look_up_does_not_decide_before_the_content_is_here() -> None:
     assert rig.owner.recent[MID].message == message(b"A")
 
 
-def test_content_that_is_out_of_reach_is_not_waited_for() -> None:
+def test_events_are_read_also_while_the_content_is_out_of_reach() -> None:
     rig = Rig([(Place(FORMER, 3, 0), intent())])
     rig.out()
     rig.owner.looked_up([MID], {}, NOW)

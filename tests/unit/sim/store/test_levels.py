@@ -278,3 +278,37 @@ def test_one_seed_one_world(replicas: int) -> None:
 
     assert world(3) == world(3)
     assert world(3) != world(4)
+
+
+@pytest.mark.parametrize("replicas", [1, 3])
+def test_a_row_written_again_at_quorum_stands_there_as_it_was(replicas: int) -> None:
+    stage = Stage(StoreFaults(write_alone=1.0), replicas=replicas)
+    assert stage.row("a", LOCAL, 1) == "ok"
+    stage.run(60.0)
+    assert stage.rows("b", LOCAL, local=True) == stage.rows("c", LOCAL, local=True) == []
+    (again,) = stage.read("a", stage.views["a"].rows_here(LOCAL, 1, 9))
+    stage.store.faulty = False
+    assert stage.write("a", again) == "ok"
+    stage.run(1.0)
+    assert stage.rows("b", LOCAL, local=True) == stage.rows("c", LOCAL, local=True) == [b"x"]
+    assert stage.read("c", stage.views["c"].rows_here(LOCAL, 1, 9)) == [again]
+    assert again.at_us > 0
+
+
+def test_a_row_written_again_is_answered_by_a_majority_only() -> None:
+    stage = Stage()
+    stage.network.isolate("a")
+    assert stage.row("a", LOCAL, 1) == "ok"
+    (again,) = stage.read("a", stage.views["a"].rows_here(LOCAL, 1, 9))
+    assert stage.write("a", again) == "unknown"
+
+
+def test_reads_that_never_go_far_do_not_see_what_stands_there_alone() -> None:
+    stage = Stage(StoreFaults(write_alone=1.0))
+    stage.store.far_reads = 0.0
+    near, far = sorted("bc", key=lambda there: stage.network.distance_s("a", there))
+    stage.row(near, LOCAL, 1, b"near")
+    assert stage.rows("a", LOCAL) == [b"near"]
+    other = "accept.a.normal_local.c2.0"
+    stage.row(far, other, 1, b"far")
+    assert all(stage.rows("a", other) == [] for _ in range(20))

@@ -3,8 +3,18 @@
 from core.sim.store.truth import Truth
 from sync.lease import Lease
 from sync.records import Cancel, Place, encode
-from sync.store.port import OpenRow, PutFloor, PutOpen, PutRow, Register, SwapLease
-from tests.unit.sim.store.stage import EFFECT, LOCAL
+from sync.store.port import (
+    ByIdRow,
+    OpenRow,
+    PutById,
+    PutFloor,
+    PutOpen,
+    PutRow,
+    Register,
+    SwapLease,
+    Write,
+)
+from tests.unit.sim.store.stage import EFFECT, LOCAL, Stage
 
 
 def test_records_by_shard_and_home() -> None:
@@ -46,3 +56,21 @@ def test_two_bodies_of_one_row_are_noticed() -> None:
     assert truth.changed == []
     truth.put(PutRow(EFFECT, 1, b"two"), 3)
     assert truth.changed == [(EFFECT, 1)]
+
+
+def test_a_row_stands_also_where_another_of_its_write_is_hidden_by_a_later_one() -> None:
+    stage = Stage(hint_window_s=0.1)
+    one, other = ByIdRow("p", "one", 1, b"x"), ByIdRow("q", "other", 1, b"x")
+    told: list[Write] = []
+    stage.store.on_stands = lambda write, _: told.append(write)
+    stage.network.isolate("a")
+    assert stage.write("a", PutById([one, other])) == "unknown"
+    stage.network.heal()
+    stage.run(10.0)
+    later = PutById([ByIdRow("q", "other", 2, b"y")])
+    assert stage.write("b", later) == "ok"
+    stage.run(1.0)
+    assert told == [later]
+    assert stage.read("a", stage.views["a"].by_ids(["one"])) == {"one": one}
+    assert told == [later, PutById([one, other])]
+    assert stage.read("c", stage.views["c"].by_ids(["other"])) == {"other": later.rows[0]}
