@@ -63,6 +63,7 @@ class World:
             hint_window_s=plan.hint_window_s,
             refuses_revoked=len(plan.regions) == 1,
             maps_change=plan.maps,
+            replication_changes=False,
         )
         self.providers = {
             name: Provider(

@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from sync.lease import Lease
 from sync.maps import MapRow
+from sync.replication import ReplicationChange
 from sync.serving import ServingSet
 
 
@@ -182,6 +183,13 @@ class SwapMaps(Struct, frozen=True, gc=False):
     row: MapRow
 
 
+class SwapReplication(Struct, frozen=True, gc=False):
+    """Set the row of a change of replication if it is as expected: None means there is none."""
+
+    expect: ReplicationChange | None
+    row: ReplicationChange
+
+
 Write = (
     PutRow
     | PutById
@@ -196,6 +204,7 @@ Write = (
     | SwapShards
     | SwapServing
     | SwapMaps
+    | SwapReplication
 )
 
 
@@ -207,6 +216,7 @@ class Swapped(Struct, frozen=True, gc=False):
     shards: list[ShardRow] = []
     serving: ServingSet | None = None
     maps: MapRow | None = None
+    replication: ReplicationChange | None = None
 
 
 class Registered(Struct, frozen=True, gc=False):
@@ -246,6 +256,9 @@ class JournalStore(Protocol):
 
     async def maps(self) -> MapRow | None:
         """The row of the placement map, read at SERIAL; None before its first change."""
+
+    async def replication(self) -> ReplicationChange | None:
+        """The row of the change of replication, read at SERIAL; None before the first one."""
 
     async def registry(self) -> list[Registered]: ...
 

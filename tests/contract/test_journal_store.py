@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from sync.lease import Lease
 from sync.maps import MapRow
 from sync.placement import Kept, world_map
+from sync.replication import ReplicationChange, done, next_step, plan
 from sync.serving import ServingSet, drain, first_set
 from sync.store.memory_journal import MemoryJournal
 from sync.store.port import (
@@ -33,6 +34,7 @@ from sync.store.port import (
     SwapLease,
     SwapMaps,
     Swapped,
+    SwapReplication,
     SwapServing,
     SwapShards,
     ViewRow,
@@ -212,6 +214,31 @@ async def test_the_placement_map_is_set_only_from_what_was_expected(
     assert await do(SwapMaps(row, second)) == Swapped(True, maps=second)
     assert await do(SwapMaps(row, row)) == Swapped(False, maps=second)
     assert await store.maps() == second
+
+
+async def test_a_change_of_replication_is_set_only_from_what_was_expected(
+    store: JournalStore, do: Do
+) -> None:
+    assert await store.replication() is None
+    row = plan("k", {"h": 1}, {"h": 2, "i": 1}, "n1")
+    assert isinstance(row, ReplicationChange)
+    first = next_step(row)
+    assert first is not None
+    second = done(row, first, "n2")
+    assert isinstance(second, ReplicationChange)
+    assert await do(SwapReplication(row, second)) == Swapped(False, replication=None)
+    assert await do(SwapReplication(None, row)) == Swapped(True, replication=row)
+    assert await do(SwapReplication(None, second)) == Swapped(False, replication=row)
+    assert await do(SwapReplication(row, second)) == Swapped(True, replication=second)
+    assert await do(SwapReplication(row, row)) == Swapped(False, replication=second)
+    assert await store.replication() == second
+
+
+async def test_a_lease_keeps_what_it_names(store: JournalStore, do: Do) -> None:
+    held = Lease("c1", 1, "n1", "active", 3, {"a": 2}, 7)
+    await do(SwapLease(None, held))
+    assert await store.lease("c1") == held
+    assert await store.leases() == [held]
 
 
 async def test_of_several_epochs_the_highest_counts(store: JournalStore, do: Do) -> None:

@@ -13,7 +13,8 @@ region with one replica) they are, and writes keep the order of `submit`, as on 
 
 `truth` is all that stands on any replica, `stands` what stands at its level, for checkers.
 `faulty = False` stops all faults of the store, not those of the network. Without `maps_change`
-nobody ever writes the placement map's row, and a read of it costs nothing. `permit` is asked of
+nobody ever writes the placement map's row, and a read of it costs nothing; so it is without
+`replication_changes`. `permit` is asked of
 each fault that was drawn, by its number: it may note it, or forbid it to find out which matter.
 """
 
@@ -55,6 +56,7 @@ class SimStore:
         hint_window_s: float = 60.0,
         refuses_revoked: bool = False,
         maps_change: bool = True,
+        replication_changes: bool = True,
     ) -> None:
         self.scheduler = scheduler
         self.network = network
@@ -63,6 +65,7 @@ class SimStore:
         self.timeout_s = timeout_s
         self.refuses_revoked = refuses_revoked
         self.maps_change = maps_change
+        self.replication_changes = replication_changes
         self.counts: Counter[str] = Counter()
         self.on_applied: Callable[[Write, str], None] = lambda _write, _region: None
         self.on_stands: Callable[[Write, int], None] = lambda _write, _stamp: None

@@ -1,5 +1,5 @@
 """Compare-and-set and SERIAL reads: each lease, the shards of each home, the set of
-serving regions and the placement map are one register.
+serving regions, the placement map and the change of replication are one register.
 
 A swap is executed at one instant between call and answer, if its coordinator then reaches a
 majority of the replicas. An answer that was lost says nothing: the swap was executed, was not, or
@@ -15,14 +15,24 @@ from typing import TYPE_CHECKING, Any
 
 from core.sim.process import Process
 from sync.lease import Lease
-from sync.store.port import Answer, Done, ShardRow, SwapLease, SwapMaps, SwapServing, SwapShards
+from sync.store.port import (
+    Answer,
+    Done,
+    ShardRow,
+    SwapLease,
+    SwapMaps,
+    SwapReplication,
+    SwapServing,
+    SwapShards,
+)
 
 if TYPE_CHECKING:
     from core.sim.store.store import SimStore
 
-Swap = SwapLease | SwapShards | SwapServing | SwapMaps
+Swap = SwapLease | SwapShards | SwapServing | SwapMaps | SwapReplication
 SERVING = "serving"
 MAPS = "maps"
+REPLICATION = "replication"
 
 
 class Operation:
@@ -81,6 +91,8 @@ class Swaps:
             name = SERVING
         elif isinstance(write, SwapMaps):
             name = MAPS
+        elif isinstance(write, SwapReplication):
+            name = REPLICATION
         else:
             name = shards_register(write.home)
         operation = self._begin(name, process, write)

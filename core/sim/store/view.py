@@ -8,9 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from core.sim.process import Process
 from core.sim.store.rows import REGISTRY, Version, pick
-from core.sim.store.swaps import MAPS, SERVING, Swap, lease_register, shards_register
+from core.sim.store.swaps import (
+    MAPS,
+    REPLICATION,
+    SERVING,
+    Swap,
+    lease_register,
+    shards_register,
+)
 from sync.lease import Lease
 from sync.maps import MapRow
+from sync.replication import ReplicationChange
 from sync.serving import ServingSet
 from sync.store.port import (
     Answer,
@@ -129,6 +137,16 @@ class SimView:
             return None
         found: MapRow | None = await self._store.swaps.read(
             self._process, MAPS, lambda: truth.maps_row
+        )
+        return found
+
+    async def replication(self) -> ReplicationChange | None:
+        self._check_open()
+        truth = self._store.truth
+        if not self._store.replication_changes:
+            return None
+        found: ReplicationChange | None = await self._store.swaps.read(
+            self._process, REPLICATION, lambda: truth.replication_row
         )
         return found
 
