@@ -86,6 +86,11 @@ class Ownership:
         row = self.shards.rows.get(shard)
         return "" if row is None else self._membership.url_of(row.owner)
 
+    @property
+    def moving(self) -> bool:
+        """Whether a take, a take-up or a hand-over is under way."""
+        return self.shards.moving
+
     # Its turn after a look at the leases
 
     async def read_shards(self) -> set[str]:
@@ -125,7 +130,7 @@ class Ownership:
                 self._random.random(),
                 drained=self._membership.serving.out,
                 draining=self._membership.draining,
-                frozen=not self._membership.map_known,
+                frozen=self._membership.frozen,
             )
             commands = self.shards.look(around)
             takes = [self._take(each) for each in commands if type(each) is Take]
