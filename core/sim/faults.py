@@ -114,6 +114,12 @@ class Faults:
     def _map_change(self, step: Step) -> None:
         self._world.operators.change_map(step)
 
+    def _replication_change(self, step: Step) -> None:
+        self._world.replication.change(step)
+
+    def _replication_go_on(self, step: Step) -> None:
+        self._world.replication.go_on(step)
+
     def _cores_away(self, step: Step) -> None:
         """Every core of every region ends; none is started for a while."""
         until_s = self._world.scheduler.now + step.length_s
@@ -185,6 +191,7 @@ class Faults:
         self._world.scheduler.after(step.length_s, back)
 
     def _replicas(self, region: str) -> list[int]:
-        each = self._world.plan.replicas
-        first = self._world.plan.regions.index(region) * each
-        return list(range(first, first + each))
+        """Those of the region that hold the keyspace."""
+        replicas = self._world.store.replicas
+        bits = replicas.newest.bits[region]
+        return [number for number in range(replicas.places) if bits >> number & 1]

@@ -9,11 +9,13 @@ random in each seed (swarm testing), so that rare faults meet each other undilut
 from random import Random
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from core.sim.faultplan import faults
 from core.sim.mapplan import with_maps
 from core.sim.network import NetworkRates
 from core.sim.profiles import PROFILES, Profile
+from core.sim.replicaplan import with_replication
 from core.sim.steps import Step
 from core.sim.store.faults import StoreFaults
 from core.sim.workload import requests
@@ -51,7 +53,10 @@ class EdgeRates(Struct, frozen=True):
 
 
 class Plan(Struct, frozen=True):
-    """One run. Rates are for each write, read or call; times in seconds."""
+    """One run. Rates are for each write, read or call; times in seconds.
+
+    A region has `replicas` places for replicas, of which `counts` are used at first.
+    """
 
     seed: int
     profile: str
@@ -59,6 +64,8 @@ class Plan(Struct, frozen=True):
     cores: int
     shards: int
     replicas: int
+    counts: dict[str, int]
+    replication: bool
     hint_window_s: float
     faults_s: float
     start_ms: int
@@ -94,6 +101,10 @@ def plan_of(seed: int, profile: str = "swarm") -> Plan:
     steps = [*asked, *faulty]
     if rules.maps:
         steps = with_maps(seed, steps, regions, cores, faults_s)
+    counts: dict[str, int] = {}
+    short = 0.0
+    if rules.replication:
+        counts, short, steps = with_replication(seed, steps, regions, cores, faults_s)
     return Plan(
         seed=seed,
         profile=profile,
@@ -101,12 +112,14 @@ def plan_of(seed: int, profile: str = "swarm") -> Plan:
         cores=cores,
         shards=shards,
         replicas=1 if len(regions) == 1 else chance.choice(rules.replicas),
+        counts=counts,
+        replication=rules.replication,
         hint_window_s=rules.hint_window_s,
         faults_s=faults_s,
         start_ms=start_ms,
         skew_ms=chance.choice((0, 240)),
         drift=chance.choice((0.0, 0.01)) if rules.drift is None else rules.drift,
-        store=_store_faults(chance, boosted, rules),
+        store=replace(_store_faults(chance, boosted, rules), repair_short=short),
         network=_network(chance, boosted),
         edge=_edge(chance, boosted),
         no=chance.choice(rules.no),

@@ -13,7 +13,8 @@ class Profile(Struct, frozen=True):
     `hint_window_s` comes by repair alone; `torn` of the writes stand on too few of them, with an
     answer that says so. `struck` of the writes are followed at once by a freeze, and as many by
     a cut, in boosted runs. With `readers` somebody in each region asks for states all the time;
-    with `maps` the placement map may change."""
+    with `maps` the placement map may change, with `replication` how many replicas a region has: up
+    to as many as `replicas` says."""
 
     boosted: float
     regions: tuple[int, ...]
@@ -31,6 +32,7 @@ class Profile(Struct, frozen=True):
     struck: float = 0.0
     readers: bool = False
     maps: bool = False
+    replication: bool = False
 
 
 PROFILES: dict[str, Profile] = {
@@ -190,6 +192,18 @@ PROFILES: dict[str, Profile] = {
             "spooled": (0.0,),
         },
         maps=True,
+    ),
+    # Operators change how many replicas regions have, one after the other, and die at it.
+    "replication": Profile(
+        1.0,
+        (2, 3, 3, 3),
+        (1, 2),
+        {"crash": 5, "freeze": 4, "isolate": 2, "cut": 1, "store_away": 1, "region_lost": 1},
+        replicas=(3,),
+        hint_window_s=2.0,
+        readers=True,
+        torn=0.03,
+        replication=True,
     ),
     # What is to be sent later waits in the open set while regions part.
     "parked": Profile(

@@ -18,6 +18,7 @@ from core.sim.operators import Operators
 from core.sim.plan import WRITE_TIMEOUT_S, Plan
 from core.sim.process import Process
 from core.sim.provider import PROVIDERS, Provider
+from core.sim.replicating import ReplicationOperators
 from core.sim.scheduler import Scheduler
 from core.sim.steps import Step
 from core.sim.store.store import SimStore
@@ -59,11 +60,13 @@ class World:
             plan.shards,
             plan.store,
             replicas=plan.replicas,
+            counts=plan.counts or None,
+            seed=plan.seed,
             timeout_s=WRITE_TIMEOUT_S,
             hint_window_s=plan.hint_window_s,
             refuses_revoked=len(plan.regions) == 1,
             maps_change=plan.maps,
-            replication_changes=False,
+            replication_changes=plan.replication,
         )
         self.providers = {
             name: Provider(
@@ -93,6 +96,7 @@ class World:
             self.edges.map_of,
         )
         self.operators = Operators(self)
+        self.replication = ReplicationOperators(self)
         self.faults = Faults(self)
         self._started = 0
         self._over = False
@@ -151,6 +155,8 @@ class World:
         self.edges.begin()
         if plan.readers:
             self.checks.readers.start()
+        if plan.replication:
+            self.replication.look_after()
         for region, number in self.slots:
             start_s = chance.uniform(0, 0.5)
             self.scheduler.after(start_s, lambda r=region, n=number: self.start_node(r, n))
@@ -159,6 +165,7 @@ class World:
             self.scheduler.after(step.at_s, lambda s=step: self._carry_out(s))
         self._go_to(plan.faults_s)
         self.faults.end()
+        self.replication.finish()
         self._end_drains()
         self._until_quiet()
         self._last_look()

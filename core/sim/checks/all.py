@@ -161,6 +161,8 @@ class Checks:
                 for msg in work.owner.msgs.values():
                     where = f"{node.process.name} holds {msg.id}"
                     return f"{where} as {msg.phase.name} {msg.state}"
+        if why := self._world.replication.unfinished():
+            return why
         if why := self._unowned() or self._unreturned():
             return why
         if message_id := self._ends.unended():

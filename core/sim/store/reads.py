@@ -71,12 +71,13 @@ class Reads:
     def ask(self, region: str, local: bool) -> tuple[int, float]:
         """The replicas that a read of this level asks, and how long they take; 0: too few."""
         replicas, travel_s = self._store.replicas, self._store.network.travel_s
-        needs, asked, reach_s = replicas.needs(local), 0, 0.0
-        if not replicas.up(region):
+        follows = replicas.at(region)
+        needs, asked, reach_s = follows.needs(region, local), 0, 0.0
+        if not follows.bits[region] & ~replicas.down:
             return 0, 0.0
         order = self._orders[region][self._random.random() < 0.25]
         for there in order[:1] if local else order:
-            up = replicas.up(there)
+            up = follows.bits[there] & ~replicas.down
             if not up:
                 continue
             out_s = travel_s(region, there)

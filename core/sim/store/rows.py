@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from core.sim.store.replicas import Configuration
 from sync.store.port import (
     OpenRow,
     PutById,
@@ -35,12 +36,14 @@ REGISTRY: Partition = ("registry",)
 class Mutation:
     """A write on its way to the replicas: `needs` of the replicas `of` make its level.
 
+    What it needs follows from the configuration that its coordinator follows when it begins.
     It is `whole` unless some of its partitions are left out.
     """
 
     __slots__ = (
         "answer",
         "begun_s",
+        "follows",
         "needs",
         "of",
         "stamp",
@@ -50,25 +53,35 @@ class Mutation:
         "write",
     )
 
-    def __init__(self, write: Write, stamp: int, begun_s: float, needs: int, of: int) -> None:
+    def __init__(
+        self,
+        write: Write,
+        stamp: int,
+        begun_s: float,
+        follows: Configuration,
+        region: str,
+        local: bool,
+    ) -> None:
         self.write = write
         self.stamp = stamp
         self.begun_s = begun_s
-        self.needs = needs
-        self.of = of
+        self.follows = follows
+        self.needs = follows.needs(region, local)
+        self.of = follows.of(region, local)
         self.stands = False
         self.whole = True
         self.answer = "ok"
         self.versions: list[Version] = []
 
-    def reached(self, quorum: int) -> bool:
+    def reached(self) -> bool:
         """Whether each of its rows stands at its level, or at a higher one.
 
         Read repair may bring a row of one region to a quorum of all before its own region has it.
         """
-        of, needs = self.of, self.needs
+        of, needs, every = self.of, self.needs, self.follows.all
+        quorum = self.follows.quorum
         return all(
-            (version.mask & of).bit_count() >= needs or version.mask.bit_count() >= quorum
+            (version.mask & of).bit_count() >= needs or (version.mask & every).bit_count() >= quorum
             for version in self.versions
         )
 
@@ -76,10 +89,10 @@ class Mutation:
 class Version:
     """One value of a row. `mask` says where it stands, `older` what it hides there.
 
-    `mutation` is the write that brought it.
+    `mutation` is the write that brought it, `stood` whether some write of it stood at its level.
     """
 
-    __slots__ = ("born_s", "mask", "mutation", "older", "rank", "value")
+    __slots__ = ("born_s", "mask", "mutation", "older", "rank", "stood", "value")
 
     def __init__(self, rank: Any, value: Any, born_s: float) -> None:
         self.rank = rank
@@ -87,6 +100,7 @@ class Version:
         self.born_s = born_s
         self.mask = 0
         self.mutation: Mutation | None = None
+        self.stood = False
         self.older: Version | None = None
 
 

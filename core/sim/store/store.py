@@ -1,6 +1,7 @@
 """A store of several datacentres on virtual time, with levels that can fail (PROTOCOL.md 0, 11).
 
-Each region is a datacentre of one or three replicas. A write goes from a coordinator in its
+Each region is a datacentre of up to three replicas, `replicas` or as `counts` says; see `alters`
+for how that changes. A write goes from a coordinator in its
 writer's region to all replicas and is answered `ok` when as many have it as its level asks for:
 log rows of accept lanes `*_local`, keys, views and registrations (unless they ask for more) a
 majority of the own region's; all else a majority of all. If that takes longer than the write
@@ -19,12 +20,13 @@ each fault that was drawn, by its number: it may note it, or forbid it to find o
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 
 from core.sim.network import Network
 from core.sim.process import Process
 from core.sim.scheduler import Scheduler
+from core.sim.store.alters import Alters
 from core.sim.store.faults import Fates, StoreFaults
 from core.sim.store.hints import Hints
 from core.sim.store.outages import Outages
@@ -52,6 +54,8 @@ class SimStore:
         faults: StoreFaults,
         *,
         replicas: int = 1,
+        counts: Mapping[str, int] | None = None,
+        seed: int = 0,
         timeout_s: float = 1.0,
         hint_window_s: float = 60.0,
         refuses_revoked: bool = False,
@@ -71,7 +75,7 @@ class SimStore:
         self.on_stands: Callable[[Write, int], None] = lambda _write, _stamp: None
         self.permit: Callable[[int, str, str], bool] = lambda _number, _what, _whom: True
         self._drawn = 0
-        self.replicas = Replicas(list(regions), replicas)
+        self.replicas = Replicas(list(regions), replicas, counts)
         self.rows = Rows()
         self.truth = Truth(list(homes), shards)
         self.stands = Truth(list(homes), shards)
@@ -82,6 +86,7 @@ class SimStore:
         self.swaps = Swaps(self, random)
         self.hints = Hints(self, random, hint_window_s)
         self.outages = Outages(self, random)
+        self.alters = Alters(self, Random(f"{seed}:alters"))
         self._fates = Fates(faults, random)
         self._random = random
         self._views = 0
@@ -103,13 +108,14 @@ class SimStore:
 
     def majority(self, region: str) -> bool:
         """Whether a coordinator in this region reaches a majority of all replicas and back."""
-        if not self.replicas.up(region):
+        follows, down = self.replicas.at(region), self.replicas.down
+        if not follows.bits[region] & ~down:
             return False
         found = 0
-        for there in self.replicas.bits:
+        for there, bits in follows.bits.items():
             if self.network.connected(region, there):
-                found |= self.replicas.up(there)
-        return found.bit_count() >= self.replicas.quorum
+                found |= bits & ~down
+        return found.bit_count() >= follows.quorum
 
     # Faults
 

@@ -10,7 +10,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from core.sim.process import Process
-from core.sim.store.replicas import some_of
+from core.sim.store.replicas import Configuration, some_of
 from core.sim.store.rows import Mutation, Version, rows_of, some_partitions
 from sync.store.port import Done, PutKey, PutRow, PutViews, Register, Write
 
@@ -31,8 +31,7 @@ class Writes:
         """As in the port, for a process, with the write's timestamp."""
         store, replicas = self._store, self._replicas
         region, local = process.region, self.is_local(write)
-        of = replicas.bits[region] if local else replicas.all
-        mutation = Mutation(write, stamp, store.now, replicas.needs(local), of)
+        mutation = Mutation(write, stamp, store.now, replicas.at(region), region, local)
         fate = store.fate("write", process)
         if fate == "torn":
             mutation.write = some_partitions(write, self._random.random)
@@ -65,16 +64,17 @@ class Writes:
         """Send it to every datacentre; in how many seconds its level is reached."""
         store, down, travel_s = self._store, self._replicas.down, self._store.network.travel_s
         never_s = store.timeout_s * 2
-        if fate == "lost" or not self._replicas.up(region):
+        follows = mutation.follows
+        if fate == "lost" or not follows.bits[region] & ~down:
             return never_s
         late_s = 0.0
         if fate == "late":
             late_s = store.timeout_s + self._random.random() * store.faults.late_max_s
-        torn = self._replicas.all
+        torn = follows.all
         if fate == "torn" and mutation.whole:
-            torn = self._minority()
+            torn = self._minority(follows)
         acks: list[tuple[float, int]] = []
-        for there, bits in self._replicas.bits.items():
+        for there, bits in follows.bits.items():
             up = bits & ~down & torn
             near = there == region and not late_s
             out_s = 0.0 if near else travel_s(region, there) if up else None
@@ -97,9 +97,9 @@ class Writes:
                 return at_s
         return never_s
 
-    def _minority(self) -> int:
-        count = self._random.randrange(1, max(2, self._replicas.quorum))
-        return some_of(self._replicas.all, count, self._random.randrange(64))
+    def _minority(self, follows: Configuration) -> int:
+        count = self._random.randrange(1, max(2, follows.quorum))
+        return some_of(follows.all, count, self._random.randrange(64))
 
     def _landing(self, mutation: Mutation, region: str, bits: int) -> Callable[[], None]:
         return lambda: self.land(mutation, region, bits)
@@ -107,8 +107,12 @@ class Writes:
     # At the replicas
 
     def land(self, mutation: Mutation, region: str, bits: int) -> None:
-        """Replicas of a region apply it."""
+        """Replicas of a region apply it, those that hold the keyspace still."""
         store, write = self._store, mutation.write
+        everywhere = self._replicas.in_use
+        bits &= everywhere
+        if not bits:
+            return
         if store.refuses_revoked and isinstance(write, PutRow | PutKey) and self._is_closed(write):
             mutation.answer = "revoked"
             return
@@ -118,10 +122,9 @@ class Writes:
             for version in mutation.versions:
                 version.mutation = version.mutation or mutation
             store.truth.put(write, mutation.stamp)
-        everywhere = self._replicas.all
         for version in mutation.versions:
             version.mask |= bits
-            if version.mask == everywhere:
+            if version.mask & everywhere == everywhere:
                 version.older = None
         if not mutation.stands:
             self._reached(mutation)
@@ -129,15 +132,18 @@ class Writes:
 
     def spread_to(self, version: Version, bits: int) -> None:
         """Other replicas get a version from those that have it."""
-        version.mask |= bits
-        if version.mask == self._replicas.all:
+        everywhere = self._replicas.in_use
+        version.mask |= bits & everywhere
+        if version.mask & everywhere == everywhere:
             version.older = None
         if version.mutation is not None and not version.mutation.stands:
             self._reached(version.mutation)
 
     def _reached(self, mutation: Mutation) -> None:
-        if mutation.reached(self._replicas.quorum):
+        if mutation.reached():
             mutation.stands = True
+            for version in mutation.versions:
+                version.stood = True
             self._store.stands.put(mutation.write, mutation.stamp)
             self._store.on_stands(mutation.write, mutation.stamp)
 
