@@ -204,7 +204,7 @@ class Node:
         )
         hooks.endpoint = lambda *_: Door("https://hook", ())
         work.shell.on_changed = self._told
-        accept, read = work.behind.accept, work.shell._read_events_of
+        accept, read, go = work.behind.accept, work.shell._read_events_of, work.owner.go
 
         def accepted(message: Message, globally: bool, then: Callable[[], None]) -> None:
             self._made(message)
@@ -214,6 +214,11 @@ class Node:
             self._read_from.update(dict.fromkeys(ids, self.process.scheduler.now))
             await read(ids)
 
+        def begins(shards: set[int]) -> None:
+            self._world.checks.began(self.process.name, shards)
+            go(shards)
+
+        work.owner.go = begins
         work.behind.accept = accepted
         work.shell._read_events_of = read_events_of
         self.process.spawn(list_open_forever(views, work.owner.msgs.values, work.behind.put, 1.0))

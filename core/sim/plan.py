@@ -9,14 +9,13 @@ random in each seed (swarm testing), so that rare faults meet each other undilut
 from random import Random
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from core.sim.faultplan import faults
 from core.sim.mapplan import with_maps
 from core.sim.network import NetworkRates
 from core.sim.profiles import PROFILES, Profile
 from core.sim.replicaplan import with_replication
-from core.sim.steps import Step
+from core.sim.steps import Step, in_order
 from core.sim.store.faults import StoreFaults
 from core.sim.workload import requests
 from sync.owner.state import Limits
@@ -92,7 +91,7 @@ def plan_of(seed: int, profile: str = "swarm") -> Plan:
     chance = Random(f"plan {profile} {seed}")
     boosted = chance.random() < rules.boosted
     regions = REGIONS[: chance.choice(rules.regions)]
-    faults_s = chance.uniform(12.0, 20.0)
+    faults_s = chance.uniform(12.0, 20.0) + rules.longer_s
     start_ms = START_MS - 1000 * chance.randint(0, 25)
     shards = max(1, 4 // len(regions))
     cores = chance.choice(rules.cores)
@@ -101,25 +100,21 @@ def plan_of(seed: int, profile: str = "swarm") -> Plan:
     steps = [*asked, *faulty]
     if rules.maps:
         steps = with_maps(seed, steps, regions, cores, faults_s)
-    counts: dict[str, int] = {}
-    short = 0.0
-    if rules.replication:
-        counts, short, steps = with_replication(seed, steps, regions, cores, faults_s)
-    return Plan(
+    plan = Plan(
         seed=seed,
         profile=profile,
         regions=regions,
         cores=cores,
         shards=shards,
         replicas=1 if len(regions) == 1 else chance.choice(rules.replicas),
-        counts=counts,
+        counts={},
         replication=rules.replication,
         hint_window_s=rules.hint_window_s,
         faults_s=faults_s,
         start_ms=start_ms,
         skew_ms=chance.choice((0, 240)),
         drift=chance.choice((0.0, 0.01)) if rules.drift is None else rules.drift,
-        store=replace(_store_faults(chance, boosted, rules), repair_short=short),
+        store=_store_faults(chance, boosted, rules),
         network=_network(chance, boosted),
         edge=_edge(chance, boosted),
         no=chance.choice(rules.no),
@@ -131,12 +126,9 @@ def plan_of(seed: int, profile: str = "swarm") -> Plan:
         readers=rules.readers,
         maps=rules.maps,
         limits=_limits(chance),
-        steps=tuple(sorted(steps, key=_when)),
+        steps=in_order(steps),
     )
-
-
-def _when(step: Step) -> float:
-    return step.at_s
+    return with_replication(plan) if rules.replication else plan
 
 
 def _store_faults(chance: Random, boosted: bool, rules: Profile) -> StoreFaults:

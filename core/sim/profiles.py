@@ -14,7 +14,7 @@ class Profile(Struct, frozen=True):
     answer that says so. `struck` of the writes are followed at once by a freeze, and as many by
     a cut, in boosted runs. With `readers` somebody in each region asks for states all the time;
     with `maps` the placement map may change, with `replication` how many replicas a region has: up
-    to as many as `replicas` says."""
+    to as many as `replicas` says. Faults and requests go on for `longer_s` than usual."""
 
     boosted: float
     regions: tuple[int, ...]
@@ -33,6 +33,7 @@ class Profile(Struct, frozen=True):
     readers: bool = False
     maps: bool = False
     replication: bool = False
+    longer_s: float = 0.0
 
 
 PROFILES: dict[str, Profile] = {
@@ -204,6 +205,7 @@ PROFILES: dict[str, Profile] = {
         readers=True,
         torn=0.03,
         replication=True,
+        longer_s=15.0,
     ),
     # What is to be sent later waits in the open set while regions part.
     "parked": Profile(

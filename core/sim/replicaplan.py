@@ -6,8 +6,14 @@ it is alive or not.
 """
 
 from random import Random
+from typing import TYPE_CHECKING
 
-from core.sim.steps import Step
+from msgspec.structs import replace
+
+from core.sim.steps import Step, in_order
+
+if TYPE_CHECKING:
+    from core.sim.plan import Plan
 
 FIRST = (1, 1, 2, 3)
 MOST = 3
@@ -15,25 +21,26 @@ AWAY_MAX = 3
 OTHERS_MAX = 3
 AGAIN = 0.3
 SHORT = (0.0, 0.3, 0.6)
+STANDS_STILL = (0.0, 0.1, 0.3)
 
 
-def with_replication(
-    seed: int, steps: list[Step], regions: tuple[str, ...], cores: int, faults_s: float
-) -> tuple[dict[str, int], float, list[Step]]:
-    """The first counts, how often a repair falls short, and the steps with those of operators."""
-    chance = Random(f"{seed}:replication")
+def with_replication(plan: "Plan") -> "Plan":
+    """The first counts, and what operators do, and what befalls them, in addition."""
+    chance, regions, cores = Random(f"{plan.seed}:replication"), plan.regions, plan.cores
     counts = {region: chance.choice(FIRST) for region in regions}
     wanted = _changed(chance, counts)
-    at_s = chance.uniform(0.5, faults_s * 0.4)
-    found = [*steps, _asked(chance, regions, cores, at_s, "replication_change", wanted)]
+    at_s = chance.uniform(1.5, plan.faults_s * 0.3)
+    found = [_asked(chance, regions, cores, at_s, "replication_change", wanted)]
     if chance.random() < AGAIN:
-        when_s = chance.uniform(at_s, faults_s)
+        when_s = chance.uniform(at_s, plan.faults_s)
         another = _changed(chance, wanted)
         found.append(_asked(chance, regions, cores, when_s, "replication_change", another))
     for _ in range(chance.randint(0, OTHERS_MAX)):
-        when_s = chance.uniform(at_s, faults_s)
+        when_s = chance.uniform(at_s, plan.faults_s)
         found.append(_asked(chance, regions, cores, when_s, "replication_go_on", {}))
-    return counts, chance.choice(SHORT), found
+    short, still = chance.choice(SHORT), chance.choice(STANDS_STILL)
+    store = replace(plan.store, repair_short=short, freeze_at_alter=still)
+    return replace(plan, counts=counts, store=store, steps=in_order([*plan.steps, *found]))
 
 
 def counts_of(text: str) -> dict[str, int]:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 KEYSPACE = "goutong"
 AGAIN_S = 0.3
-LOOK_AFTER_S = 2.0
+LOOK_AFTER_S = 1.0
+STILL_S = 4.0
 
 
 class ReplicationOperators:
@@ -36,7 +37,8 @@ class ReplicationOperators:
         self._chance = Random(f"{world.plan.seed}:operators")
         self._wanted: list[Replicas] = []
         self._at: dict[str, Replicating] = {}
-        self._asking: dict[str, Node] = {}
+        self._asking: set[str] = set()
+        self._version, self._since_s = 0, 0.0
 
     def change(self, step: Step) -> None:
         """A core is asked to begin a change, and to do it."""
@@ -49,11 +51,13 @@ class ReplicationOperators:
         self._ask(self._world.slots[(step.region, step.number)], None)
 
     def look_after(self) -> None:
-        """Some core is asked, whenever nobody asks one."""
-        row = self._world.store.truth.replication_row
-        asking = any(not node.process.dead for node in self._asking.values())
-        if row is not None and not finished(row) and not asking:
-            self._ask_any(None)
+        """Some core is asked, whenever the row stands still: who asks may be dead, or frozen."""
+        row, now_s = self._world.store.truth.replication_row, self._world.scheduler.now
+        if row is not None and not finished(row):
+            if row.version != self._version:
+                self._version, self._since_s = row.version, now_s
+            elif now_s - self._since_s >= STILL_S:
+                self._ask_any(None)
         self._world.scheduler.after(LOOK_AFTER_S, self.look_after)
 
     def finish(self) -> None:
@@ -81,7 +85,7 @@ class ReplicationOperators:
         name = node.process.name
         if name in self._asking and wanted is None:
             return
-        self._asking[name] = node
+        self._asking.add(name)
         if name not in self._at:
             store = self._world.store
             self._at[name] = Replicating(
@@ -98,7 +102,7 @@ class ReplicationOperators:
             if wanted is None or await self._begin(node, at, wanted):
                 await self._steps(node, at)
         finally:
-            self._asking.pop(node.process.name, None)
+            self._asking.discard(node.process.name)
 
     async def _begin(self, node: Node, at: Replicating, wanted: Replicas) -> bool:
         """Whether it was begun, as far as the operator was told."""

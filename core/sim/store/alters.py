@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from random import Random
 from typing import TYPE_CHECKING
 
+from core.sim.process import Process
 from core.sim.store.replicas import Configuration
 
 if TYPE_CHECKING:
@@ -62,6 +63,15 @@ class Alters:
             replicas.follow(there, made)
         else:
             self._follow_later(region, there, made, TRY_AGAIN_S)
+
+    def strike(self, process: Process) -> None:
+        """A process reads that it is to alter the configuration: it may stand still now."""
+        store, rate = self._store, self._store.faults.freeze_at_alter
+        if not store.faulty or not rate or self.random.random() >= rate:
+            return
+        seconds = self.random.uniform(1.0, store.faults.driver_max_s)
+        if store.occurs("freeze at an alter", process.name):
+            process.frozen_until = max(process.frozen_until, store.now + seconds)
 
     def join(self, having: int, getting: int) -> None:
         """What some replicas have, others get; with luck all of it."""

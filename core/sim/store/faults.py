@@ -22,7 +22,8 @@ class StoreFaults(Struct, frozen=True):
     * `replica_down`: a replica is away for up to `down_max_s`; `replica_lost`: one loses its
       data, and is replaced and rebuilt after up to `down_max_s`;
     * `repair_short`: a rebuild or a repair for a change of replication leaves out half of what it
-      is about, and says that it is done.
+      is about, and says that it is done; `freeze_at_alter`: who drives such a change stands still
+      for up to `driver_max_s` just when it has read that the configuration is to be altered.
     """
 
     write_lost: float = 0.0
@@ -41,10 +42,12 @@ class StoreFaults(Struct, frozen=True):
     replica_down: float = 0.0
     replica_lost: float = 0.0
     repair_short: float = 0.0
+    freeze_at_alter: float = 0.0
     late_max_s: float = 3.0
     slow_max_s: float = 2.0
     down_max_s: float = 10.0
     struck_max_s: float = 8.0
+    driver_max_s: float = 30.0
 
 
 class Fates:

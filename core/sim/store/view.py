@@ -18,7 +18,7 @@ from core.sim.store.swaps import (
 )
 from sync.lease import Lease
 from sync.maps import MapRow
-from sync.replication import ReplicationChange
+from sync.replication import ReplicationChange, in_force
 from sync.serving import ServingSet
 from sync.store.port import (
     Answer,
@@ -142,12 +142,17 @@ class SimView:
 
     async def replication(self) -> ReplicationChange | None:
         self._check_open()
-        truth = self._store.truth
-        if not self._store.replication_changes:
+        store, process = self._store, self._process
+        if not store.replication_changes:
             return None
-        found: ReplicationChange | None = await self._store.swaps.read(
-            self._process, REPLICATION, lambda: truth.replication_row
-        )
+
+        def look() -> ReplicationChange | None:
+            row = store.truth.replication_row
+            if row is not None and row.driver == process.name and len(in_force(row)) > 1:
+                store.alters.strike(process)
+            return row
+
+        found: ReplicationChange | None = await store.swaps.read(process, REPLICATION, look)
         return found
 
     async def leases(self) -> list[Lease]:

@@ -107,12 +107,8 @@ class Writes:
     # At the replicas
 
     def land(self, mutation: Mutation, region: str, bits: int) -> None:
-        """Replicas of a region apply it, those that hold the keyspace still."""
+        """Replicas of a region apply it; one that has left meanwhile answers as the others."""
         store, write = self._store, mutation.write
-        everywhere = self._replicas.in_use
-        bits &= everywhere
-        if not bits:
-            return
         if store.refuses_revoked and isinstance(write, PutRow | PutKey) and self._is_closed(write):
             mutation.answer = "revoked"
             return
@@ -122,6 +118,7 @@ class Writes:
             for version in mutation.versions:
                 version.mutation = version.mutation or mutation
             store.truth.put(write, mutation.stamp)
+        everywhere = self._replicas.in_use
         for version in mutation.versions:
             version.mask |= bits
             if version.mask & everywhere == everywhere:
@@ -133,7 +130,7 @@ class Writes:
     def spread_to(self, version: Version, bits: int) -> None:
         """Other replicas get a version from those that have it."""
         everywhere = self._replicas.in_use
-        version.mask |= bits & everywhere
+        version.mask |= bits
         if version.mask & everywhere == everywhere:
             version.older = None
         if version.mutation is not None and not version.mutation.stands:
