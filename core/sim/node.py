@@ -56,6 +56,7 @@ PACE = Pace(
     floor_again_s=10.0,
     unborn_leases=2,
     return_dwell_s=1.0,
+    replication_every_s=0.4,
     shards=ShardsPace(
         batch_max=2, stay_s=2.0, settle_s=1.0, return_s=3.0, under_way_max=2, region_step_s=1.0
     ),

@@ -21,7 +21,7 @@ AWAY_MAX = 3
 OTHERS_MAX = 3
 AGAIN = 0.3
 SHORT = (0.0, 0.3, 0.6)
-STANDS_STILL = (0.0, 0.1, 0.3)
+STANDS_STILL = (0.0, 0.2, 0.5)
 
 
 def with_replication(plan: "Plan") -> "Plan":
@@ -29,7 +29,7 @@ def with_replication(plan: "Plan") -> "Plan":
     chance, regions, cores = Random(f"{plan.seed}:replication"), plan.regions, plan.cores
     counts = {region: chance.choice(FIRST) for region in regions}
     wanted = _changed(chance, counts)
-    at_s = chance.uniform(1.5, plan.faults_s * 0.3)
+    at_s = chance.uniform(1.5, plan.faults_s * 0.2)
     found = [_asked(chance, regions, cores, at_s, "replication_change", wanted)]
     if chance.random() < AGAIN:
         when_s = chance.uniform(at_s, plan.faults_s)

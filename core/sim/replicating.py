@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from core.sim.world import World
 
 KEYSPACE = "goutong"
-AGAIN_S = 0.3
+AGAIN_S = 0.1
 LOOK_AFTER_S = 1.0
-STILL_S = 4.0
+STILL_S = 3.0
 
 
 class ReplicationOperators:

@@ -69,7 +69,7 @@ class Alters:
         store, rate = self._store, self._store.faults.freeze_at_alter
         if not store.faulty or not rate or self.random.random() >= rate:
             return
-        seconds = self.random.uniform(1.0, store.faults.driver_max_s)
+        seconds = self.random.uniform(5.0, store.faults.driver_max_s)
         if store.occurs("freeze at an alter", process.name):
             process.frozen_until = max(process.frozen_until, store.now + seconds)
 

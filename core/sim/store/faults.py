@@ -47,7 +47,7 @@ class StoreFaults(Struct, frozen=True):
     slow_max_s: float = 2.0
     down_max_s: float = 10.0
     struck_max_s: float = 8.0
-    driver_max_s: float = 30.0
+    driver_max_s: float = 35.0
 
 
 class Fates:

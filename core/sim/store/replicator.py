@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 LOOK_S = 0.2
 AGREED_WITHIN_S = 3.0
-WORK_S = (0.1, 0.8)
+WORK_S = (0.05, 0.4)
 BEGUN = ("", "unheard", "late", "slow")  # fates of a write that is carried out all the same
 
 
