@@ -32,7 +32,8 @@ class Faults:
 
     def keeps_cores_away(self, region: str) -> bool:
         """Whether no core is started in the region now."""
-        return self.lost(region) or self._world.scheduler.now < self._cores_away_until_s
+        away = self.lost(region) or self._world.replication.keeps_away(region)
+        return away or self._world.scheduler.now < self._cores_away_until_s
 
     def begin(self, step: Step) -> None:
         """A fault begins."""
@@ -60,8 +61,9 @@ class Faults:
 
     def _repair(self) -> None:
         """What hints did not bring; again while replicas are away, and for what was on its way."""
-        store = self._world.store
-        if not store.repair(self._world.plan.regions[0]) or store.replicas.down:
+        store, regions = self._world.store, self._world.plan.regions
+        somewhere = next(region for region in regions if store.replicas.newest.bits[region])
+        if not store.repair(somewhere) or store.replicas.down:
             self._world.scheduler.after(1.0, self._repair)
         elif not self._repaired:
             self._repaired = True

@@ -20,6 +20,7 @@ MOST = 3
 AWAY_MAX = 3
 OTHERS_MAX = 3
 AGAIN = 0.3
+LEAVES = 0.25
 SHORT = (0.0, 0.3, 0.6)
 STANDS_STILL = (0.0, 0.2, 0.5)
 
@@ -31,7 +32,7 @@ def with_replication(plan: "Plan") -> "Plan":
     wanted = _changed(chance, counts)
     at_s = chance.uniform(1.5, plan.faults_s * 0.2)
     found = [_asked(chance, regions, cores, at_s, "replication_change", wanted)]
-    if chance.random() < AGAIN:
+    if chance.random() < AGAIN or not all(wanted.values()):
         when_s = chance.uniform(at_s, plan.faults_s)
         another = _changed(chance, wanted)
         found.append(_asked(chance, regions, cores, when_s, "replication_change", another))
@@ -49,8 +50,12 @@ def counts_of(text: str) -> dict[str, int]:
 
 
 def _changed(chance: Random, counts: dict[str, int]) -> dict[str, int]:
-    """Other counts."""
+    """Other counts. Now and then a region of one replica goes away; whole ones come back."""
     found = dict(counts)
+    alone = sorted(region for region, count in counts.items() if count == 1)
+    if alone and len(counts) > 1 and all(counts.values()) and chance.random() < LEAVES:
+        found[chance.choice(alone)] = 0
+        return found
     while found == counts:
         for _ in range(chance.randint(1, AWAY_MAX)):
             region = chance.choice(sorted(found))

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 KEYSPACE = "goutong"
 AGAIN_S = 0.1
+LEAVE_AFTER_S = 0.5
 LOOK_AFTER_S = 1.0
 STILL_S = 3.0
 
@@ -38,6 +39,7 @@ class ReplicationOperators:
         self._wanted: list[Replicas] = []
         self._at: dict[str, Replicating] = {}
         self._asking: set[str] = set()
+        self._stopped: set[str] = set()
         self._version, self._since_s = 0, 0.0
 
     def change(self, step: Step) -> None:
@@ -49,6 +51,30 @@ class ReplicationOperators:
     def go_on(self, step: Step) -> None:
         """A core is asked to go on with whatever change there is."""
         self._ask(self._world.slots[(step.region, step.number)], None)
+
+    def leaves(self, region: str) -> bool:
+        """Whether the region has no replica, or will have none at the end of the change."""
+        row = self._world.store.truth.replication_row
+        if row is not None and not finished(row) and region not in row.configurations[-1]:
+            return True
+        return not self._world.store.replicas.newest.bits[region]
+
+    def keeps_away(self, region: str) -> bool:
+        """Whether no core may be started there: its cores were stopped before its replicas go."""
+        if not self.leaves(region):
+            self._stopped.discard(region)
+        return region in self._stopped or not self._world.store.replicas.newest.bits[region]
+
+    def _stop_cores(self, region: str) -> None:
+        if region in self._stopped:
+            return
+        self._stopped.add(region)
+        for node in self._world.living():
+            if node.region == region and node.ready:
+                node.process.later(0.0, node.drain)
+                node.process.later(LEAVE_AFTER_S, node.leave)
+            elif node.region == region:
+                node.process.die("its region goes away")
 
     def look_after(self) -> None:
         """Some core is asked, whenever the row stands still: who asks may be dead, or frozen."""
@@ -125,6 +151,8 @@ class ReplicationOperators:
                 node.note("operator", f"next: {step.name} {step.unit}" if step else "finished")
                 if step is None:
                     return
+            elif isinstance(answer, Refusal) and answer.rule == "cores_ended":
+                self._stop_cores(answer.where)
             elif isinstance(answer, Refusal) and answer.rule in ("driver_gone", "change_begun"):
                 node.note("operator", answer.rule)
                 return

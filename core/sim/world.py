@@ -207,7 +207,8 @@ class World:
     def _end_drains(self) -> None:
         """Regions that are out give their shards away first, then all return."""
         row = self.store.truth.serving_row
-        if row is not None and any(not one.share_pct for one in row.regions.values()):
+        drained = row is not None and any(not one.share_pct for one in row.regions.values())
+        if drained and not self.plan.replication:  # there the change of replication drains
             self._go_to(self.scheduler.now + DRAINED_WITHIN_S)
             self.checks.after_drains()
             self.operators.return_all()
@@ -232,7 +233,8 @@ class World:
             node.process.die("the last look begins")
         self._over = True
         for region in self.plan.regions:
-            self.start_node(region, 0)
+            if not self.replication.keeps_away(region):
+                self.start_node(region, 0)
         self._go_to(self.scheduler.now + LAST_LOOK_S)
         give_up_at = self.scheduler.now + LAST_LOOK_WITHIN_S
         while why := self.checks.unquiet():

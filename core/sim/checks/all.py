@@ -197,7 +197,7 @@ class Checks:
     def _unreturned(self) -> str:
         row = self._world.store.truth.serving_row
         for region, one in sorted(row.regions.items()) if row is not None else ():
-            if one.state != "serving":
+            if one.state != "serving" and not self._world.replication.leaves(region):
                 return f"{region} is {one.state}"
         return ""
 
