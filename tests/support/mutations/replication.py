@@ -68,6 +68,16 @@ def new_replica_left_empty() -> Context:
     return _left_out("rebuild", "repair", "verify")
 
 
+def local_rows_left_behind() -> Context:
+    """What stands on the leaving replica alone is not brought to the others before."""
+    return _left_out("repair_before")
+
+
+def writers_not_stopped() -> Context:
+    """The last replica of a region goes away while its cores run."""
+    return _left_out("stop_writers")
+
+
 def difference_passed_over() -> Context:
     """A verification that found a difference counts as one that found none."""
     return patched((rules, "not_verified", rules.done))
@@ -91,5 +101,7 @@ REPLICATION: tuple[Mutation, ...] = (
     Mutation("all_replicas_at_once", "11", "replication", all_replicas_at_once),
     Mutation("new_replica_left_empty", "11", "replication", new_replica_left_empty),
     Mutation("difference_passed_over", "11", "replication", difference_passed_over),
+    Mutation("local_rows_left_behind", "11", "replication", local_rows_left_behind),
+    Mutation("writers_not_stopped", "11", "replication", writers_not_stopped),
     Mutation("driver_without_lease", "11", "replication", driver_without_lease),
 )
