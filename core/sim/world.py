@@ -127,8 +127,15 @@ class World:
         node = self.slots[(region, number)]
         if node is not None and node.process.dead and not self.faults.keeps_cores_away(region):
             self.slots[(region, number)] = None
-            self.scheduler.after(RESTART_S, lambda: self.start_node(region, number))
+            self.scheduler.after(RESTART_S, lambda: self._start_again(region, number, node))
         self.scheduler.after(SUPERVISE_S, lambda: self.keep_running(region, number))
+
+    def _start_again(self, region: str, number: int, former: Node) -> None:
+        """Unless its region goes away meanwhile: then it waits for the region to come back."""
+        if self.replication.keeps_away(region):
+            self.slots[(region, number)] = former
+        else:
+            self.start_node(region, number)
 
     def living(self) -> list[Node]:
         """Cores that are not dead; some may be frozen."""

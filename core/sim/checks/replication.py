@@ -2,6 +2,7 @@
 
 - A configuration differs from the one before by one replica, any two quorums of both share one, all
   coordinators followed the one before, and the row says that it is its turn.
+- Where a region's last replica goes away no core has an active lease.
 - From the record of `await_frozen` until that of `thaw` no core whose lease is active takes or
   gives a shard, or begins with one that it has taken up.
 - When a verification is recorded as passed, what stood before the repair stands at a quorum of the
@@ -56,6 +57,14 @@ class ReplicationChanges:
         row = self._store.truth.replication_row
         if row is None or new not in in_force(row):
             raise ViolationError("altered_out_of_turn", f"from {old} to {new}; the row is {row}")
+        for region in old.keys() - new.keys():
+            self._left(region)
+
+    def _left(self, region: str) -> None:
+        """The region's last replica goes away. Names of cores begin with their region."""
+        for name, lease in self._store.truth.lease_rows.items():
+            if name.startswith(region) and lease.state == "active":
+                raise ViolationError("writers_left", f"{name} runs where no replica is left")
 
     def applied(self, row: ReplicationChange) -> None:
         """The row was set."""
