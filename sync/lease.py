@@ -15,7 +15,11 @@ UNSURE_MAX = 16
 
 
 class Lease(Struct, frozen=True, array_like=True, gc=False):
-    """A lease row. `last_rows` names the last row of each of the holder's logs once it left."""
+    """A lease row. `last_rows` names the last row of each of the holder's logs once it left.
+
+    `replication_version` is that of a row of `sync.replication` that the holder had seen while
+    none of its homes had a takeover under way; 0 before it saw one.
+    """
 
     incarnation: str
     counter: int
@@ -23,6 +27,7 @@ class Lease(Struct, frozen=True, array_like=True, gc=False):
     state: LeaseState
     map_version: int = 1
     last_rows: dict[str, int] = {}
+    replication_version: int = 0
 
 
 class Renew(Struct, frozen=True, gc=False):

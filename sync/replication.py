@@ -6,24 +6,33 @@ replica, so nothing that was written at quorum is missed while both are in use; 
 at once it would be (`quorums_meet` is the arithmetic). Each unit is made whole, rebuilt, repaired
 (Paxos too) and verified before the next one starts, and no shard is taken over meanwhile.
 
-The change is one row under compare-and-set: any operator's process reads it, does `next_step`,
-and records it with `done`. Every step names what is to be, not what is to be added, so it may be
-done twice, and by two at once. `done` of an earlier step changes nothing, of a later one it is
-refused. A verification that fails leads back to the repair (`not_verified`), never on.
+The change is one row under compare-and-set: an operator's process reads it, does `next_step`, and
+records it with `done`. Every step names what is to be, not what is to be added, so it may be done
+twice. `done` of an earlier step changes nothing, of a later one it is refused. A verification that
+fails leads back to the repair (`not_verified`), never on.
+
+- One incarnation drives the change at a time, the row's `driver`; another one takes it on
+  (`taken_on`) when that one's lease is revoked or left. A driver alters only while its lease is
+  valid for as long as that may take: else one that stood still would, much later, bring back a
+  configuration that is several replicas away from the one in use.
 
 - A takeover looks at the row first (`takeovers_frozen`), but may have looked before the freeze:
   `await_frozen` is done only when every active core has seen the row and its running takeovers
-  have ended.
+  have ended, which its lease says (`not_frozen`). A core whose first lease comes later reads the
+  row after that, and before it owns anything.
 - What is taken away is repaired *before* too: rows of local durability may stand on the leaving
   replica and one other only. A datacentre that leaves altogether writes no more before that
   (`stop_writers`): its region is drained and no core of it runs.
 """
 
+from collections.abc import Iterable
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from sync.agreed import Refusal
+from sync.lease import Lease
 
 StepName = Literal[
     "stop_writers",
@@ -82,7 +91,7 @@ class ReplicationChange(Struct, frozen=True):
     """The row. `configurations` has the old one first and the new one last.
 
     Unit n leads from configuration n to n + 1; `unit` and `step` say what is to be done next.
-    `round` counts the verifications that failed.
+    `round` counts the verifications that failed; `driver` is the incarnation that does the steps.
     """
 
     version: int
@@ -92,6 +101,7 @@ class ReplicationChange(Struct, frozen=True):
     unit: int = 0
     step: int = 0
     round: int = 0
+    driver: str = ""
 
 
 def quorum(replicas: Replicas) -> int:
@@ -131,6 +141,51 @@ def plan(keyspace: str, old: Replicas, new: Replicas, nonce: str) -> Replication
         now[datacentre] = now.get(datacentre, 0) + by
         configurations.append(_without_none(now))
     return ReplicationChange(1, nonce, keyspace, tuple(configurations))
+
+
+def begun(
+    current: ReplicationChange | None,
+    keyspace: str,
+    old: Replicas,
+    new: Replicas,
+    driver: str,
+    nonce: str,
+) -> ReplicationChange | Refusal:
+    """The row of a change after the last one. Versions go on: a lease may name an older one.
+
+    Refused while one is under way; that one again if it leads to the same configuration.
+    """
+    if current is not None and not finished(current):
+        if current.configurations[-1] == _without_none(new):
+            return current
+        what = f"a change of {current.keyspace} is under way, at unit {current.unit}"
+        return Refusal("change_under_way", keyspace, what, "Let it be finished first.")
+    planned = plan(keyspace, old, new, nonce)
+    if isinstance(planned, Refusal):
+        return planned
+    version = 1 if current is None else current.version + 1
+    return replace(planned, version=version, driver=driver)
+
+
+def taken_on(
+    change: ReplicationChange, driver: str, driver_gone: bool, nonce: str
+) -> ReplicationChange | Refusal:
+    """Another incarnation goes on. `driver_gone`: the present driver's lease is not active."""
+    if change.driver == driver:
+        return change
+    if change.driver and not driver_gone:
+        what = f"{change.driver} does the steps of this change"
+        return Refusal("driver_gone", change.keyspace, what, "Ask there, or wait until it is gone.")
+    return replace(change, version=change.version + 1, nonce=nonce, driver=driver)
+
+
+def not_frozen(change: ReplicationChange, leases: Iterable[Lease]) -> list[str]:
+    """Whose lease does not say yet that its holder heeds the freeze of this row."""
+    return [
+        lease.incarnation
+        for lease in leases
+        if lease.state == "active" and lease.replication_version < change.version
+    ]
 
 
 def finished(change: ReplicationChange) -> bool:
@@ -238,9 +293,8 @@ def _place(change: ReplicationChange, step: Step) -> tuple[int, int, int] | Refu
 def _at(
     change: ReplicationChange, unit: int, step: int, round_: int, nonce: str
 ) -> ReplicationChange:
-    return ReplicationChange(
-        change.version + 1, nonce, change.keyspace, change.configurations, unit, step, round_
-    )
+    version = change.version + 1
+    return replace(change, version=version, nonce=nonce, unit=unit, step=step, round=round_)
 
 
 def _without_none(replicas: Replicas) -> Replicas:

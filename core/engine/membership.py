@@ -17,6 +17,7 @@ from core.engine.force import Force
 from core.engine.logs import Logs
 from core.engine.maps import Maps
 from core.engine.pace import Pace
+from core.engine.replication import Replication
 from core.engine.serving import Serving
 from core.engine.signals import Beat
 from sync.forced import Ruling
@@ -64,9 +65,13 @@ class Home(Protocol):
     async def write_floor(self) -> None:
         """Write the floor of now."""
 
+    @property
+    def moving(self) -> bool:
+        """Whether a shard is being taken, taken up or given."""
+
 
 class Membership:
-    """See the module's docstring. `homes` are set once, before anything runs. Until `map_known`
+    """See the module's docstring. `homes` are set once, before anything runs. Until `rows_known`
     nothing may be owned."""
 
     def __init__(
@@ -114,7 +119,6 @@ class Membership:
             pace.serving_every_s,
             pace.return_dwell_s,
         )
-        self.map_known = False
         self.force = Force(
             store.forces,
             self.submit,
@@ -137,6 +141,10 @@ class Membership:
             self.force.alone,
         )
         self.force.on_changed = lambda: self.on_lost("ownership was forced")
+        self.replication = Replication(
+            store, self.submit, clock, random, log, pace.replication_every_s
+        )
+        self.rows_known = False
         self._registry_read = -1e9
         self._accept_logs: dict[str, list[str]] = {}
         self._effect_logs: dict[str, list[str]] = {}
@@ -187,12 +195,12 @@ class Membership:
     async def renew_forever(self) -> None:
         """Renew until the lease is lost or left; registered at quorum first.
 
-        What the first lease names of the placement map was read before it, so that a version that
-        serves already need not wait for this core.
+        What the first lease names of the placement map, and of a change of replication, was read
+        before it, so that what is agreed already need not wait for this core.
         """
         await self.register(at_quorum=True)
         self._logs.open_global()
-        await self._read_map()
+        await self._read_rows()
         while not self._leaving:
             now = self._clock.boot()
             if self.holder.due(now) and await self._may_renew():
@@ -202,12 +210,13 @@ class Membership:
                 return
             await asyncio.sleep(min(self._pace.renew_look_s, self.holder.renew_s))
 
-    async def _read_map(self) -> None:
+    async def _read_rows(self) -> None:
         while True:
             try:
                 await self.maps.read()
+                await self.replication.read()
             except StoreError as error:
-                self._log.error("the placement map cannot be read", error=str(error))
+                self._log.error("what cores agree on cannot be read", error=str(error))
                 await asyncio.sleep(self._look_s)
             else:
                 return
@@ -222,7 +231,8 @@ class Membership:
 
     async def _renew(self, now: float) -> None:
         renew = self.holder.ask(now, f"{self._random.getrandbits(64):016x}")
-        lease = renewal(self._lease, renew, self.maps.book.lease_version)
+        heeded = self.replication.heeded(any(home.moving for home in self.homes))
+        lease = renewal(self._lease, renew, self.maps.book.lease_version, heeded)
         expect = self._lease if renew.expect else None
         answer = await self.submit(SwapLease(expect, lease))
         if not isinstance(answer, Swapped):
@@ -264,6 +274,7 @@ class Membership:
 
     async def _look_around(self) -> None:
         await self.serving.look()
+        await self.replication.look()
         leases = await self._store.leases()
         self.members.leases_read(leases, self._clock.boot())  # the wait begins after the reading
         await self.maps.saw_leases(self.members.map_versions())
@@ -275,20 +286,26 @@ class Membership:
         await asyncio.gather(*map(self._carry_out, self.members.step(self._clock.boot())))
         for home in self.homes:
             home.follow_logs()
-        await self._read_map_again()
+        await self._read_rows_again()
         await self._reconcile()
         names = {name for owners in owning for name in owners if name}
         await self.serving.go_on({self.members.region_of(name) for name in names})
 
-    async def _read_map_again(self) -> None:
-        """Once more after the first lease was applied, before anything is owned (`map_known`).
+    async def _read_rows_again(self) -> None:
+        """Once more after the first lease was applied, before anything is owned (`rows_known`).
 
-        Whoever counted the leases before that one stood had published by then; so this core knows
-        every version by which somebody may accept.
+        Whoever counted the leases before that one stood had written by then; so this core knows
+        every version of the map by which somebody may accept, and every freeze that is counted on.
         """
-        if not self.map_known and self.left_s() > 0:
+        if not self.rows_known and self.left_s() > 0:
             await self.maps.read()
-            self.map_known = True
+            await self.replication.read()
+            self.rows_known = True
+
+    @property
+    def frozen(self) -> bool:
+        """Whether no shard may be taken, taken up or given now."""
+        return not self.rows_known or self.replication.frozen
 
     async def _reconcile(self) -> None:
         """Side by side: a home whose floor cannot be written holds up none of the others."""

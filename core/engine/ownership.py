@@ -86,6 +86,11 @@ class Ownership:
         row = self.shards.rows.get(shard)
         return "" if row is None else self._membership.url_of(row.owner)
 
+    @property
+    def moving(self) -> bool:
+        """Whether a take, a take-up or a hand-over is under way."""
+        return self.shards.moving
+
     # Its turn after a look at the leases
 
     async def read_shards(self) -> set[str]:
@@ -127,7 +132,7 @@ class Ownership:
                 self._random.random(),
                 drained=self._membership.serving.out,
                 draining=self._membership.draining,
-                frozen=not self._membership.map_known,
+                frozen=self._membership.frozen,
                 may_own=self._membership.force.may_own,
             )
             commands = self.shards.look(around)

@@ -20,7 +20,7 @@ class Pace(Struct, frozen=True):
     `floor_again_s` a floor that did not change, both so that they outlive their TTL.
     `force_every_s`: all regions are asked whether ownership was forced.
     `serving_every_s`: the set of serving regions is read; a region that returns keeps each share
-    of its traffic for `return_dwell_s`.
+    of its traffic for `return_dwell_s`. `replication_every_s`: the row of a change of replication.
     A core that registered has `unborn_leases` leases' lengths to take its first one. How fast
     shards move is said by `shards`; one that is given away waits `giving_calls_s` for its calls,
     and whoever got it counts on their end after `calls_end_s`. `asking` says when a row that is not
@@ -38,6 +38,7 @@ class Pace(Struct, frozen=True):
     force_every_s: float = 2.0
     serving_every_s: float = 1.0
     return_dwell_s: float = 60.0
+    replication_every_s: float = 1.0
     registry_every_s: float = 1.0
     register_again_s: float = 3600.0
     floor_again_s: float = 3600.0

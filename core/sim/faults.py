@@ -32,7 +32,8 @@ class Faults:
 
     def keeps_cores_away(self, region: str) -> bool:
         """Whether no core is started in the region now."""
-        return self.lost(region) or self._world.scheduler.now < self._cores_away_until_s
+        away = self.lost(region) or self._world.replication.keeps_away(region)
+        return away or self._world.scheduler.now < self._cores_away_until_s
 
     def begin(self, step: Step) -> None:
         """A fault begins."""
@@ -65,8 +66,9 @@ class Faults:
 
     def _repair(self) -> None:
         """Again while replicas are away, and once more for what was on its way."""
-        store = self._world.store
-        if not store.repair(self._world.plan.regions[0]) or store.replicas.down:
+        store, regions = self._world.store, self._world.plan.regions
+        somewhere = next(region for region in regions if store.replicas.newest.bits[region])
+        if not store.repair(somewhere) or store.replicas.down:
             self._world.scheduler.after(1.0, self._repair)
         elif not self._repaired:
             self._repaired = True
@@ -124,6 +126,12 @@ class Faults:
 
     def _force_join(self, step: Step) -> None:
         self._world.operators.force_join(step.region, step.number)
+
+    def _replication_change(self, step: Step) -> None:
+        self._world.replication.change(step)
+
+    def _replication_go_on(self, step: Step) -> None:
+        self._world.replication.go_on(step)
 
     def _cores_away(self, step: Step) -> None:
         """Every core of every region ends; none is started for a while."""
@@ -196,6 +204,7 @@ class Faults:
         self._world.scheduler.after(step.length_s, back)
 
     def _replicas(self, region: str) -> list[int]:
-        each = self._world.plan.replicas
-        first = self._world.plan.regions.index(region) * each
-        return list(range(first, first + each))
+        """Those of the region that hold the keyspace."""
+        replicas = self._world.store.replicas
+        bits = replicas.newest.bits[region]
+        return [number for number in range(replicas.places) if bits >> number & 1]

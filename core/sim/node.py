@@ -58,6 +58,7 @@ PACE = Pace(
     floor_again_s=10.0,
     unborn_leases=2,
     return_dwell_s=1.0,
+    replication_every_s=0.4,
     shards=ShardsPace(
         batch_max=2, stay_s=2.0, settle_s=1.0, return_s=3.0, under_way_max=2, region_step_s=1.0
     ),
@@ -215,7 +216,7 @@ class Node:
         )
         hooks.endpoint = lambda *_: Door("https://hook", ())
         work.shell.on_changed = self._told
-        accept, read = work.behind.accept, work.shell._read_events_of
+        accept, read, go = work.behind.accept, work.shell._read_events_of, work.owner.go
 
         def accepted(message: Message, globally: bool, then: Callable[[], None]) -> None:
             self._made(message)
@@ -225,6 +226,11 @@ class Node:
             self._read_from.update(dict.fromkeys(ids, self.process.scheduler.now))
             await read(ids)
 
+        def begins(shards: set[int]) -> None:
+            self._world.checks.began(self.process.name, shards)
+            go(shards)
+
+        work.owner.go = begins
         work.behind.accept = accepted
         work.shell._read_events_of = read_events_of
         self.process.spawn(list_open_forever(views, work.owner.msgs.values, work.behind.put, 1.0))

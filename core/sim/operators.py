@@ -123,7 +123,9 @@ class Operators:
     def return_all(self) -> None:
         """Ask until no region is out any more."""
         row = self._world.store.truth.serving_row
-        out = [] if row is None else [r for r, one in row.regions.items() if not one.share_pct]
+        regions = {} if row is None else row.regions
+        leaves = self._world.replication.leaves
+        out = [r for r, one in regions.items() if not one.share_pct and not leaves(r)]
         nodes = [node for node in self._world.living() if node.ready]
         for region in sorted(out):
             for node in nodes[:1]:

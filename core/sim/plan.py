@@ -14,7 +14,8 @@ from core.sim.faultplan import faults
 from core.sim.mapplan import with_maps
 from core.sim.network import NetworkRates
 from core.sim.profiles import PROFILES, Profile
-from core.sim.steps import Step
+from core.sim.replicaplan import with_replication
+from core.sim.steps import Step, in_order
 from core.sim.store.faults import StoreFaults
 from core.sim.workload import requests
 from sync.owner.state import Limits
@@ -52,7 +53,10 @@ class EdgeRates(Struct, frozen=True):
 
 
 class Plan(Struct, frozen=True):
-    """One run. Rates are for each write, read or call; times in seconds."""
+    """One run. Rates are for each write, read or call; times in seconds.
+
+    A region has `replicas` places for replicas, of which `counts` are used at first.
+    """
 
     seed: int
     profile: str
@@ -60,6 +64,8 @@ class Plan(Struct, frozen=True):
     cores: int
     shards: int
     replicas: int
+    counts: dict[str, int]
+    replication: bool
     hint_window_s: float
     faults_s: float
     start_ms: int
@@ -98,13 +104,15 @@ def plan_of(seed: int, profile: str = "swarm") -> Plan:
     steps = [*asked, *faulty]
     if rules.maps:
         steps = with_maps(seed, steps, regions, cores, faults_s)
-    return Plan(
+    plan = Plan(
         seed=seed,
         profile=profile,
         regions=regions,
         cores=cores,
         shards=shards,
         replicas=1 if len(regions) == 1 else chance.choice(rules.replicas),
+        counts={},
+        replication=rules.replication,
         hint_window_s=rules.hint_window_s,
         faults_s=faults_s,
         start_ms=start_ms,
@@ -125,12 +133,9 @@ def plan_of(seed: int, profile: str = "swarm") -> Plan:
         repair_late=rules.repair_late,
         far_reads=rules.far_reads,
         limits=_limits(chance),
-        steps=tuple(sorted(steps, key=_when)),
+        steps=in_order(steps),
     )
-
-
-def _when(step: Step) -> float:
-    return step.at_s
+    return with_replication(plan) if rules.replication else plan
 
 
 def _store_faults(seed: int, chance: Random, boosted: bool, rules: Profile) -> StoreFaults:

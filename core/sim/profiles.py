@@ -19,7 +19,8 @@ class Profile(Struct, frozen=True):
     how long faults go on, at least and at most. One of `alone` is how many rows of local lanes
     stand, in a boosted run, in their writer's region and go nowhere from there by themselves. With
     `repair_late` nothing is repaired before all that was accepted is read. `far_reads` of the reads
-    ask the replicas of far regions rather than those of near ones."""
+    ask the replicas of far regions rather than those of near ones. With `replication` it may change
+    how many replicas a region has: up to as many as `replicas` says."""
 
     boosted: float
     regions: tuple[int, ...]
@@ -42,6 +43,7 @@ class Profile(Struct, frozen=True):
     alone: tuple[float, ...] = (0.0,)
     repair_late: bool = False
     far_reads: float = FAR_READS
+    replication: bool = False
 
 
 PROFILES: dict[str, Profile] = {
@@ -216,6 +218,19 @@ PROFILES: dict[str, Profile] = {
             "spooled": (0.0,),
         },
         maps=True,
+    ),
+    # Operators change how many replicas regions have, one after the other, and die at it.
+    "replication": Profile(
+        1.0,
+        (2, 3, 3, 3),
+        (1, 2),
+        {"crash": 5, "freeze": 4, "isolate": 2, "cut": 1, "store_away": 1, "region_lost": 1},
+        replicas=(3,),
+        hint_window_s=2.0,
+        readers=True,
+        torn=0.03,
+        replication=True,
+        faults_s=(27.0, 35.0),
     ),
     # What is to be sent later waits in the open set while regions part.
     "parked": Profile(

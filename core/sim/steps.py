@@ -1,5 +1,7 @@
 """What is scheduled in a run: a request of a client, or a fault."""
 
+from collections.abc import Iterable
+
 from msgspec import Struct
 
 
@@ -38,3 +40,8 @@ class Step(Struct, frozen=True):
     id: str = ""
     whole: bool = False
     wish: Wish | None = None
+
+
+def in_order(steps: Iterable[Step]) -> tuple[Step, ...]:
+    """By their times."""
+    return tuple(sorted(steps, key=lambda step: step.at_s))

@@ -18,6 +18,7 @@ from core.sim.operators import Operators
 from core.sim.plan import WRITE_TIMEOUT_S, Plan
 from core.sim.process import Process
 from core.sim.provider import PROVIDERS, Provider
+from core.sim.replicating import ReplicationOperators
 from core.sim.scheduler import Scheduler
 from core.sim.steps import Step
 from core.sim.store.store import SimStore
@@ -61,6 +62,8 @@ class World:
             plan.shards,
             plan.store,
             replicas=plan.replicas,
+            counts=plan.counts or None,
+            seed=plan.seed,
             timeout_s=WRITE_TIMEOUT_S,
             hint_window_s=plan.hint_window_s,
             refuses_revoked=len(plan.regions) == 1,
@@ -68,6 +71,7 @@ class World:
             forces_change=plan.forces,
             alone=Random(f"{plan.seed}:alone"),
             far_reads=plan.far_reads,
+            replication_changes=plan.replication,
         )
         self.providers = {
             name: Provider(
@@ -97,6 +101,7 @@ class World:
             self.edges.map_of,
         )
         self.operators = Operators(self)
+        self.replication = ReplicationOperators(self)
         self.faults = Faults(self)
         self._started = 0
         self._over = False
@@ -127,8 +132,15 @@ class World:
         node = self.slots[(region, number)]
         if node is not None and node.process.dead and not self.faults.keeps_cores_away(region):
             self.slots[(region, number)] = None
-            self.scheduler.after(RESTART_S, lambda: self.start_node(region, number))
+            self.scheduler.after(RESTART_S, lambda: self._start_again(region, number, node))
         self.scheduler.after(SUPERVISE_S, lambda: self.keep_running(region, number))
+
+    def _start_again(self, region: str, number: int, former: Node) -> None:
+        """Unless its region goes away meanwhile: then it waits for the region to come back."""
+        if self.replication.keeps_away(region):
+            self.slots[(region, number)] = former
+        else:
+            self.start_node(region, number)
 
     def living(self) -> list[Node]:
         """Cores that are not dead; some may be frozen."""
@@ -155,6 +167,8 @@ class World:
         self.edges.begin()
         if plan.readers:
             self.checks.readers.start()
+        if plan.replication:
+            self.replication.look_after()
         for region, number in self.slots:
             start_s = chance.uniform(0, 0.5)
             self.scheduler.after(start_s, lambda r=region, n=number: self.start_node(r, n))
@@ -163,6 +177,7 @@ class World:
             self.scheduler.after(step.at_s, lambda s=step: self._carry_out(s))
         self._go_to(plan.faults_s)
         self.faults.end()
+        self.replication.finish()
         self._end_drains()
         if plan.repair_late:
             self._until_read()
@@ -207,7 +222,8 @@ class World:
     def _end_drains(self) -> None:
         """Regions that are out give their shards away first, then all return."""
         row = self.store.truth.serving_row
-        if row is not None and any(not one.share_pct for one in row.regions.values()):
+        drained = row is not None and any(not one.share_pct for one in row.regions.values())
+        if drained and not self.plan.replication:  # there the change of replication drains
             self._go_to(self.scheduler.now + DRAINED_WITHIN_S)
             self.checks.after_drains()
             self.operators.return_all()
@@ -243,7 +259,8 @@ class World:
             node.process.die("the last look begins")
         self._over = True
         for region in self.plan.regions:
-            self.start_node(region, 0)
+            if not self.replication.keeps_away(region):
+                self.start_node(region, 0)
         self._go_to(self.scheduler.now + LAST_LOOK_S)
         give_up_at = self.scheduler.now + LAST_LOOK_WITHIN_S
         while why := self.checks.unquiet():

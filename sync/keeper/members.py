@@ -233,7 +233,13 @@ class Members:
             return
         self._asked.add(incarnation)
         gone = Lease(
-            incarnation, counter, lease.nonce, "revoked", lease.map_version, lease.last_rows
+            incarnation,
+            counter,
+            lease.nonce,
+            "revoked",
+            lease.map_version,
+            lease.last_rows,
+            lease.replication_version,
         )
         commands.append(Revoke(lease, gone))
 
@@ -262,15 +268,23 @@ class Members:
 # The own lease
 
 
-def renewal(own: Lease, renew: Renew, map_version: int) -> Lease:
-    """The row that a renewal writes. It never names an older map than before."""
-    version = max(own.map_version, map_version)
-    return Lease(own.incarnation, renew.counter, renew.nonce, "active", version)
+def renewal(own: Lease, renew: Renew, map_version: int, replication_version: int = 0) -> Lease:
+    """The row that a renewal writes. It never names an older map than before, nor an older row of
+    a change of replication."""
+    return Lease(
+        own.incarnation,
+        renew.counter,
+        renew.nonce,
+        "active",
+        max(own.map_version, map_version),
+        replication_version=max(own.replication_version, replication_version),
+    )
 
 
 def leaving(own: Lease, last_rows: dict[str, int]) -> Lease:
     """The row of one that leaves properly: its logs end there."""
-    return Lease(own.incarnation, own.counter, own.nonce, "left", own.map_version, last_rows)
+    version, replication = own.map_version, own.replication_version
+    return Lease(own.incarnation, own.counter, own.nonce, "left", version, last_rows, replication)
 
 
 def isolated(holder: Holder, started_at: float, now: float, after_s: float) -> bool:

@@ -13,6 +13,7 @@ from sync.by_id import latest
 from sync.lease import Lease
 from sync.maps import MapRow
 from sync.naming import log_name
+from sync.replication import ReplicationChange
 from sync.serving import ServingSet
 from sync.store.port import (
     Answer,
@@ -34,6 +35,7 @@ from sync.store.port import (
     SwapLease,
     SwapMaps,
     Swapped,
+    SwapReplication,
     SwapServing,
     SwapShards,
     ViewRow,
@@ -63,6 +65,7 @@ class MemoryTables:
         self.lease_rows: dict[str, Lease] = {}
         self.serving_row: ServingSet | None = None
         self.maps_row: MapRow | None = None
+        self.replication_row: ReplicationChange | None = None
 
     # Writing
 
@@ -80,6 +83,8 @@ class MemoryTables:
             return self._swap_serving(write)
         if type(write) is SwapMaps:
             return self._swap_maps(write)
+        if type(write) is SwapReplication:
+            return self._swap_replication(write)
         self._put(write)
         return "ok"
 
@@ -160,6 +165,12 @@ class MemoryTables:
             return Swapped(False, maps=self.maps_row)
         self.maps_row = write.row
         return Swapped(True, maps=write.row)
+
+    def _swap_replication(self, write: SwapReplication) -> Answer:
+        if self.replication_row != write.expect:
+            return Swapped(False, replication=self.replication_row)
+        self.replication_row = write.row
+        return Swapped(True, replication=write.row)
 
     # Reading
 
@@ -274,6 +285,9 @@ class MemoryJournal:
 
     async def maps(self) -> MapRow | None:
         return self._read().maps_row
+
+    async def replication(self) -> ReplicationChange | None:
+        return self._read().replication_row
 
     async def registry(self) -> list[Registered]:
         return list(self._read().registered.values())

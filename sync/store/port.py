@@ -20,6 +20,7 @@ from msgspec import Struct
 from sync.forced import Forced, Ruling
 from sync.lease import Lease
 from sync.maps import MapRow
+from sync.replication import ReplicationChange
 from sync.serving import ServingSet
 
 
@@ -200,6 +201,13 @@ class PutForced(Struct, frozen=True, gc=False):
     at_quorum: bool
 
 
+class SwapReplication(Struct, frozen=True, gc=False):
+    """Set the row of a change of replication if it is as expected: None means there is none."""
+
+    expect: ReplicationChange | None
+    row: ReplicationChange
+
+
 Write = (
     PutRow
     | PutById
@@ -215,6 +223,7 @@ Write = (
     | SwapServing
     | SwapMaps
     | PutForced
+    | SwapReplication
 )
 
 
@@ -226,6 +235,7 @@ class Swapped(Struct, frozen=True, gc=False):
     shards: list[ShardRow] = []
     serving: ServingSet | None = None
     maps: MapRow | None = None
+    replication: ReplicationChange | None = None
 
 
 class Registered(Struct, frozen=True, gc=False):
@@ -252,9 +262,10 @@ class Forces(Protocol):
         """The store as a process has it whose whole life is under this ruling.
 
         Where its region is alone everything is written and read at the own region's levels, and
-        leases and shard rows are those of the force number. Nobody drains there and no map is
-        published: the serving set is the own region, the map is as the region has it, and swaps of
-        either are not applied. Elsewhere shard rows are those of the number, the rest as always.
+        leases and shard rows are those of the force number. Nobody drains there, no map is
+        published and no replication changes: the serving set is the own region, the map is as the
+        region has it, and swaps of these are not applied. Elsewhere shard rows are those of the
+        number, the rest as always.
         """
 
 
@@ -286,6 +297,9 @@ class JournalStore(Protocol):
 
     async def maps(self) -> MapRow | None:
         """The row of the placement map, read at SERIAL; None before its first change."""
+
+    async def replication(self) -> ReplicationChange | None:
+        """The row of the change of replication, read at SERIAL; None before the first one."""
 
     async def registry(self) -> list[Registered]: ...
 

@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 
 from sync.lease import Lease
 from sync.maps import MapRow
+from sync.replication import ReplicationChange
 from sync.serving import ServingSet
 from sync.store.port import (
     Answer,
@@ -45,6 +46,7 @@ from sync.store.sqlite_writes import (
     lease_of,
     read_lease,
     read_maps,
+    read_replication,
     read_serving,
     read_shards,
 )
@@ -195,6 +197,9 @@ class SQLiteJournal:
 
     async def maps(self) -> MapRow | None:
         return await self._read(read_maps)
+
+    async def replication(self) -> ReplicationChange | None:
+        return await self._read(read_replication)
 
     async def registry(self) -> list[Registered]:
         sql = "SELECT incarnation, region, url, logs FROM registry"

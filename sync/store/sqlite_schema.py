@@ -6,8 +6,8 @@ from pathlib import Path
 
 from sync.store.port import StoreError
 
-VERSION = 5
-UPGRADED = ("2", "3", "4")  # what lacks no more than tables that `TABLES` adds
+VERSION = 6
+UPGRADED = ("2", "3", "4", "5")  # what lacks tables that `TABLES` adds, or `LATER` columns
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -43,14 +43,19 @@ CREATE TABLE IF NOT EXISTS registry (incarnation TEXT NOT NULL, region TEXT NOT 
 CREATE UNIQUE INDEX IF NOT EXISTS registry_key ON registry (incarnation);
 CREATE TABLE IF NOT EXISTS leases (incarnation TEXT NOT NULL, counter INTEGER NOT NULL,
   nonce TEXT NOT NULL, state TEXT NOT NULL, map_version INTEGER NOT NULL, last_rows TEXT NOT NULL,
-  at_s INTEGER NOT NULL);
+  at_s INTEGER NOT NULL, replication_version INTEGER NOT NULL DEFAULT 0);
 CREATE UNIQUE INDEX IF NOT EXISTS leases_key ON leases (incarnation);
 CREATE INDEX IF NOT EXISTS leases_active ON leases (incarnation) WHERE state = 'active';
 CREATE TABLE IF NOT EXISTS shards (home TEXT NOT NULL, shard INTEGER NOT NULL, owner TEXT NOT NULL,
   epoch INTEGER NOT NULL, PRIMARY KEY (home, shard)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS serving (one INTEGER PRIMARY KEY CHECK (one = 1), body BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS maps (one INTEGER PRIMARY KEY CHECK (one = 1), body BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS replication (one INTEGER PRIMARY KEY CHECK (one = 1),
+  body BLOB NOT NULL);
 """
+
+# Table, column and kind of what tables got later; they come last in it.
+LATER = (("leases", "replication_version", "INTEGER NOT NULL DEFAULT 0"),)
 
 EXPIRING = (
     "log_rows",
@@ -85,7 +90,8 @@ def create(db: sqlite3.Connection, homes: Sequence[str], shards: int) -> int:
     """Make the tables and the homes' shards where they are not there; the first one's number.
 
     The number of shards never changes: what the store was made with is what counts. A journal of
-    an older version gets the tables that it lacks; one of a version unknown here is refused.
+    an older version gets the tables and columns that it lacks; one of a version unknown here is
+    refused.
     """
     try:
         db.executescript(TABLES)
@@ -93,6 +99,7 @@ def create(db: sqlite3.Connection, homes: Sequence[str], shards: int) -> int:
         db.execute("INSERT OR IGNORE INTO meta VALUES ('version', ?)", (str(VERSION),))
         version = db.execute("SELECT value FROM meta WHERE name='version'").fetchone()[0]
         if version in UPGRADED:
+            _add_columns(db)
             version = str(VERSION)
             db.execute("UPDATE meta SET value=? WHERE name='version'", (version,))
         counts = [_shards_of(db, home, shards) for home in homes]
@@ -105,6 +112,13 @@ def create(db: sqlite3.Connection, homes: Sequence[str], shards: int) -> int:
             "start the version that wrote it"
         )
     return counts[0]
+
+
+def _add_columns(db: sqlite3.Connection) -> None:
+    for table, column, kind in LATER:
+        there = {row[1] for row in db.execute(f"PRAGMA table_info({table})")}
+        if column not in there:
+            db.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
 
 
 def _shards_of(db: sqlite3.Connection, home: str, shards: int) -> int:

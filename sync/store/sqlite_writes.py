@@ -14,6 +14,7 @@ import msgspec
 from sync.lease import Lease
 from sync.maps import MapRow
 from sync.naming import log_name
+from sync.replication import ReplicationChange
 from sync.serving import ServingSet
 from sync.store.port import (
     Answer,
@@ -30,6 +31,7 @@ from sync.store.port import (
     SwapLease,
     SwapMaps,
     Swapped,
+    SwapReplication,
     SwapServing,
     SwapShards,
     Write,
@@ -161,7 +163,7 @@ class Transaction:
         new = write.lease
         self._revoked.pop(new.incarnation, None)  # rows later in this transaction look again
         self._db.execute(
-            "INSERT OR REPLACE INTO leases VALUES (?,?,?,?,?,?,?)",
+            "INSERT OR REPLACE INTO leases VALUES (?,?,?,?,?,?,?,?)",
             (
                 new.incarnation,
                 new.counter,
@@ -170,6 +172,7 @@ class Transaction:
                 new.map_version,
                 json.dumps(new.last_rows),
                 self._now_s,
+                new.replication_version,
             ),
         )
         return Swapped(True, lease=new)
@@ -201,6 +204,14 @@ class Transaction:
         self._db.execute("INSERT OR REPLACE INTO maps VALUES (1, ?)", (body,))
         return Swapped(True, maps=write.row)
 
+    def _swap_replication(self, write: SwapReplication) -> Answer:
+        there = read_replication(self._db)
+        if there != write.expect:
+            return Swapped(False, replication=there)
+        body = msgspec.msgpack.encode(write.row)
+        self._db.execute("INSERT OR REPLACE INTO replication VALUES (1, ?)", (body,))
+        return Swapped(True, replication=write.row)
+
 
 _OTHERS: dict[type, Any] = {
     PutOpen: Transaction._put_open,
@@ -213,12 +224,13 @@ _OTHERS: dict[type, Any] = {
     SwapShards: Transaction._swap_shards,
     SwapServing: Transaction._swap_serving,
     SwapMaps: Transaction._swap_maps,
+    SwapReplication: Transaction._swap_replication,
 }
 
 
 def lease_of(row: Any) -> Lease:
     """A lease from its columns."""
-    return Lease(row[0], row[1], row[2], row[3], row[4], json.loads(row[5]))
+    return Lease(row[0], row[1], row[2], row[3], row[4], json.loads(row[5]), row[7])
 
 
 def read_lease(db: sqlite3.Connection, incarnation: str) -> Lease | None:
@@ -243,3 +255,9 @@ def read_maps(db: sqlite3.Connection) -> MapRow | None:
     """The row of the placement map as it stands."""
     found = db.execute("SELECT body FROM maps").fetchone()
     return None if found is None else msgspec.msgpack.decode(found[0], type=MapRow)
+
+
+def read_replication(db: sqlite3.Connection) -> ReplicationChange | None:
+    """The row of the change of replication as it stands."""
+    found = db.execute("SELECT body FROM replication").fetchone()
+    return None if found is None else msgspec.msgpack.decode(found[0], type=ReplicationChange)

@@ -2,17 +2,11 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import cast
 
 import pytest
-from msgspec.structs import replace
 
 from sync.lease import Lease
-from sync.maps import MapRow
-from sync.placement import Kept, world_map
-from sync.serving import ServingSet, drain, first_set
 from sync.store.memory_journal import MemoryJournal
 from sync.store.port import (
     Answer,
@@ -31,49 +25,16 @@ from sync.store.port import (
     Registered,
     ShardRow,
     SwapLease,
-    SwapMaps,
     Swapped,
-    SwapServing,
     SwapShards,
     ViewRow,
-    Write,
 )
 from sync.store.sqlite_journal import SQLiteJournal
-from tests.support.driven import DrivenStore
+from tests.contract.conftest import Do
 
 LOG = "effect.h.urgent.c1.0"
 FAR_MS = 1 << 60
-SIMULATED = {
-    "sim-one": lambda: DrivenStore(["h"], 1, refuses_revoked=True),
-    "sim-three": lambda: DrivenStore(["h", "i", "j"], 1, refuses_revoked=False),
-    "sim-nine": lambda: DrivenStore(["h", "i", "j"], 3, refuses_revoked=False),
-}
 REFUSING = ["memory", "sqlite", "sim-one"]  # those that check for revoked writers, as SQLite does
-Do = Callable[[Write], Awaitable[Answer]]
-
-
-@pytest.fixture(params=["memory", "sqlite", "sim-one", "sim-three", "sim-nine"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[JournalStore]:
-    made: JournalStore
-    if request.param == "memory":
-        made = MemoryJournal(["h", "i"], 4)
-    elif request.param.startswith("sim"):
-        made = cast(JournalStore, SIMULATED[request.param]())
-    else:
-        path = tmp_path / "journal.db"
-        made = SQLiteJournal(path, ["h", "i"], 4, lambda: 1_700_000_000_000)
-    yield made
-    await made.close()
-
-
-@pytest.fixture
-def do(store: JournalStore) -> Do:
-    async def submit(write: Write) -> Answer:
-        told: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        store.submit(write, told.set_result)
-        return await told
-
-    return submit
 
 
 def by_id(body: bytes, epoch: int, stamp: int = 0) -> PutById:
@@ -198,37 +159,6 @@ async def test_shards_are_given_all_or_none(store: JournalStore, do: Do) -> None
     unknown = await do(SwapShards("h", [ShardRow(99, "", 0)], "c2"))
     assert isinstance(unknown, Swapped)
     assert not unknown.applied
-
-
-async def test_serving_regions_are_set_only_from_what_was_expected(
-    store: JournalStore, do: Do
-) -> None:
-    assert await store.serving() is None
-    first = first_set(["h", "i"], "n1")
-    one, two = drain(first, "h", "why", "n2"), drain(first, "i", "why", "n3")
-    assert isinstance(one, ServingSet)
-    assert isinstance(two, ServingSet)
-    assert await do(SwapServing(first, one)) == Swapped(False, serving=None)
-    assert await do(SwapServing(None, first)) == Swapped(True, serving=first)
-    assert await do(SwapServing(None, first)) == Swapped(False, serving=first)
-    assert await do(SwapServing(first, one)) == Swapped(True, serving=one)
-    assert await do(SwapServing(first, two)) == Swapped(False, serving=one)
-    assert await store.serving() == one
-
-
-async def test_the_placement_map_is_set_only_from_what_was_expected(
-    store: JournalStore, do: Do
-) -> None:
-    assert await store.maps() is None
-    world = world_map(["h", "i"], 4)
-    row = MapRow("n1", (Kept(world),))
-    second = MapRow("n2", (Kept(world, 7), Kept(replace(world, version=2, countries={"DE": "i"}))))
-    assert await do(SwapMaps(row, second)) == Swapped(False, maps=None)
-    assert await do(SwapMaps(None, row)) == Swapped(True, maps=row)
-    assert await do(SwapMaps(None, second)) == Swapped(False, maps=row)
-    assert await do(SwapMaps(row, second)) == Swapped(True, maps=second)
-    assert await do(SwapMaps(row, row)) == Swapped(False, maps=second)
-    assert await store.maps() == second
 
 
 async def test_of_several_epochs_the_highest_counts(store: JournalStore, do: Do) -> None:

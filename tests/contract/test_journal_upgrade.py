@@ -6,16 +6,20 @@ from pathlib import Path
 
 import pytest
 
+from sync.lease import Lease
 from sync.maps import MapRow
 from sync.placement import Kept, world_map
+from sync.replication import ReplicationChange, plan
 from sync.serving import first_set
 from sync.store.port import (
     Answer,
     PutRow,
     PutViews,
     StoreError,
+    SwapLease,
     SwapMaps,
     Swapped,
+    SwapReplication,
     SwapServing,
     ViewRow,
     Write,
@@ -46,7 +50,7 @@ async def test_a_journal_without_views_gets_them_and_keeps_the_rest(tmp_path: Pa
     store = SQLiteJournal(path, "h", 4, lambda: 0)
     await put(store, PutRow(LOG, 1, b"kept"))
     await store.close()
-    older(path, "2", "views", "serving", "maps")
+    older(path, "2", "views", "serving", "maps", "replication")
     for _ in range(2):
         store = SQLiteJournal(path, "h", 4, lambda: 0)
         row = ViewRow("p", "k", 1, "c1", 1, b"body")
@@ -62,7 +66,7 @@ async def test_a_journal_without_serving_regions_gets_their_row(tmp_path: Path) 
     row = ViewRow("p", "k", 1, "c1", 1, b"body")
     await put(store, PutViews([row]))
     await store.close()
-    older(path, "3", "serving", "maps")
+    older(path, "3", "serving", "maps", "replication")
     first = first_set(["h"], "n1")
     store = SQLiteJournal(path, "h", 4, lambda: 0)
     assert await store.serving() is None
@@ -79,7 +83,7 @@ async def test_a_journal_without_a_placement_map_gets_its_row(tmp_path: Path) ->
     store = SQLiteJournal(path, "h", 4, lambda: 0)
     await put(store, SwapServing(None, first_set(["h"], "n1")))
     await store.close()
-    older(path, "4", "maps")
+    older(path, "4", "maps", "replication")
     row = MapRow("n1", (Kept(world_map(["h"], 4)),))
     store = SQLiteJournal(path, "h", 4, lambda: 0)
     assert await store.maps() is None
@@ -88,6 +92,30 @@ async def test_a_journal_without_a_placement_map_gets_its_row(tmp_path: Path) ->
     store = SQLiteJournal(path, "h", 4, lambda: 0)
     assert await store.maps() == row
     assert await store.serving() == first_set(["h"], "n1")
+    await store.close()
+
+
+async def test_leases_of_before_name_no_change_of_replication(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    store = SQLiteJournal(path, "h", 4, lambda: 0)
+    held = Lease("c1", 1, "n1", "active", 2)
+    await put(store, SwapLease(None, held))
+    await store.close()
+    older(path, "5", "replication")
+    with sqlite3.connect(path) as db:
+        db.execute("ALTER TABLE leases DROP COLUMN replication_version")
+    db.close()
+    change = plan("k", {"h": 1}, {"h": 2}, "n1")
+    assert isinstance(change, ReplicationChange)
+    store = SQLiteJournal(path, "h", 4, lambda: 0)
+    assert await store.lease("c1") == held
+    renewed = Lease("c1", 2, "n2", "active", 2, replication_version=1)
+    assert await put(store, SwapLease(held, renewed)) == Swapped(True, lease=renewed)
+    assert await put(store, SwapReplication(None, change)) == Swapped(True, replication=change)
+    await store.close()
+    store = SQLiteJournal(path, "h", 4, lambda: 0)
+    assert await store.leases() == [renewed]
+    assert await store.replication() == change
     await store.close()
 
 

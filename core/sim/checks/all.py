@@ -14,6 +14,7 @@ from core.sim.checks.journal import Journal
 from core.sim.checks.maps import Maps
 from core.sim.checks.readers import Readers
 from core.sim.checks.registers import check_registers
+from core.sim.checks.replication import ReplicationChanges
 from core.sim.checks.sends import Sends
 from core.sim.checks.serving import ServingRegions
 from core.sim.checks.spools import Spools
@@ -23,11 +24,13 @@ from core.sim.history import ViolationError
 from core.sim.plan import BUCKET_MS
 from sync.naming import log_name
 from sync.records import End, Intent
+from sync.replication import next_step
 from sync.store.port import (
     PutFloor,
     PutProviderIds,
     PutRow,
     SwapMaps,
+    SwapReplication,
     SwapServing,
     SwapShards,
     Write,
@@ -54,12 +57,15 @@ class Checks:
         self._maps = Maps(self.journal, world.history, world.plan)
         self.spools = Spools(self.journal, world.history)
         self._serving = ServingRegions()
+        self._replication = ReplicationChanges(world.store)
+        self.began = self._kept(self._replication.begins)
         self.healed = Healed(world.store, self.journal)
         self.readers = Readers(world)
         self.unread = Unread(world)
         self.found: ViolationError | None = None
         world.store.on_stands = self._kept(self.stands)
         world.store.on_applied = self._kept(self.applied)
+        world.store.alters.on_altered = self._kept(self._replication.altered)
         world.history.on_told = self._kept(self._told.said)
         world.history.on_accepted = self._kept(self._told.accepted)
         world.history.on_follow = self._kept(self._told.follow)
@@ -108,11 +114,20 @@ class Checks:
             self._maps.acts(write.home, write.owner, "takes shards")
         elif isinstance(write, SwapMaps):
             self._maps.published(write.row)
+        elif isinstance(write, SwapReplication):
+            self._note_replication(write)
+            self._replication.applied(write.row)
         elif isinstance(write, SwapServing):
             states = ", ".join(f"{r} {one.state}" for r, one in sorted(write.row.regions.items()))
             now = self._world.scheduler.now
             self._world.trace.add(now, "", "", "serving", f"{write.row.version}: {states}")
             self._serving.applied(write, now)
+
+    def _note_replication(self, write: SwapReplication) -> None:
+        row, step = write.row, next_step(write.row)
+        what = f"{step.name} of unit {step.unit}, round {step.round}" if step else "nothing"
+        text = f"{row.version}: {what} is next, by {row.driver}"
+        self._world.trace.add(self._world.scheduler.now, "", "", "replication", text)
 
     def first_bytes(self) -> None:
         """What reached providers since the last look, and what edges did."""
@@ -134,6 +149,7 @@ class Checks:
         self._maps.final()
         where = {node.process.name: node.region for node in self._world.nodes}
         operations = self._world.store.swaps.operations
+        self._replication.final(operations)
         self._serving.final(operations, self._world.operators.answers, where)
         self.healed.final()
         if self.readers.found:
@@ -163,7 +179,9 @@ class Checks:
                 for msg in work.owner.msgs.values():
                     where = f"{node.process.name} holds {msg.id}"
                     return f"{where} as {msg.phase.name} {msg.state}"
-        if why := self._unjoined() or self._unowned() or self._unreturned():
+        if why := self._world.replication.unfinished() or self._unjoined():
+            return why
+        if why := self._unowned() or self._unreturned():
             return why
         if message_id := self._ends.unended():
             return f"{message_id} has no end"
@@ -186,7 +204,7 @@ class Checks:
     def _unreturned(self) -> str:
         row = self._world.store.truth.serving_row
         for region, one in sorted(row.regions.items()) if row is not None else ():
-            if one.state != "serving":
+            if one.state != "serving" and not self._world.replication.leaves(region):
                 return f"{region} is {one.state}"
         return ""
 

@@ -36,19 +36,21 @@ class Healed:
         for log, rows in self._journal.rows.items():
             there = self._store.rows.partitions.get(("log", log), {})
             for row in rows:
-                if row not in there or not _having(there[row]):
+                if row not in there or not _having(there[row]) & self._store.replicas.newest.all:
                     yield log, row
 
     def _same_everywhere(self) -> None:
-        replicas = self._store.replicas
+        newest = self._store.replicas.newest
+        regions = {region: bits for region, bits in newest.bits.items() if bits}
         before_s = self._store.now - ON_ITS_WAY_S
         for partition, rows in self._store.rows.partitions.items():
             for key, version in rows.items():
                 settled = _settled(version, before_s)
-                if settled is None or version.mask == replicas.all:
+                if settled is None or version.mask & newest.all == newest.all:
                     continue
-                answers = {r: _answer(settled, bits) for r, bits in replicas.bits.items()}
-                if any(each is not settled for each in answers.values()) and _having(settled):
+                answers = {r: _answer(settled, bits) for r, bits in regions.items()}
+                there = _having(settled) & newest.all
+                if any(each is not settled for each in answers.values()) and there:
                     has = {region: each is not None for region, each in answers.items()}
                     raise ViolationError("regions_differ", f"{partition} {key}: {has}")
 

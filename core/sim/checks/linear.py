@@ -14,7 +14,15 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from sync.store.port import ShardRow, SwapLease, SwapMaps, Swapped, SwapServing, SwapShards
+from sync.store.port import (
+    ShardRow,
+    SwapLease,
+    SwapMaps,
+    Swapped,
+    SwapReplication,
+    SwapServing,
+    SwapShards,
+)
 
 
 class Use(Struct, frozen=True):
@@ -25,7 +33,7 @@ class Use(Struct, frozen=True):
 
     invoked_s: float
     answered_s: float
-    argument: SwapLease | SwapShards | SwapServing | SwapMaps | None
+    argument: SwapLease | SwapShards | SwapServing | SwapMaps | SwapReplication | None
     answer: Swapped | tuple[Any] | None
     process: str = ""
 
@@ -76,6 +84,15 @@ def step_maps(state: Any, swap: SwapMaps | None) -> tuple[Any, Any]:
     if state != swap.expect:
         return state, Swapped(False, maps=state)
     return swap.row, Swapped(True, maps=swap.row)
+
+
+def step_replication(state: Any, swap: SwapReplication | None) -> tuple[Any, Any]:
+    """The register of a change of replication: its next state, and the answer."""
+    if swap is None:
+        return state, (state,)
+    if state != swap.expect:
+        return state, Swapped(False, replication=state)
+    return swap.row, Swapped(True, replication=swap.row)
 
 
 def unexplained(uses: Sequence[Use], start: Any, step: Step) -> Unexplained | None:

@@ -1,5 +1,5 @@
 """Every register of a run is checked for itself: each lease, the shards of each home,
-the serving regions, and the placement map."""
+the serving regions, the placement map, and the change of replication."""
 
 from collections.abc import Iterable
 
@@ -8,15 +8,20 @@ from core.sim.checks.linear import (
     Use,
     step_lease,
     step_maps,
+    step_replication,
     step_serving,
     step_shards,
     unexplained,
 )
 from core.sim.result import Violation
-from core.sim.store.swaps import MAPS, SERVING, Operation, shards_register
+from core.sim.store.swaps import MAPS, REPLICATION, SERVING, Operation, shards_register
 from sync.store.shard_rows import first_rows
 
-_STEPS: dict[str, Step] = {SERVING: step_serving, MAPS: step_maps}
+_STEPS: dict[str, Step] = {
+    SERVING: step_serving,
+    MAPS: step_maps,
+    REPLICATION: step_replication,
+}
 
 
 def check_registers(

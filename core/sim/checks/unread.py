@@ -48,7 +48,8 @@ class Unread:
         """The incarnations whose registration stands with a majority of all replicas."""
         store = self._world.store
         entries = store.rows.partitions.get(REGISTRY, {})
-        return {who for who, at in entries.items() if _widest(at) >= store.replicas.quorum}
+        quorum = store.replicas.newest.quorum
+        return {who for who, at in entries.items() if _widest(at) >= quorum}
 
 
 def _widest(version: Version | None) -> int:

@@ -21,7 +21,10 @@ class StoreFaults(Struct, frozen=True):
       still for up to `struck_max_s`, or its region is cut off from the others for so long: the
       write is under way, its answer comes late or goes astray;
     * `replica_down`: a replica is away for up to `down_max_s`; `replica_lost`: one loses its
-      data, and is replaced and rebuilt after up to `down_max_s`.
+      data, and is replaced and rebuilt after up to `down_max_s`;
+    * `repair_short`: a rebuild or a repair for a change of replication leaves out half of what it
+      is about, and says that it is done; `freeze_at_alter`: who drives such a change stands still
+      for up to `driver_max_s` just when it has read that the configuration is to be altered.
     """
 
     write_lost: float = 0.0
@@ -40,10 +43,13 @@ class StoreFaults(Struct, frozen=True):
     cut_at_write: float = 0.0
     replica_down: float = 0.0
     replica_lost: float = 0.0
+    repair_short: float = 0.0
+    freeze_at_alter: float = 0.0
     late_max_s: float = 3.0
     slow_max_s: float = 2.0
     down_max_s: float = 10.0
     struck_max_s: float = 8.0
+    driver_max_s: float = 35.0
 
 
 class Fates:

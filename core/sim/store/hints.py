@@ -45,10 +45,12 @@ class Hints:
         store, waiting = self._store, self._waiting.pop((src, dst), [])
         connected = store.network.connected(src, dst) and store.replicas.up(src)
         left = []
+        in_use = store.replicas.in_use
         for mutation, missed in waiting:
             if store.now - mutation.begun_s > self.window_s:
                 store.counts["hints expired"] += 1
                 continue
+            missed &= in_use  # for one that has left there is nothing to bring
             there = missed & ~store.replicas.down if connected else 0
             if there:
                 store.counts["hints delivered"] += 1

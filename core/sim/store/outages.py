@@ -31,7 +31,7 @@ class Outages:
 
     def start(self) -> None:
         """Let outages come by themselves, as often as the faults' rates say."""
-        faults, count = self._store.faults, self._store.replicas.count
+        faults, count = self._store.faults, self._store.replicas.places
         for rate, begin in ((faults.replica_down, self._away), (faults.replica_lost, self._lose)):
             if rate:
                 self._later(rate * count, begin)
@@ -56,10 +56,11 @@ class Outages:
         store = self._store
         region = store.replicas.region_of(replica)
         others = self._within_reach(region)
-        if others.bit_count() <= store.replicas.count - store.replicas.quorum:
+        newest = store.replicas.newest
+        if others.bit_count() <= newest.all.bit_count() - newest.quorum:
             return False
         store.counts["replicas rebuilt"] += 1
-        self._join(others, 1 << replica)
+        self.join(others, 1 << replica)
         self._lost &= ~(1 << replica)
         self._back(replica)
         return True
@@ -74,7 +75,7 @@ class Outages:
         if not store.majority(region):
             return False
         store.counts["repairs"] += 1
-        self._join(within, within)
+        self.join(within, within)
         return True
 
     def expire(self, age_s: float) -> int:
@@ -90,7 +91,8 @@ class Outages:
                 found |= store.replicas.up(there)
         return found
 
-    def _join(self, having: int, getting: int) -> None:
+    def join(self, having: int, getting: int) -> None:
+        """What some replicas have, others get."""
         for version in list(self._store.rows.versions()):
             if version.mask & having and version.mask & getting != getting:
                 self._store.writes.spread_to(version, getting)
@@ -111,7 +113,7 @@ class Outages:
         self._store.scheduler.after(self._random.expovariate(rate), again)
 
     def _away(self) -> None:
-        replica = self._random.randrange(self._store.replicas.count)
+        replica = self._random.randrange(self._store.replicas.places)
         seconds = self._random.uniform(0.5, self._store.faults.down_max_s)
         if self._store.occurs("replica down", self._store.replicas.name(replica)):
             self.take_down(replica, seconds)
@@ -120,7 +122,7 @@ class Outages:
         """One replica at a time: two lost at once are outside of what is promised."""
         if self._lost:
             return
-        replica = self._random.randrange(self._store.replicas.count)
+        replica = self._random.randrange(self._store.replicas.places)
         if not self._store.occurs("replica lost", self._store.replicas.name(replica)):
             return
         self.lose_data(replica)

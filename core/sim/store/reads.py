@@ -75,12 +75,13 @@ class Reads:
     def ask(self, region: str, local: bool) -> tuple[int, float]:
         """The replicas that a read of this level asks, and how long they take; 0: too few."""
         replicas, travel_s = self._store.replicas, self._store.network.travel_s
-        needs, asked, reach_s = replicas.needs(local), 0, 0.0
-        if not replicas.up(region):
+        follows = replicas.at(region)
+        needs, asked, reach_s = follows.needs(region, local), 0, 0.0
+        if not follows.bits[region] & ~replicas.down:
             return 0, 0.0
         order = self._orders[region][self._random.random() < self._store.far_reads]
         for there in order[:1] if local else order:
-            up = replicas.up(there)
+            up = follows.bits[there] & ~replicas.down
             if not up:
                 continue
             out_s = travel_s(region, there)
@@ -100,14 +101,14 @@ class Reads:
         """All replicas within reach, and how long they take; 0 if they are no majority, or a
         majority of the own region's is not among them."""
         replicas, travel_s = self._store.replicas, self._store.network.travel_s
-        asked, reach_s = 0, 0.0
-        for there in replicas.bits:
+        follows, asked, reach_s = replicas.at(region), 0, 0.0
+        for there, bits in follows.bits.items():
             out_s, back_s = travel_s(region, there), travel_s(there, region)
             if out_s is not None and back_s is not None:
-                asked |= replicas.up(there)
+                asked |= bits & ~replicas.down
                 reach_s = max(reach_s, out_s + back_s)
-        own = (asked & replicas.bits[region]).bit_count()
-        enough = own >= replicas.local_quorum and asked.bit_count() >= replicas.quorum
+        own = (asked & follows.bits[region]).bit_count()
+        enough = own >= follows.needs(region, local=True) and asked.bit_count() >= follows.quorum
         return (asked, reach_s) if enough else (0, 0.0)
 
     def _repair(self, stale: list[Version], asked: int) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from core.sim.store.replicas import Configuration
 from sync.forced import force_of
 from sync.store.port import (
     OpenRow,
@@ -38,12 +39,14 @@ FORCED: Partition = ("forced",)
 class Mutation:
     """A write on its way to the replicas: `needs` of the replicas `of` make its level.
 
+    What it needs follows from the configuration that its coordinator follows when it begins.
     It is `whole` unless some of its partitions are left out.
     """
 
     __slots__ = (
         "answer",
         "begun_s",
+        "follows",
         "needs",
         "of",
         "stamp",
@@ -53,27 +56,38 @@ class Mutation:
         "write",
     )
 
-    def __init__(self, write: Write, stamp: int, begun_s: float, needs: int, of: int) -> None:
+    def __init__(
+        self,
+        write: Write,
+        stamp: int,
+        begun_s: float,
+        follows: Configuration,
+        region: str,
+        local: bool,
+    ) -> None:
         self.write = write
         self.stamp = stamp
         self.begun_s = begun_s
-        self.needs = needs
-        self.of = of
+        self.follows = follows
+        self.needs = follows.needs(region, local)
+        self.of = follows.of(region, local)
         self.stands = False
         self.whole = True
         self.answer = "ok"
         self.versions: list[Version] = []
 
-    def reached(self, levels: list[tuple[int, int]]) -> bool:
-        """Whether each of its rows stands at its level, or at another of these (needs, of).
+    def reached(self, others: list[tuple[int, int]]) -> bool:
+        """Whether each of its rows stands at its level, at a quorum, or at another of these levels
+        (needs, of).
 
         Read repair may bring a row of one region to a quorum of all before its own region has it.
         One that is hidden everywhere by a later one cannot stand any more: the others still can.
         """
-        all_levels = [(self.needs, self.of), *levels]
+        follows = self.follows
+        levels = [(self.needs, self.of), (follows.quorum, follows.all), *others]
         seen = [version for version in self.versions if not version.hidden]
         return bool(seen) and all(
-            any((version.mask & of).bit_count() >= needs for needs, of in all_levels)
+            any((version.mask & of).bit_count() >= needs for needs, of in levels)
             for version in seen
         )
 
@@ -81,10 +95,11 @@ class Mutation:
 class Version:
     """One value of a row. `mask` says where it stands, `older` what it hides there.
 
-    `mutation` is the write that brought it. It is `hidden` once a later one stands everywhere.
+    `mutation` is the write that brought it, `stood` whether some write of it stood at its level. It
+    is `hidden` once a later one stands everywhere.
     """
 
-    __slots__ = ("born_s", "hidden", "mask", "mutation", "older", "rank", "value")
+    __slots__ = ("born_s", "hidden", "mask", "mutation", "older", "rank", "stood", "value")
 
     def __init__(self, rank: Any, value: Any, born_s: float) -> None:
         self.rank = rank
@@ -93,6 +108,7 @@ class Version:
         self.mask = 0
         self.hidden = False
         self.mutation: Mutation | None = None
+        self.stood = False
         self.older: Version | None = None
 
 

@@ -1,6 +1,7 @@
 """A store of several datacentres on virtual time, with levels that can fail (PROTOCOL.md 0, 11).
 
-Each region is a datacentre of one or three replicas. A write goes from a coordinator in its
+Each region is a datacentre of up to three replicas, `replicas` or as `counts` says; see `alters`
+for how that changes. A write goes from a coordinator in its
 writer's region to all replicas and is answered `ok` when as many have it as its level asks for:
 log rows of accept lanes `*_local`, keys, views and registrations (unless they ask for more) a
 majority of the own region's; all else a majority of all. If that takes longer than the write
@@ -13,19 +14,20 @@ region with one replica) they are, and writes keep the order of `submit`, as on 
 
 `truth` is all that stands on any replica, `stands` what stands at its level, for checkers.
 `faulty = False` stops all faults of the store, not those of the network. Without `maps_change`
-nobody ever writes the placement map's row, and a read of it costs nothing; without `forces_change`
-nobody forces ownership. `permit` is asked of
-each fault that was drawn, by its number: it may note it, or forbid it to find out which matter.
-What rows stand `alone` has a stream of its own.
+nobody ever writes the placement map's row, and a read of it costs nothing; so it is without
+`replication_changes` and, for forced ownership, `forces_change`. `permit` is asked of each fault
+that was drawn, by its number: it may note it, or forbid it to find out which matter. What rows
+stand `alone` has a stream of its own.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 
 from core.sim.network import Network
 from core.sim.process import Process
 from core.sim.scheduler import Scheduler
+from core.sim.store.alters import Alters
 from core.sim.store.faults import Fates, StoreFaults
 from core.sim.store.forced import Tables
 from core.sim.store.hints import Hints
@@ -57,6 +59,8 @@ class SimStore:
         faults: StoreFaults,
         *,
         replicas: int = 1,
+        counts: Mapping[str, int] | None = None,
+        seed: int = 0,
         timeout_s: float = 1.0,
         hint_window_s: float = 60.0,
         refuses_revoked: bool = False,
@@ -64,6 +68,7 @@ class SimStore:
         forces_change: bool = False,
         alone: Random | None = None,
         far_reads: float = FAR_READS,
+        replication_changes: bool = True,
     ) -> None:
         self.scheduler = scheduler
         self.network = network
@@ -74,12 +79,13 @@ class SimStore:
         self.maps_change = maps_change
         self.forces_change = forces_change
         self.far_reads = far_reads
+        self.replication_changes = replication_changes
         self.counts: Counter[str] = Counter()
         self.on_applied: Callable[[Write, str], None] = lambda _write, _region: None
         self.on_stands: Callable[[Write, int], None] = lambda _write, _stamp: None
         self.permit: Callable[[int, str, str], bool] = lambda _number, _what, _whom: True
         self._drawn = 0
-        self.replicas = Replicas(list(regions), replicas)
+        self.replicas = Replicas(list(regions), replicas, counts)
         self.rows = Rows()
         self.truth = Truth(list(homes), shards)
         self.stands = Truth(list(homes), shards)
@@ -91,6 +97,7 @@ class SimStore:
         self.swaps = Swaps(self, random)
         self.hints = Hints(self, random, hint_window_s)
         self.outages = Outages(self, random)
+        self.alters = Alters(self, Random(f"{seed}:alters"))
         self._fates = Fates(faults, random)
         self._random = random
         self._alone = alone or random
@@ -113,13 +120,14 @@ class SimStore:
 
     def majority(self, region: str) -> bool:
         """Whether a coordinator in this region reaches a majority of all replicas and back."""
-        if not self.replicas.up(region):
+        follows, down = self.replicas.at(region), self.replicas.down
+        if not follows.bits[region] & ~down:
             return False
         found = 0
-        for there in self.replicas.bits:
+        for there, bits in follows.bits.items():
             if self.network.connected(region, there):
-                found |= self.replicas.up(there)
-        return found.bit_count() >= self.replicas.quorum
+                found |= bits & ~down
+        return found.bit_count() >= follows.quorum
 
     def ruling(self) -> Ruling:
         """What all rows of forced ownership say that any replica has."""

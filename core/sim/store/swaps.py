@@ -1,5 +1,5 @@
 """Compare-and-set and SERIAL reads: each lease, the shards of each home, the set of
-serving regions and the placement map are one register.
+serving regions, the placement map and the change of replication are one register.
 
 A swap is executed at one instant between call and answer, if its coordinator then reaches a
 majority of the replicas. An answer that was lost says nothing: the swap was executed, was not, or
@@ -17,14 +17,24 @@ from typing import TYPE_CHECKING, Any
 from core.sim.process import Process
 from sync.forced import PLAIN, Ruling
 from sync.lease import Lease
-from sync.store.port import Answer, Done, ShardRow, SwapLease, SwapMaps, SwapServing, SwapShards
+from sync.store.port import (
+    Answer,
+    Done,
+    ShardRow,
+    SwapLease,
+    SwapMaps,
+    SwapReplication,
+    SwapServing,
+    SwapShards,
+)
 
 if TYPE_CHECKING:
     from core.sim.store.store import SimStore
 
-Swap = SwapLease | SwapShards | SwapServing | SwapMaps
+Swap = SwapLease | SwapShards | SwapServing | SwapMaps | SwapReplication
 SERVING = "serving"
 MAPS = "maps"
+REPLICATION = "replication"
 
 
 class Operation:
@@ -83,6 +93,8 @@ class Swaps:
             name = SERVING
         elif isinstance(write, SwapMaps):
             name = MAPS
+        elif isinstance(write, SwapReplication):
+            name = REPLICATION
         else:
             name = shards_register(write.home, ruling)
         operation = self._begin(name, process, write)
@@ -172,7 +184,9 @@ class Swaps:
     def _enough(self, region: str, alone: bool) -> bool:
         replicas = self._store.replicas
         if alone:
-            return replicas.up(region).bit_count() >= replicas.local_quorum
+            follows = replicas.at(region)
+            up = follows.bits[region] & ~replicas.down
+            return up.bit_count() >= follows.needs(region, local=True)
         return self._store.majority(region)
 
     def _execute(
@@ -183,7 +197,7 @@ class Swaps:
         if not self._enough(region, ruling.alone_in(region)):
             return "unknown"
         tables, before = store.tables.of(ruling), None
-        if isinstance(write, SwapServing | SwapMaps):
+        if isinstance(write, SwapServing | SwapMaps | SwapReplication):
             tables = store.truth
         elif isinstance(write, SwapLease):
             before = tables.lease_rows.get(write.lease.incarnation)

@@ -8,11 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 from core.sim.process import Process
 from core.sim.store.rows import FORCED, REGISTRY, Version, pick, picked
-from core.sim.store.swaps import MAPS, SERVING, Swap, lease_register, shards_register
+from core.sim.store.swaps import (
+    MAPS,
+    REPLICATION,
+    SERVING,
+    Swap,
+    lease_register,
+    shards_register,
+)
 from sync.by_id import latest
 from sync.forced import PLAIN, Forced, Ruling
 from sync.lease import Lease
 from sync.maps import MapRow
+from sync.replication import ReplicationChange, in_force
 from sync.serving import ServingSet, first_set
 from sync.store.port import (
     Answer,
@@ -25,6 +33,7 @@ from sync.store.port import (
     StoreError,
     SwapMaps,
     Swapped,
+    SwapReplication,
     SwapServing,
     ViewRow,
     Write,
@@ -78,7 +87,7 @@ class SimView:
             if not self._waiting and self._emptied is not None and not self._emptied.done():
                 self._emptied.set_result(None)
 
-        if self._alone and isinstance(write, SwapServing | SwapMaps):
+        if self._alone and isinstance(write, SwapServing | SwapMaps | SwapReplication):
             shown = Swapped(False, serving=first_set([process.region], "alone"))
             store.scheduler.after(0.0, lambda: told(shown), process)
         elif isinstance(write, Swap):
@@ -152,6 +161,21 @@ class SimView:
         found: MapRow | None = await self._store.swaps.read(
             self._process, MAPS, lambda: truth.maps_row
         )
+        return found
+
+    async def replication(self) -> ReplicationChange | None:
+        self._check_open()
+        store, process = self._store, self._process
+        if not store.replication_changes or self._alone:
+            return None
+
+        def look() -> ReplicationChange | None:
+            row = store.truth.replication_row
+            if row is not None and row.driver == process.name and len(in_force(row)) > 1:
+                store.alters.strike(process)
+            return row
+
+        found: ReplicationChange | None = await store.swaps.read(process, REPLICATION, look)
         return found
 
     async def leases(self) -> list[Lease]:

@@ -10,7 +10,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from core.sim.process import Process
-from core.sim.store.replicas import some_of
+from core.sim.store.replicas import Configuration, some_of
 from core.sim.store.rows import Mutation, Version, rows_of, some_partitions
 from sync.store.port import Done, PutForced, PutKey, PutRow, PutViews, Register, Write
 
@@ -26,7 +26,7 @@ class Writes:
         self._random = random
         self._replicas = store.replicas
         self._local_logs: dict[str, bool] = {}
-        self._levels = [(store.replicas.quorum, store.replicas.all)]
+        self._levels: list[tuple[int, int]] = []
 
     def submit(
         self, process: Process, write: Write, stamp: int, done: Done, alone: bool = False
@@ -36,8 +36,7 @@ class Writes:
         if type(write) is PutRow and write.at_us:
             store.counts["rows written again"] += 1
         region, local = process.region, alone or self.is_local(write)
-        of = replicas.bits[region] if local else replicas.all
-        mutation = Mutation(write, stamp, store.now, replicas.needs(local), of)
+        mutation = Mutation(write, stamp, store.now, replicas.at(region), region, local)
         fate = store.fate("write", process)
         if fate == "torn":
             mutation.write = some_partitions(write, self._random.random)
@@ -72,16 +71,17 @@ class Writes:
         reached."""
         store, down, travel_s = self._store, self._replicas.down, self._store.network.travel_s
         never_s = store.timeout_s * 2
-        if fate == "lost" or not self._replicas.up(region):
+        follows = mutation.follows
+        if fate == "lost" or not follows.bits[region] & ~down:
             return never_s
         late_s = 0.0
         if fate == "late":
             late_s = store.timeout_s + self._random.random() * store.faults.late_max_s
-        torn = self._replicas.all
+        torn = follows.all
         if fate == "torn" and mutation.whole:
-            torn = self._minority()
+            torn = self._minority(follows)
         acks: list[tuple[float, int]] = []
-        for there, bits in self._replicas.bits.items():
+        for there, bits in follows.bits.items():
             if stays and there != region:
                 continue
             up = bits & ~down & torn
@@ -106,9 +106,9 @@ class Writes:
                 return at_s
         return never_s
 
-    def _minority(self) -> int:
-        count = self._random.randrange(1, max(2, self._replicas.quorum))
-        return some_of(self._replicas.all, count, self._random.randrange(64))
+    def _minority(self, follows: Configuration) -> int:
+        count = self._random.randrange(1, max(2, follows.quorum))
+        return some_of(follows.all, count, self._random.randrange(64))
 
     def _landing(self, mutation: Mutation, region: str, bits: int) -> Callable[[], None]:
         return lambda: self.land(mutation, region, bits)
@@ -116,7 +116,7 @@ class Writes:
     # At the replicas
 
     def land(self, mutation: Mutation, region: str, bits: int) -> None:
-        """Replicas of a region apply it."""
+        """Replicas of a region apply it; one that has left meanwhile answers as the others."""
         store, write = self._store, mutation.write
         if store.refuses_revoked and isinstance(write, PutRow | PutKey) and self._is_closed(write):
             mutation.answer = "revoked"
@@ -127,10 +127,10 @@ class Writes:
             for version in mutation.versions:
                 version.mutation = version.mutation or mutation
             store.truth.put(write, mutation.stamp)
-        everywhere = self._replicas.all
+        everywhere = self._replicas.in_use
         for version in mutation.versions:
             version.mask |= bits
-            if version.mask == everywhere and version.older is not None:
+            if version.mask & everywhere == everywhere and version.older is not None:
                 self._hide(version)
         if not mutation.stands:
             self._reached(mutation)
@@ -138,8 +138,9 @@ class Writes:
 
     def spread_to(self, version: Version, bits: int) -> None:
         """Other replicas get a version from those that have it."""
+        everywhere = self._replicas.in_use
         version.mask |= bits
-        if version.mask == self._replicas.all and version.older is not None:
+        if version.mask & everywhere == everywhere and version.older is not None:
             self._hide(version)
         if version.mutation is not None and not version.mutation.stands:
             self._reached(version.mutation)
@@ -156,6 +157,8 @@ class Writes:
     def _reached(self, mutation: Mutation) -> None:
         if mutation.reached(self._levels):
             mutation.stands = True
+            for version in mutation.versions:
+                version.stood = True
             self._store.stands.put(mutation.write, mutation.stamp)
             self._store.on_stands(mutation.write, mutation.stamp)
             if type(mutation.write) is PutForced and mutation.write.row.alone:
@@ -163,7 +166,8 @@ class Writes:
 
     def _alone(self, region: str) -> None:
         """A region owns alone: what it has stands, for it will act on it and others follow."""
-        self._levels.append((self._replicas.local_quorum, self._replicas.bits[region]))
+        follows = self._replicas.at(region)
+        self._levels.append((follows.needs(region, local=True), follows.bits[region]))
         for version in list(self._store.rows.versions()):
             if version.mutation is not None and not version.mutation.stands:
                 self._reached(version.mutation)

@@ -8,6 +8,7 @@ from tests.support.mutations.leases import LEASES
 from tests.support.mutations.logs import LOGS
 from tests.support.mutations.maps import MAPS
 from tests.support.mutations.regions import REGIONS
+from tests.support.mutations.replication import REPLICATION
 from tests.support.mutations.sends import SENDS
 from tests.support.mutations.serving import SERVING
 from tests.support.mutations.spool import SPOOL
@@ -23,4 +24,5 @@ MUTATIONS: tuple[Mutation, ...] = (
     *MAPS,
     *FORCED,
     *ASKING,
+    *REPLICATION,
 )

@@ -12,6 +12,7 @@ from core.engine.membership import Membership
 from core.engine.reading import Reading
 from core.sim.faults import Faults
 from core.sim.store.reads import Reads
+from core.sim.store.replicas import Configuration
 from core.sim.store.rows import Mutation as Sent
 from core.sim.store.view import SimView
 from core.sim.store.writes import Writes
@@ -38,10 +39,11 @@ def _at_local(which: Callable[[Write], bool]) -> Context:
     def lower(self: Writes, write: Write) -> bool:
         return which(write) or is_local(self, write)
 
-    def judged(self: Sent, quorum: int) -> bool:
+    def judged(self: Sent) -> bool:
         if which(self.write):
+            quorum = self.follows.quorum
             return all(version.mask.bit_count() >= quorum for version in self.versions)
-        return reached(self, quorum)
+        return reached(self)
 
     return patched((Writes, "is_local", lower), (Sent, "reached", judged))
 
@@ -157,15 +159,12 @@ def takeover_reads_at_one() -> Context:
     """Whoever takes a shard over asks one replica."""
 
     async def read(view: SimView, ask: Ask, home: str) -> Any:
-        replicas = view._store.replicas
-        needs, replicas.local_quorum = replicas.local_quorum, 1
         reading = _read_local(view, ask, home)
         try:  # which replicas are asked is settled before the first wait
-            first = reading.send(None)
+            with patched((Configuration, "needs", lambda _self, _region, _local: 1)):
+                first = reading.send(None)
         except StopIteration as done:
             return done.value
-        finally:
-            replicas.local_quorum = needs
         return await _Begun(reading, first)
 
     return _takeover_reads(read)

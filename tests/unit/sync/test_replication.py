@@ -8,19 +8,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.agreed import Refusal
+from sync.lease import Lease
 from sync.replication import (
     Replicas,
     ReplicationChange,
     Step,
+    begun,
     done,
     finished,
     in_force,
     next_step,
+    not_frozen,
     not_verified,
     plan,
     quorum,
     quorums_meet,
     steps,
+    taken_on,
     takeovers_frozen,
 )
 
@@ -270,3 +274,40 @@ def test_operators_that_come_and_go_do_every_step_in_order(
         for place, one in enumerate(done_now):
             rounds = [row.round] if place >= after_repair and row.round else range(row.round + 1)
             assert any((one.unit, r, one.name) in work for r in rounds)
+
+
+def test_a_next_change_goes_on_from_the_last_version_and_not_before_its_end() -> None:
+    first = on(begun(None, "world", OLD, NEW, "c1", "n"))
+    assert (first.version, first.driver) == (1, "c1")
+    refused = begun(first, "world", OLD, OLD, "c2", "n")
+    assert isinstance(refused, Refusal)
+    assert refused.rule == "change_under_way"
+    assert begun(first, "world", OLD, NEW, "c2", "n") is first
+    change = first
+    while not finished(change):
+        change = on(done(change, now(change), "n"))
+    second = on(begun(change, "world", NEW, OLD, "c2", "n"))
+    assert second.version == change.version + 1
+    assert second.configurations[0] == NEW
+
+
+def test_one_process_drives_and_another_only_when_it_is_gone() -> None:
+    change = on(begun(None, "world", OLD, NEW, "c1", "n"))
+    assert taken_on(change, "c1", False, "m") is change
+    refused = taken_on(change, "c2", False, "m")
+    assert isinstance(refused, Refusal)
+    assert refused.rule == "driver_gone"
+    taken = on(taken_on(change, "c2", True, "m"))
+    assert (taken.driver, taken.version, taken.nonce) == ("c2", 2, "m")
+    assert next_step(taken) == next_step(change)
+
+
+def test_who_names_an_older_row_is_waited_for_and_who_is_gone_is_not() -> None:
+    change = until(planned(OLD, NEW), "await_frozen")
+    leases = [
+        Lease("seen", 1, "n", "active", replication_version=change.version),
+        Lease("late", 1, "n", "active", replication_version=change.version - 1),
+        Lease("gone", 1, "n", "revoked"),
+        Lease("left", 1, "n", "left"),
+    ]
+    assert not_frozen(change, leases) == ["late"]

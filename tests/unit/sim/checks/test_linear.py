@@ -4,10 +4,25 @@ from math import inf
 from random import Random
 from typing import Any
 
-from core.sim.checks.linear import Use, step_lease, step_serving, step_shards, unexplained
+from core.sim.checks.linear import (
+    Use,
+    step_lease,
+    step_replication,
+    step_serving,
+    step_shards,
+    unexplained,
+)
 from sync.lease import Lease
+from sync.replication import ReplicationChange, done, next_step, plan
 from sync.serving import first_set
-from sync.store.port import ShardRow, SwapLease, Swapped, SwapServing, SwapShards
+from sync.store.port import (
+    ShardRow,
+    SwapLease,
+    Swapped,
+    SwapReplication,
+    SwapServing,
+    SwapShards,
+)
 
 
 def lease(counter: int, state: Any = "active") -> Lease:
@@ -138,3 +153,19 @@ def test_the_first_row_of_the_serving_regions_is_made_once() -> None:
     assert unexplained([made, refused_second, Use(2, 3, None, (one,))], None, step_serving) is None
     assert unexplained([made, made_again], None, step_serving) is not None
     assert unexplained([made, Use(2, 3, None, (None,))], None, step_serving) is not None
+
+
+def test_a_step_of_a_change_of_replication_is_recorded_once() -> None:
+    row = plan("k", {"h": 1}, {"h": 2}, "n1")
+    assert isinstance(row, ReplicationChange)
+    step = next_step(row)
+    assert step is not None
+    one, two = done(row, step, "n2"), done(row, step, "n3")
+    assert isinstance(one, ReplicationChange)
+    assert isinstance(two, ReplicationChange)
+    made = Use(0, 1, SwapReplication(None, row), Swapped(True, replication=row))
+    first = Use(2, 3, SwapReplication(row, one), Swapped(True, replication=one))
+    late = Use(2, 3, SwapReplication(row, two), Swapped(False, replication=one))
+    twice = Use(4, 5, SwapReplication(row, two), Swapped(True, replication=two))
+    assert unexplained([made, first, late], None, step_replication) is None
+    assert unexplained([made, first, twice], None, step_replication) is not None

@@ -28,6 +28,7 @@ class Stage:
         replicas: int = 1,
         seed: int = 1,
         hint_window_s: float = 60.0,
+        counts: dict[str, int] | None = None,
     ) -> None:
         self.scheduler = Scheduler()
         random = Random(seed)
@@ -41,6 +42,7 @@ class Stage:
             4,
             faults or StoreFaults(),
             replicas=replicas,
+            counts=counts,
             hint_window_s=hint_window_s,
         )
         self.processes: dict[str, Process] = {}

@@ -10,7 +10,7 @@ from tests.unit.sim.store.stage import EFFECT, LOCAL, Stage
 def stands_on(stage: Stage, log: str = EFFECT) -> list[str]:
     """On which replicas each row of the log stands, as bits."""
     there = stage.store.rows.partitions.get(("log", log), {})
-    width = stage.store.replicas.count
+    width = stage.store.replicas.places
     return [f"{there[row].mask:0{width}b}" for row in sorted(there)]
 
 
