@@ -10,6 +10,7 @@ from random import Random
 
 from msgspec import Struct
 
+from core.sim.editplan import with_edits
 from core.sim.faultplan import faults
 from core.sim.mapplan import with_maps
 from core.sim.network import NetworkRates
@@ -75,6 +76,7 @@ class Plan(Struct, frozen=True):
     events: bool
     readers: bool
     maps: bool
+    edits: bool
     limits: Limits
     steps: tuple[Step, ...]
 
@@ -94,6 +96,8 @@ def plan_of(seed: int, profile: str = "swarm") -> Plan:
     steps = [*asked, *faulty]
     if rules.maps:
         steps = with_maps(seed, steps, regions, cores, faults_s)
+    if rules.edits:
+        steps = with_edits(seed, steps, regions, cores, faults_s)
     return Plan(
         seed=seed,
         profile=profile,
@@ -117,6 +121,7 @@ def plan_of(seed: int, profile: str = "swarm") -> Plan:
         events=chance.random() < 0.3,
         readers=rules.readers,
         maps=rules.maps,
+        edits=rules.edits,
         limits=_limits(chance),
         steps=tuple(sorted(steps, key=_when)),
     )

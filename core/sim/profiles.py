@@ -13,7 +13,7 @@ class Profile(Struct, frozen=True):
     `hint_window_s` comes by repair alone; `torn` of the writes stand on too few of them, with an
     answer that says so. `struck` of the writes are followed at once by a freeze, and as many by
     a cut, in boosted runs. With `readers` somebody in each region asks for states all the time;
-    with `maps` the placement map may change."""
+    with `maps` the placement map may change, with `edits` the configuration."""
 
     boosted: float
     regions: tuple[int, ...]
@@ -31,6 +31,7 @@ class Profile(Struct, frozen=True):
     struck: float = 0.0
     readers: bool = False
     maps: bool = False
+    edits: bool = False
 
 
 PROFILES: dict[str, Profile] = {
@@ -202,5 +203,22 @@ PROFILES: dict[str, Profile] = {
         readers=True,
         torn=0.03,
         struck=0.003,
+    ),
+    # Accounts, policies and suppressions are edited, from several regions and at once.
+    "edits": Profile(
+        0.7,
+        (1, 2, 3, 3),
+        (1, 2),
+        {
+            "crash": 4,
+            "freeze": 3,
+            "isolate": 2,
+            "cut": 2,
+            "cut_one_way": 2,
+            "store_away": 2,
+            "drain": 1,
+        },
+        shares={"suppressed": (0.0,), "scheduled": (0.0, 0.3), "chains": (0.0, 0.3)},
+        edits=True,
     ),
 }

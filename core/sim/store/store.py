@@ -13,7 +13,8 @@ region with one replica) they are, and writes keep the order of `submit`, as on 
 
 `truth` is all that stands on any replica, `stands` what stands at its level, for checkers.
 `faulty = False` stops all faults of the store, not those of the network. Without `maps_change`
-nobody ever writes the placement map's row, and a read of it costs nothing. `permit` is asked of
+nobody ever writes the placement map's row, and a read of it costs nothing; so it is without
+`edits` with the configuration (`entities`, with chances of its own). `permit` is asked of
 each fault that was drawn, by its number: it may note it, or forbid it to find out which matter.
 """
 
@@ -24,6 +25,7 @@ from random import Random
 from core.sim.network import Network
 from core.sim.process import Process
 from core.sim.scheduler import Scheduler
+from core.sim.store.entities import Entities
 from core.sim.store.faults import Fates, StoreFaults
 from core.sim.store.hints import Hints
 from core.sim.store.outages import Outages
@@ -55,6 +57,7 @@ class SimStore:
         hint_window_s: float = 60.0,
         refuses_revoked: bool = False,
         maps_change: bool = True,
+        edits: Random | None = None,
     ) -> None:
         self.scheduler = scheduler
         self.network = network
@@ -79,6 +82,7 @@ class SimStore:
         self.swaps = Swaps(self, random)
         self.hints = Hints(self, random, hint_window_s)
         self.outages = Outages(self, random)
+        self.entities = Entities(self, edits or random, edits is not None)
         self._fates = Fates(faults, random)
         self._random = random
         self._views = 0
