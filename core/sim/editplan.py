@@ -18,6 +18,8 @@ POLICIES_MAX = 3
 SUPPRESSIONS_MAX = 8
 TWICE = 0.4
 REMOVED = 0.4
+ALL_OFF = 0.5
+OFF_S = (1.5, 5.0)
 
 
 def with_edits(
@@ -50,4 +52,23 @@ def with_edits(
     for _ in range(chance.randint(0, SUPPRESSIONS_MAX)):
         what = "remove" if chance.random() < REMOVED else "add"
         found.append(edit("suppression", what, chance.choice((*PEOPLE, *PEOPLE, MAIL))))
+    if chance.random() < ALL_OFF:
+        found += _all_off(chance, regions, cores, faults_s)
     return found
+
+
+def _all_off(chance: Random, regions: tuple[str, ...], cores: int, faults_s: float) -> list[Step]:
+    """Both accounts for text messages are off for a while, so that all of them wait; meanwhile
+    some recipients are suppressed."""
+    region, number = chance.choice(regions), chance.randrange(cores)
+    at_s, off_s = chance.uniform(0.8, faults_s * 0.7), chance.uniform(*OFF_S)
+    found = [
+        Step(at_s + wait_s, "account_edit", region, what, number, id=account)
+        for wait_s, what in ((0.0, "disable"), (off_s, "enable"))
+        for account in ("plain", "keyed")
+    ]
+    found += [
+        Step(at_s + chance.uniform(0.6, off_s), "suppression", region, "add", number, id=person)
+        for person in chance.sample(PEOPLE, 2)
+    ]
+    return [step for step in found if step.at_s < faults_s]

@@ -2,6 +2,7 @@
 
 from tests.support.mutations import Mutation
 from tests.support.mutations.chains import CHAINS
+from tests.support.mutations.edits import EDITS
 from tests.support.mutations.leases import LEASES
 from tests.support.mutations.logs import LOGS
 from tests.support.mutations.maps import MAPS
@@ -19,4 +20,5 @@ MUTATIONS: tuple[Mutation, ...] = (
     *REGIONS,
     *SERVING,
     *MAPS,
+    *EDITS,
 )
