@@ -6,6 +6,8 @@
 - An editor who is told that a recipient is suppressed was told by a core that knows it.
 - A core whose store answered all the time goes by what arrived in its region `HEARD_WITHIN_S` ago.
 - Once faults are over all regions have the same, and all cores go by it.
+- While accounts are disabled messages wait, none ends for that; none ends as suppressed whose
+  recipient never was.
 - Of two edits of the same version at most one is written; one that was refused never is; one that
   was told a version stands there.
 """
@@ -18,12 +20,13 @@ import msgspec
 from core.accounts.model import ProviderAccount
 from core.accounts.service import KIND as ACCOUNT
 from core.engine.adapters import STOP_GRACE_MS
-from core.engine.payload import Payload
+from core.engine.payload import Payload, decode_payload
 from core.policies.store import KIND as POLICY
 from core.sim.editplan import MAIL, PEOPLE
 from core.sim.history import ViolationError
 from core.suppress.store import KIND as SUPPRESSION
 from core.suppress.store import name_of
+from sync.records import End, Message
 from sync.store.entities import Entity
 
 if TYPE_CHECKING:
@@ -148,6 +151,25 @@ class Edits:
         for edit in self._world.editors.edits:
             if edit.kind in NUMBER_FROM and edit.what != "delete":
                 self._told(edit, list(self._written_by(edit)))
+        if self._world.plan.edits:
+            for message_id in {one.id for one in self._world.history.submitted}:
+                self._ended(message_id)
+
+    def _ended(self, message_id: str) -> None:
+        """No policy here lets a message end because no account is left; nobody was suppressed who
+        never was."""
+        journal = self._world.checks.journal
+        ends = [r for _, r in journal.of("effect", message_id) if type(r) is End]
+        if any(one.reason == "no_route" for one in ends):
+            raise ViolationError("ended_for_no_account", f"{message_id}: {ends}")
+        if not any(one.state == "suppressed" for one in ends):
+            return
+        for _, record in journal.of("accept", message_id):
+            if type(record) is Message:
+                payload = decode_payload(record.payload)
+                name = (SUPPRESSION, entity_of(payload.channel, payload.to))
+                if name not in self._entities.written:
+                    raise ViolationError("never_suppressed", f"{message_id}: {ends}")
 
     def _told(self, edit: "Edit", versions: list[int]) -> None:
         if len(versions) > 1:

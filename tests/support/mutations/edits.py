@@ -13,6 +13,9 @@ from msgspec.structs import replace
 from core.accounts.model import StoredAccount
 from core.accounts.service import Accounts
 from core.contract.providers import ProviderIn
+from core.decide.policy import Policy
+from core.decide.route import Decision
+from core.engine import dispatch
 from core.engine.adapters import Workforce
 from core.engine.dispatch import Dispatcher
 from core.engine.payload import Payload, content_of
@@ -51,6 +54,15 @@ def disabled_account_stays_open() -> Context:
             self._spawn = spawn
 
     return patched((Workforce, "_apply", left_open))
+
+
+def nobody_waits_for_an_account() -> Context:
+    """With every account disabled a message ends, whatever its policy says."""
+
+    def at_once(decision: Decision, _policy: Policy) -> bool:
+        return not decision.candidates and not any(each.passing for each in decision.removed)
+
+    return patched((dispatch, "ends_at_once", at_once))
 
 
 def condition_not_heeded() -> Context:
@@ -180,6 +192,7 @@ def suppression_told_before_it_is_known() -> Context:
 EDITS: tuple[Mutation, ...] = (
     Mutation("disabled_still_chosen", "accounts", "edits", disabled_still_chosen),
     Mutation("disabled_account_stays_open", "adapter", "edits", disabled_account_stays_open),
+    Mutation("nobody_waits_for_an_account", "accounts", "edits", nobody_waits_for_an_account),
     Mutation("condition_not_heeded", "If-Match", "edits", condition_not_heeded),
     Mutation("written_without_comparing", "entities", "edits", written_without_comparing),
     Mutation("lost_edit_is_refused", "entities", "edits", lost_edit_is_refused),

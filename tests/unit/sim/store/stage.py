@@ -42,6 +42,7 @@ class Stage:
             faults or StoreFaults(),
             replicas=replicas,
             hint_window_s=hint_window_s,
+            edits=Random(f"{seed}:entities"),
         )
         self.processes: dict[str, Process] = {}
         self.views: dict[str, SimView] = {}
