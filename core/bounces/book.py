@@ -14,6 +14,7 @@ from core.contract.log import Log
 from core.providers.smtp.settings import SmtpSettings
 from core.providers.smtp.verp import Verp
 from sync.store.feed import EntityFeed
+from sync.store.follow import Follower
 from sync.store.port import StoreError
 
 FEEDBACK_MAILBOX = "fbl"
@@ -40,20 +41,16 @@ class Book:
         self._accounts = accounts
         self._regions = regions
         self._log = log
-        self._spawn = spawn
         self._paths: dict[str, Verp] = {}
+        self._follower = Follower(self._read_all, self._read_one, spawn)
 
     def watch(self, feed: EntityFeed) -> None:
         """Follow the accounts from now on."""
-        self._accounts.watch(feed, lambda name: self._spawn(self._reload(name)), self._forget)
+        self._accounts.watch(feed, self._follower.changed, self._forget)
 
     async def load(self) -> None:
-        """Read all accounts."""
-        after = ""
-        while page := await self._accounts.list(after, _PAGE):
-            for stored in page:
-                self._enter(stored.account.id, stored)
-            after = page[-1].account.id
+        """Read all accounts; raises StoreError."""
+        await self._follower.load()
 
     def target(self, address: str) -> Target | None:
         """The attempt that a return path names; None for an address that nobody signed."""
@@ -70,13 +67,21 @@ class Book:
 
     def _forget(self) -> None:
         self._paths.clear()
-        self._spawn(self.load())
+        self._follower.forget()
 
-    async def _reload(self, account_id: str) -> None:
+    async def _read_all(self) -> None:
+        after = ""
+        while page := await self._accounts.list(after, _PAGE):
+            for stored in page:
+                self._enter(stored.account.id, stored)
+            after = page[-1].account.id
+
+    async def _read_one(self, account_id: str) -> None:
         try:
             self._enter(account_id, await self._accounts.get(account_id))
         except StoreError as error:
             self._log.error("an account cannot be read", account=account_id, error=str(error))
+            raise
 
     def _enter(self, account_id: str, stored: StoredAccount | None) -> None:
         self._paths.pop(account_id, None)

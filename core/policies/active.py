@@ -1,10 +1,9 @@
 """The policies in force in this process, ready to decide with.
 
 They are read again whenever a policy or an account changes. When the store cannot be read, those
-read last stay in force and the log says so.
+read last stay in force, the log says so, and they are read again until they can be.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Set
 
 from core.contract.log import Log
@@ -12,6 +11,7 @@ from core.decide.policy import Policy, policy_for, scaled
 from core.policies.check import names_of
 from core.policies.store import PolicyStore, StoredPolicy
 from sync.store.feed import EntityFeed
+from sync.store.follow import Follower
 from sync.store.port import StoreError
 
 KNOWN_MAX = 10_000
@@ -48,28 +48,18 @@ class ActivePolicies:
         self.all: tuple[Policy, ...] = ()
         self.on_changed: Callable[[], None] = lambda: None
         self.store = store
-        self._spawn = spawn
         self._log = log
-        self._lock = asyncio.Lock()
-        self._asked = False
+        self._follower = Follower(self._read, lambda _name: self._read(), spawn)
         self._known: dict[tuple[str, str, str, str], Policy] = {}
 
     def watch(self, feed: EntityFeed) -> None:
         """Follow what changes from now on."""
-        self.store.watch(feed, self._changed, self._reload)
-        self.store.accounts.watch(feed, self._changed, self._reload)
+        self.store.watch(feed, self._changed, self._follower.forget)
+        self.store.accounts.watch(feed, self._changed, self._follower.forget)
 
     async def load(self) -> None:
         """Read them all; StoreError if they cannot be read."""
-        async with self._lock:
-            self._asked = False
-            accounts = await self.store.accounts.ids()
-            stored = await self.store.all()
-            found = tuple(policy_of(one, accounts) for one in stored)
-            if found != self.all:
-                self.all = found
-                self._known.clear()
-                self.on_changed()
+        await self._follower.load()
 
     def serving(self, tenant: str, message_class: str, channel: str, country: str) -> Policy:
         """The policy that serves such a message."""
@@ -82,15 +72,17 @@ class ActivePolicies:
         return known
 
     def _changed(self, _name: str) -> None:
-        self._reload()
+        self._follower.forget()
 
-    def _reload(self) -> None:
-        if not self._asked:
-            self._asked = True
-            self._spawn(self._load_again())
-
-    async def _load_again(self) -> None:
+    async def _read(self) -> None:
         try:
-            await self.load()
+            accounts = await self.store.accounts.ids()
+            stored = await self.store.all()
         except StoreError as error:
             self._log.error("policies cannot be read", error=str(error))
+            raise
+        found = tuple(policy_of(one, accounts) for one in stored)
+        if found != self.all:
+            self.all = found
+            self._known.clear()
+            self.on_changed()

@@ -2,9 +2,12 @@
 
 The guard is asked in the turn of the first byte; the byte reaches the provider at any time up to
 the write time-out later, whatever becomes of the process. Answers get lost, or come after the
-time-out; a connection may be made slowly, or not at all.
+time-out; a connection may be made slowly, or not at all. One that was stopped takes no more calls,
+and ends those that have not begun to send within the grace.
 """
 
+from collections.abc import Callable
+from math import inf
 from random import Random
 
 from core.providers.port import (
@@ -25,7 +28,8 @@ NEVER_HEARD = 0.3
 
 
 class SimAdapter:
-    """See the module's docstring; implements `core.providers.port.Adapter`."""
+    """See the module's docstring; implements `core.providers.port.Adapter`. `hears` is told
+    of each call that is taken, and when its first byte is sent."""
 
     def __init__(
         self,
@@ -34,6 +38,7 @@ class SimAdapter:
         plan: Plan,
         chance: Random,
         events: AdapterEvents,
+        hears: Callable[[str], None],
     ) -> None:
         keys = Idempotency(provider.window_ms, 64) if provider.window_ms else None
         self.capabilities = Capabilities(
@@ -44,12 +49,17 @@ class SimAdapter:
         self._plan = plan
         self._chance = chance
         self._events = events
+        self._hears = hears
+        self._stopping = False
+        self._closes_at = inf
 
     async def start(self) -> None:
         """It is always there."""
 
     async def stop(self, grace_ms: int) -> None:
-        """Nothing to close."""
+        """No more calls; those under way have the grace."""
+        self._stopping = True
+        self._closes_at = self._process.boot() + grace_ms / 1000
 
     def capacity(self) -> int:
         """Calls at once."""
@@ -62,13 +72,20 @@ class SimAdapter:
     def submit(self, call: Call) -> None:
         """Connect, ask the guard, send."""
         chance, faulty, told = self._chance, self._provider.faulty, _Told(call, self._events)
+        if self._stopping:
+            told.done(Outcome("not_sent", detail="the account is being closed"))
+            return
+        self._hears("call")
 
         def begin() -> None:
-            if faulty and chance.random() < NOT_CONNECTED:
+            if self._process.boot() > self._closes_at:
+                told.done(Outcome("not_sent", detail="the account was closed"))
+            elif faulty and chance.random() < NOT_CONNECTED:
                 told.done(Outcome("not_sent"))
             elif not call.guard():
                 told.done(Outcome("withdrawn"))
             else:
+                self._hears("first byte")
                 self._first_byte(call, told)
 
         slow = faulty and chance.random() < self._plan.call_slow

@@ -112,7 +112,7 @@ def body_of(wish: Wish) -> bytes:
             TENANT,
             wish.id,
             "sms",
-            "+1",
+            wish.to,
             wish.country,
             "otp" if wish.urgent else "transactional",
             "global" if wish.globally else "local",

@@ -133,6 +133,15 @@ class Faults:
     def _replication_go_on(self, step: Step) -> None:
         self._world.replication.go_on(step)
 
+    def _account_edit(self, step: Step) -> None:
+        self._world.editors.edit_account(step)
+
+    def _policy_edit(self, step: Step) -> None:
+        self._world.editors.edit_policy(step)
+
+    def _suppression(self, step: Step) -> None:
+        self._world.editors.edit_suppression(step)
+
     def _cores_away(self, step: Step) -> None:
         """Every core of every region ends; none is started for a while."""
         until_s = self._world.scheduler.now + step.length_s

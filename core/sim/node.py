@@ -6,27 +6,19 @@ the engine is replaced; what it says to the outside is listened to.
 
 import asyncio
 from collections.abc import Callable, Iterable
-from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from core.accounts.facts import facts_of
-from core.accounts.model import ProviderAccount
 from core.contract.settings import Settings
-from core.decide.breaker import BreakerRules
-from core.decide.budget import BudgetRules
-from core.engine.accounts import Account, AccountEvents
 from core.engine.engine import Engine
 from core.engine.force import ruling_at_start
 from core.engine.hooks import Endpoint as Door
 from core.engine.pace import Pace
-from core.engine.payload import content_of, decode_payload
-from core.engine.protection import Protection, ProtectionRules
+from core.engine.payload import Payload, content_of, decode_payload
 from core.engine.signals import Beat
-from core.providers.port import Outcome
-from core.sim.adapter import SimAdapter
+from core.sim.config import Config
 from core.sim.lines import NodeLog
 from core.sim.mapplan import first_map
 from core.sim.plan import CALL_TIMEOUT_S, EPSILON_S, LEASE_S, WRITE_TIMEOUT_S, Plan
@@ -36,8 +28,10 @@ from core.webhooks.events import events_of
 from core.webhooks.store import Endpoint
 from sync.keeper.shards import Pace as ShardsPace
 from sync.owner.asking import AskingPace
+from sync.owner.owner import Owner
 from sync.owner.state import Msg
 from sync.records import Message
+from sync.store.port import StoreError
 
 if TYPE_CHECKING:
     from core.sim.world import World
@@ -65,9 +59,6 @@ PACE = Pace(
     giving_calls_s=2.0,
     calls_end_s=CALL_TIMEOUT_S + EPSILON_S,
     asking=AskingPace(told_s=0.4, untold_s=1.5, longest_s=6.0),
-)
-ROOMY = ProtectionRules(
-    BreakerRules(share=1.0, in_a_row=1_000_000), BudgetRules(share=10.0, floor_per_s=1_000)
 )
 
 
@@ -101,7 +92,9 @@ class Node:
         self.process = process
         self.region = process.region
         self.ready = False
+        self.ready_s = 0.0
         self.engine: Engine
+        self.config: Config
         self._world = world
         self._plan = world.plan
         self._chance = Random(world.chance.getrandbits(64))
@@ -122,14 +115,15 @@ class Node:
 
     async def _run(self) -> None:
         world, process, plan = self._world, self.process, self._plan
-        view, log = world.store.view(process), NodeLog(self.note)
+        settings, log = settings_of(plan, self.region), NodeLog(self.note)
+        view = world.store.view(process)
         under = await ruling_at_start(view, log)  # type: ignore[arg-type]
         if under.number:
             view.under(under)
             self.note("start", f"under force {under.number}")
         self.engine = Engine(
             view,
-            settings_of(self._plan, self.region),
+            settings,
             process.name,
             "",
             process,
@@ -143,11 +137,16 @@ class Node:
             under=under,
         )
         self.engine.asking.neighbours = self
-        self._make_accounts()
+        self.config = Config(world, process, self.engine, settings, self._chance, log)
         for work in self.engine.homes.values():
             self._listen(work)
         await self.engine.membership.register()
-        self.ready = True
+        try:
+            await self.config.start()
+        except StoreError:
+            process.die("its configuration cannot be read")
+            return
+        self.ready, self.ready_s = True, process.scheduler.now
         self.engine.start()
         self._beat()
 
@@ -175,45 +174,16 @@ class Node:
         while not done() and self.process.boot() < until:
             await asyncio.sleep(0.1)
 
-    # Accounts
-
-    def _make_accounts(self) -> None:
-        for provider in self._world.providers.values():
-            given = ProviderAccount(provider.account, "sim", provider.channel)  # type: ignore[arg-type]
-            account = Account(
-                given,
-                1,
-                facts_of(given, settings_of(self._plan, self.region).region),
-                self.process,
-                60.0,
-                Protection(ROOMY, given.limits, None),
-            )
-            events = AccountEvents(
-                account,
-                self.engine.receipts.received,
-                partial(self._late, given.id),
-                self.engine.dispatcher.changed,
-            )
-            adapter = SimAdapter(provider, self.process, self._plan, self._chance, events)
-            account.adapter, account.capabilities = adapter, adapter.capabilities
-            self.engine.accounts[given.id] = account
-
-    def _late(self, account: str, ref: str, outcome: Outcome) -> None:
-        message_id, attempt, _ = ref.split(".")
-        self.engine.late(message_id, attempt, account, outcome)
-
     # Listening
 
     def _listen(self, work: Any) -> None:
-        history, hooks = self._world.history, self.engine.dispatcher.hooks
+        hooks = self.engine.dispatcher.hooks
         views = Views(f"{self.process.name}{work.home}", self.process.wall_ms, VIEWS_OPEN_AFTER_MS)
         work.behind.views_of = views.writes_of
         work.behind.events_of = lambda msg: self._events_of(work.home, msg)
-        hooks.suppressed = lambda payload: (
-            "bounce"
-            if history.is_suppressed(payload.notification, self.process.scheduler.now)
-            else ""
-        )
+        hooks.suppressed = self._suppressed
+        if self._plan.edits:
+            self._listen_to_intents(work.owner)
         hooks.endpoint = lambda *_: Door("https://hook", ())
         work.shell.on_changed = self._told
         accept, read, go = work.behind.accept, work.shell._read_events_of, work.owner.go
@@ -234,6 +204,25 @@ class Node:
         work.behind.accept = accepted
         work.shell._read_events_of = read_events_of
         self.process.spawn(list_open_forever(views, work.owner.msgs.values, work.behind.put, 1.0))
+
+    def _listen_to_intents(self, owner: Owner) -> None:
+        intend, looks = owner.intend, self._world.checks
+
+        def intends(msg: Msg, account: str, *rest: Any) -> bool:
+            content, made = content_of(msg), intend(msg, account, *rest)
+            if made:
+                looks.intends(self, content, account)
+            return made
+
+        owner.intend = intends  # type: ignore[method-assign, assignment]
+        self.config.call_begins = lambda account, what: looks.call_begins(self, account, what)
+
+    def _suppressed(self, payload: Payload) -> str:
+        """Where nobody edits anything, suppressions are facts that every core knows at once."""
+        if self._plan.edits:
+            return self.config.suppressions.why(payload)
+        now = self.process.scheduler.now
+        return "bounce" if self._world.history.is_suppressed(payload.notification, now) else ""
 
     def _events_of(self, home: str, msg: Msg) -> Iterable[Message]:
         if not self._plan.events:

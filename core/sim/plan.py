@@ -10,6 +10,7 @@ from random import Random
 
 from msgspec import Struct
 
+from core.sim.editplan import with_edits
 from core.sim.faultplan import faults
 from core.sim.mapplan import with_maps
 from core.sim.network import NetworkRates
@@ -85,6 +86,7 @@ class Plan(Struct, frozen=True):
     forces: bool
     repair_late: bool
     far_reads: float
+    edits: bool
     limits: Limits
     steps: tuple[Step, ...]
 
@@ -104,6 +106,8 @@ def plan_of(seed: int, profile: str = "swarm") -> Plan:
     steps = [*asked, *faulty]
     if rules.maps:
         steps = with_maps(seed, steps, regions, cores, faults_s)
+    if rules.edits:
+        steps = with_edits(seed, steps, regions, cores, faults_s)
     plan = Plan(
         seed=seed,
         profile=profile,
@@ -132,6 +136,7 @@ def plan_of(seed: int, profile: str = "swarm") -> Plan:
         forces=rules.forces,
         repair_late=rules.repair_late,
         far_reads=rules.far_reads,
+        edits=rules.edits,
         limits=_limits(chance),
         steps=in_order(steps),
     )

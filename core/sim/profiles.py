@@ -20,7 +20,8 @@ class Profile(Struct, frozen=True):
     stand, in a boosted run, in their writer's region and go nowhere from there by themselves. With
     `repair_late` nothing is repaired before all that was accepted is read. `far_reads` of the reads
     ask the replicas of far regions rather than those of near ones. With `replication` it may change
-    how many replicas a region has: up to as many as `replicas` says."""
+    how many replicas a region has: up to as many as `replicas` says; with `edits` the configuration
+    is edited."""
 
     boosted: float
     regions: tuple[int, ...]
@@ -44,6 +45,7 @@ class Profile(Struct, frozen=True):
     repair_late: bool = False
     far_reads: float = FAR_READS
     replication: bool = False
+    edits: bool = False
 
 
 PROFILES: dict[str, Profile] = {
@@ -254,5 +256,22 @@ PROFILES: dict[str, Profile] = {
         hint_window_s=2.0,
         forces=True,
         faults_s=(25.0, 40.0),
+    ),
+    # Accounts, policies and suppressions are edited, from several regions and at once.
+    "edits": Profile(
+        0.7,
+        (1, 2, 3, 3),
+        (1, 2),
+        {
+            "crash": 4,
+            "freeze": 3,
+            "isolate": 2,
+            "cut": 2,
+            "cut_one_way": 2,
+            "store_away": 2,
+            "drain": 1,
+        },
+        shares={"suppressed": (0.0,), "scheduled": (0.0, 0.3), "chains": (0.0, 0.3)},
+        edits=True,
     ),
 }

@@ -22,6 +22,7 @@ class Wish(Struct, frozen=True):
     escalate_s: float
     spool: bool = False
     country: str = "ZZ"
+    to: str = "+1"
 
 
 class Step(Struct, frozen=True):

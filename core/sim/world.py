@@ -6,10 +6,15 @@ one new core in each region that starts with empty hands and must find nothing l
 
 from random import Random
 
+import msgspec
+
+from core.accounts.service import KIND as ACCOUNT
 from core.providers.port import ReceiptIn
 from core.sim.checks.all import Checks
 from core.sim.clients import Clients
+from core.sim.config import ACCOUNTS, first_accounts
 from core.sim.edges import Edges
+from core.sim.editors import Editors
 from core.sim.faults import Faults
 from core.sim.history import History, ViolationError
 from core.sim.network import Network
@@ -24,12 +29,6 @@ from core.sim.steps import Step
 from core.sim.store.store import SimStore
 from core.sim.trace import Trace
 
-ACCOUNTS = (
-    ("plain", "sms", 0),
-    ("keyed", "sms", 4_000),
-    ("mail", "email", 0),
-    ("hook", "webhook", 4_000),
-)
 BY_CHANCE = frozenset({"lost", "duplicated", "reordered", "stopped by a cut"})
 RESTART_S = 0.5
 SUPERVISE_S = 0.2
@@ -72,7 +71,10 @@ class World:
             alone=Random(f"{plan.seed}:alone"),
             far_reads=plan.far_reads,
             replication_changes=plan.replication,
+            edits=Random(f"{plan.seed}:entities") if plan.edits else None,
         )
+        for account in first_accounts():
+            self.store.entities.seed(ACCOUNT, account.id, msgspec.json.encode(account))
         self.providers = {
             name: Provider(
                 name,
@@ -84,7 +86,7 @@ class World:
                 self.history,
                 self._hand_receipt,
             )
-            for name, channel, window_ms in ACCOUNTS
+            for name, channel, _, window_ms in ACCOUNTS
         }
         self.nodes: list[Node] = []
         self.slots: dict[tuple[str, int], Node | None] = {
@@ -102,6 +104,7 @@ class World:
         )
         self.operators = Operators(self)
         self.replication = ReplicationOperators(self)
+        self.editors = Editors(self)
         self.faults = Faults(self)
         self._started = 0
         self._over = False
@@ -238,6 +241,7 @@ class World:
 
     def _until_quiet(self) -> None:
         begun = self.scheduler.now
+        self.editors.enable_all()
         self._go_to(begun + SETTLE_S)
         give_up_at = max(begun, self.checks.last_due_s()) + QUIET_WITHIN_S
         if self.store.ruling().number:
@@ -247,7 +251,9 @@ class World:
                 raise ViolationError("stuck", why)
             self.operators.join_all()
             self.operators.return_all()  # a drain that was asked for earlier may have come late
+            self.editors.enable_all()
             self._go_to(self.scheduler.now + LOOK_EVERY_S)
+        self.checks.edits.settled()
 
     def _last_look(self) -> None:
         """New cores alone, after all others are gone, must find nothing left to do.

@@ -7,6 +7,7 @@ there is kept in `found`, and whoever lets the run go on looks whether there is 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ParamSpec
 
+from core.sim.checks.edits import Edits
 from core.sim.checks.ends import Ends
 from core.sim.checks.floors import Floors
 from core.sim.checks.healed import Healed
@@ -62,6 +63,10 @@ class Checks:
         self.healed = Healed(world.store, self.journal)
         self.readers = Readers(world)
         self.unread = Unread(world)
+        self.edits = Edits(world)
+        self.intends = self._kept(self.edits.intends)
+        self.suppressed = self._kept(self.edits.suppressed)
+        self.call_begins = self._kept(self.edits.call_begins)
         self.found: ViolationError | None = None
         world.store.on_stands = self._kept(self.stands)
         world.store.on_applied = self._kept(self.applied)
@@ -151,6 +156,7 @@ class Checks:
         operations = self._world.store.swaps.operations
         self._replication.final(operations)
         self._serving.final(operations, self._world.operators.answers, where)
+        self.edits.final()
         self.healed.final()
         if self.readers.found:
             raise self.readers.found

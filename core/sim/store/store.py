@@ -15,9 +15,10 @@ region with one replica) they are, and writes keep the order of `submit`, as on 
 `truth` is all that stands on any replica, `stands` what stands at its level, for checkers.
 `faulty = False` stops all faults of the store, not those of the network. Without `maps_change`
 nobody ever writes the placement map's row, and a read of it costs nothing; so it is without
-`replication_changes` and, for forced ownership, `forces_change`. `permit` is asked of each fault
-that was drawn, by its number: it may note it, or forbid it to find out which matter. What rows
-stand `alone` has a stream of its own.
+`replication_changes`, for forced ownership without `forces_change`, and for the configuration
+without `edits` (`entities`, with chances of its own). `permit` is asked of each fault that was
+drawn, by its number: it may note it, or forbid it to find out which matter. What rows stand `alone`
+has a stream of its own.
 """
 
 from collections import Counter
@@ -28,6 +29,7 @@ from core.sim.network import Network
 from core.sim.process import Process
 from core.sim.scheduler import Scheduler
 from core.sim.store.alters import Alters
+from core.sim.store.entities import Entities
 from core.sim.store.faults import Fates, StoreFaults
 from core.sim.store.forced import Tables
 from core.sim.store.hints import Hints
@@ -69,6 +71,7 @@ class SimStore:
         alone: Random | None = None,
         far_reads: float = FAR_READS,
         replication_changes: bool = True,
+        edits: Random | None = None,
     ) -> None:
         self.scheduler = scheduler
         self.network = network
@@ -98,6 +101,7 @@ class SimStore:
         self.hints = Hints(self, random, hint_window_s)
         self.outages = Outages(self, random)
         self.alters = Alters(self, Random(f"{seed}:alters"))
+        self.entities = Entities(self, edits or random, edits is not None)
         self._fates = Fates(faults, random)
         self._random = random
         self._alone = alone or random

@@ -3,6 +3,7 @@
 from tests.support.mutations import Mutation
 from tests.support.mutations.asking import ASKING
 from tests.support.mutations.chains import CHAINS
+from tests.support.mutations.edits import EDITS
 from tests.support.mutations.forced import FORCED
 from tests.support.mutations.leases import LEASES
 from tests.support.mutations.logs import LOGS
@@ -25,4 +26,5 @@ MUTATIONS: tuple[Mutation, ...] = (
     *FORCED,
     *ASKING,
     *REPLICATION,
+    *EDITS,
 )

@@ -14,6 +14,8 @@ from core.decide.policy import DEFAULT, MILLION
 from core.policies.active import ActivePolicies
 from core.policies.store import PolicyStore
 from core.tenants.vault import Vault
+from sync.store import follow
+from sync.store.entities import Entity
 from sync.store.entities_memory import MemoryEntities
 from sync.store.feed import EntityFeed
 from sync.store.port import StoreError
@@ -99,19 +101,25 @@ async def test_changes_are_in_force_once_they_are_heard_of(scene: Scene) -> None
     assert scene.active.serving(*ASKED) is DEFAULT
 
 
-async def test_while_the_store_is_away_the_last_ones_stay(
+async def test_while_the_store_is_away_the_last_ones_stay_and_are_read_again(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await scene.store.put(PolicyIn(name="p"), 0)
     await scene.active.load()
+    seen: list[int] = []
+    read = scene.entities.list
 
-    async def away(*_: object) -> None:
-        raise StoreError("away")
+    async def away_once(kind: str, after: str = "", limit: int = 100) -> list[Entity]:
+        seen.append(scene.active.serving(*ASKED).version)
+        if len(seen) == 1:
+            raise StoreError("away")
+        return await read(kind, after, limit)
 
     await scene.store.put(PolicyIn(name="p", explore=0.1), None)
-    with monkeypatch.context() as patch:
-        patch.setattr(scene.entities, "list", away)
-        await scene.settled()
-    assert scene.active.serving(*ASKED).version == 1
+    monkeypatch.setattr(scene.entities, "list", away_once)
+    monkeypatch.setattr(follow, "AGAIN_S", 0.01)
+    await scene.settled()
+    assert seen[:2] == [1, 1]
+    assert scene.active.serving(*ASKED).version == 2
     scene.log.close()
     assert b"policies cannot be read" in scene.stream.getvalue()

@@ -11,6 +11,7 @@ from tests.support.mutations import Mutation, patched
 from tests.support.mutations.catalogue import MUTATIONS
 
 SEEDS = 40
+UNHEARD = {"disabled_unheard", "suppressed_unheard", "edit_not_followed"}
 FOUND_BY = {
     "floor_early": {"floor_early"},
     "intent_not_awaited": {"told_before_it_stands", "call_without_intent"},
@@ -65,6 +66,18 @@ FOUND_BY = {
     "canceled_chain_goes_on": {"followed_after_cancel"},
     "chain_stops_at_silence": {"chain_broken"},
     "awaiting_not_looked_after": {"stuck", "chain_broken"},
+    "disabled_still_chosen": {"disabled_unheard"},
+    "disabled_account_stays_open": {"call_on_disabled"},
+    "nobody_waits_for_an_account": {"ended_for_no_account"},
+    "condition_not_heeded": {"condition_not_heeded"},
+    "written_without_comparing": {"condition_not_heeded"},
+    "lost_edit_is_refused": {"refused_written"},
+    "feed_skips_a_change": UNHEARD,
+    "feed_goes_on_from_the_head": UNHEARD,
+    "feed_begins_late": UNHEARD,
+    "unread_change_forgotten": UNHEARD,
+    "suppressions_looked_up_when_offered": {"suppressed_intended"},
+    "suppression_told_before_it_is_known": {"not_in_force"},
 }
 
 

@@ -44,6 +44,7 @@ class Stage:
             replicas=replicas,
             counts=counts,
             hint_window_s=hint_window_s,
+            edits=Random(f"{seed}:entities"),
         )
         self.processes: dict[str, Process] = {}
         self.views: dict[str, SimView] = {}
