@@ -16,7 +16,7 @@ class Profile(Struct, frozen=True):
     with `maps` the placement map may change. `chains` are chains of faults (`core.sim.chainplan`), and
     `busy` how many messages come in around each at most. `far_s` is how far regions are from each
     other, in seconds, `loss` how much between them is lost in some of the boosted runs. One of
-    `crash_at_write` is how often a process ends beside a write, in boosted runs."""
+    `crash_at_write` is how often a process ends beside a write, in boosted runs, `events` how many runs have somebody who is told of events."""
 
     boosted: float
     regions: tuple[int, ...]
@@ -38,6 +38,7 @@ class Profile(Struct, frozen=True):
     busy: int = 20
     clocks_apart: bool = False
     crash_at_write: tuple[float, ...] = (0.0, 0.01, 0.03)
+    events: float = 0.3
     far_s: tuple[float, float] = (0.020, 0.100)
     loss: float = 0.05
 
@@ -260,7 +261,8 @@ PROFILES: dict[str, Profile] = {
         busy=20,
         shares={"keyed": (0.0, 0.2), "careful": (0.0, 0.3), "globally": (0.6, 1.0)},
     ),
-    # A region is lost for good that had just been apart; all that is accepted is to survive it.
+    # A region is lost for good that had just been apart. What is of a local lane goes with it, so
+    # there is none.
     "gone_for_good": Profile(
         1.0,
         (3,),
@@ -270,7 +272,13 @@ PROFILES: dict[str, Profile] = {
         hint_window_s=0.2,
         chains=("gone",),
         busy=30,
-        shares={"globally": (1.0,), "spooled": (0.0,), "cancels": (0.0,)},
+        events=0.0,
+        shares={
+            "globally": (1.0,),
+            "spooled": (0.0,),
+            "cancels": (0.0,),
+            "chains": (0.0,),
+        },
     ),
     # Much between regions is lost, and nothing tries again: a quorum is all that a row has.
     "lossy": Profile(
