@@ -11,6 +11,7 @@ chains are what they would be without this. `first` is a region, `number` one of
   these are over.
 - `hole`: a region is cut off from the one that comes next in the order of owners, then it is lost;
   within the region shards may have changed hands meanwhile.
+- `stale`: a core goes on for long after the next one has its shards, and that one ends early.
 - `gone`: a region is apart while a core of it starts, meets the others, and is lost for good.
 """
 
@@ -34,6 +35,7 @@ LATER = {
     "spooled": (0.0,),
     "suppressed": (0.0,),
 }
+KEYED = LATER | {"keyed": (1.0,)}
 
 
 class Stage:
@@ -97,7 +99,8 @@ def lapsing(stage: Stage) -> list[Step]:
     """See the module's docstring. What is told are ends of messages that are cancelled: the calls
     end a write time-out before the lease."""
     draw = stage.chance.uniform
-    steps = [stage.step(0.0, "hushed", number, 6.0) for number in (stage.number, *stage.others)]
+    numbers = (stage.number, *stage.others)
+    steps = [stage.step(0.0, "hushed", number, 6.0, 1.0) for number in numbers]
     for _ in range(CANCELED):
         asked = Requests(stage.chance, (stage.first,), stage.shards, stage.start_ms, LATER)
         asked.message(stage.at_s - draw(0.0, 0.8))
@@ -135,12 +138,26 @@ def gone(stage: Stage) -> list[Step]:
     ]
 
 
+def stale(stage: Stage) -> list[Step]:
+    """See the module's docstring. Messages with a key, for later, that are cancelled meanwhile."""
+    draw = stage.chance.uniform
+    steps = [stage.step(0.0, "hushed", number, 12.0) for number in (stage.number, *stage.others)]
+    steps.append(Step(stage.at_s + draw(5.4, 7.2), "crash", stage.next, stage.first))
+    for _ in range(stage.chance.randint(4, 12)):
+        asked = Requests(stage.chance, (stage.first,), stage.shards, stage.start_ms, KEYED)
+        asked.message(stage.at_s + draw(2.0, 5.0))
+        ends_s = stage.at_s + draw(6.0, 10.0)
+        steps += [*asked.steps, Step(ends_s, "cancel", stage.first, id=asked.steps[0].id)]
+    return steps
+
+
 CHAINS: dict[str, Callable[[Stage], list[Step]]] = {
     "given_up": given_up,
     "given_then_gone": given_then_gone,
     "lapsing": lapsing,
     "hole": hole,
     "gone": gone,
+    "stale": stale,
 }
 
 

@@ -110,10 +110,13 @@ class Faults:
             self._world.store.swaps.hold_shards(node.process, step.length_s, step.amount)
 
     def _hushed(self, step: Step) -> None:
-        """A core hears nothing of what is under compare-and-set; plain reads and writes work."""
+        """A core hears nothing of what is under compare-and-set; plain reads and writes work.
+
+        With an amount nothing that it asks there is done, either.
+        """
         node = self._world.slots[(step.region, step.number)]
         if node is not None:
-            self._world.store.swaps.hush(node.process, step.length_s)
+            self._world.store.swaps.hush(node.process, step.length_s, step.amount > 0)
 
     # Several regions
 

@@ -291,4 +291,14 @@ PROFILES: dict[str, Profile] = {
         loss=0.3,
         readers=True,
     ),
+    # An owner that does not hear that it is none any more writes on beside the next one.
+    "stale": Profile(
+        1.0,
+        (3,),
+        (1,),
+        {"freeze": 1},
+        crash_at_write=(0.0,),
+        chains=("stale",),
+        busy=8,
+    ),
 }

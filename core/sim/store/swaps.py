@@ -8,7 +8,8 @@ is executed some seconds later, on what stands then. `operations` records all of
 whose answer was lost: it stands with a majority, but nobody has committed it yet.
 
 `hold_shards`: a process's swaps of shards are executed late and not answered for a while. `hush`:
-nothing of its swaps and SERIAL reads is answered for a while; what else it asks of the store is.
+nothing of its swaps and SERIAL reads is answered for a while; what else it asks of the store is. Of
+the swaps some are executed, none where they are `lost`.
 """
 
 from collections.abc import Callable
@@ -75,15 +76,15 @@ class Swaps:
         self._random = random
         self._shown: dict[str, Lease] = {}
         self._held: dict[str, tuple[float, float]] = {}
-        self._hushed_until_s: dict[str, float] = {}
+        self._hushed: dict[str, tuple[float, bool]] = {}
 
     def hold_shards(self, process: Process, seconds: float, late_s: float) -> None:
         """See the module's docstring; each is executed so much later."""
         self._held[process.name] = (self._store.now + seconds, late_s)
 
-    def hush(self, process: Process, seconds: float) -> None:
+    def hush(self, process: Process, seconds: float, lost: bool) -> None:
         """See the module's docstring."""
-        self._hushed_until_s[process.name] = self._store.now + seconds
+        self._hushed[process.name] = (self._store.now + seconds, lost)
 
     def submit(self, process: Process, write: Swap, done: Done) -> None:
         """Swap; the answer is an event of the process."""
@@ -105,6 +106,8 @@ class Swaps:
         if fate == "late":
             reach_s = self._late_s(process, write) * 2
         if reach_s is None or (fate == "lost" and self._random.random() < 0.5):
+            return
+        if self._is_hushed(process) and self._hushed[process.name][1]:
             return
         half_s = reach_s / 2
 
@@ -143,7 +146,7 @@ class Swaps:
         return late_s if held and self._store.faulty else 0.0
 
     def _is_hushed(self, process: Process) -> bool:
-        until_s = self._hushed_until_s.get(process.name, 0.0)
+        until_s, _ = self._hushed.get(process.name, (0.0, False))
         return self._store.faulty and self._store.now < until_s
 
     def _cut_short(self, operation: Operation, region: str) -> None:
