@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from sync.naming import attempt_name
-from sync.records import End, Intent, Outcome, Place, Receipt, Record, State
+from sync.records import ById, End, Intent, Outcome, Place, Receipt, Record, State
 
 RANK: dict[State, int] = {
     "accepted": 0,
@@ -140,6 +140,14 @@ def gather(
         if RANK[its] > RANK[state]:
             state, reason = its, _why_undelivered(facts) if its == "failed" else ""
     return attempts, state, reason
+
+
+def overruled(known: ById, epoch: int, records: Iterable[tuple[Place, Record]]) -> bool:
+    """Whether a by-id row of this epoch tells an end that a later owner, who had not read it, did
+    not heed: one who did not hear that it was owner no more wrote it beside that one's calls."""
+    if not known.ended or RANK[known.state] >= RANK["sent"]:
+        return False
+    return any(isinstance(r, Intent | End) and r.epoch > epoch for _, r in records)
 
 
 def _ended(ends: Iterable[End]) -> tuple[State, str]:
