@@ -178,7 +178,7 @@ class Faults:
 
         def back() -> None:
             self._bring_back(step.region)
-            if not all([outages.rebuild(replica) for replica in replicas]):
+            if not all(outages.rebuild(replica) for replica in replicas):
                 self._world.scheduler.after(1.0, back)
 
         self._world.scheduler.after(step.length_s, back)

@@ -6,17 +6,18 @@ from msgspec import Struct
 class Profile(Struct, frozen=True):
     """`boosted` is the share of seeds with many faults. `kinds` are the scheduled faults and how
     many of each there are at most, `sure` those that no boosted seed leaves out; `drift` how far
-    clocks run off, None for within epsilon, with `clocks_apart` all of them so far. One of `no` is how often providers refuse, one of
-    `answer_lost` how often a boosted run loses their answers. `store` multiplies how often writes
-    and reads fail where they do. `shares` replaces what `core.sim.workload` draws a share from, by
-    its name there. `replicas` is how many each of several regions has; what missed one by more than
-    `hint_window_s` comes by repair alone; `torn` of the writes stand on too few of them, with an
-    answer that says so. `struck` of the writes are followed at once by a freeze, and as many by
-    a cut, in boosted runs. With `readers` somebody in each region asks for states all the time;
-    with `maps` the placement map may change. `chains` are chains of faults (`core.sim.chainplan`), and
-    `busy` how many messages come in around each at most. `far_s` is how far regions are from each
-    other, in seconds, `loss` how much between them is lost in some of the boosted runs. One of
-    `crash_at_write` is how often a process ends beside a write, in boosted runs, `events` how many runs have somebody who is told of events."""
+    clocks run off, None for within epsilon, with `clocks_apart` all of them so far. One of `no` is
+    how often providers refuse, one of `answer_lost` how often a boosted run loses their answers.
+    `store` multiplies how often writes and reads fail where they do. `shares` replaces what
+    `core.sim.workload` draws a share from, by its name there. `replicas` is how many each of
+    several regions has; what missed one by more than `hint_window_s` comes by repair alone; `torn`
+    of the writes stand on too few of them, with an answer that says so. `struck` of the writes are
+    followed at once by a freeze, and as many by a cut, in boosted runs; one of `crash_at_write` is
+    how often a process ends beside a write. With `readers` somebody in each region asks for states
+    all the time; with `maps` the placement map may change; `events` of the runs have somebody who
+    is told of events. `chains` are chains of faults (`core.sim.chainplan`), and `busy` how many
+    messages come in around each at most. `far_s` is how many seconds regions are from each other,
+    `loss` how much between them is lost in some of the boosted runs."""
 
     boosted: float
     regions: tuple[int, ...]
@@ -234,8 +235,8 @@ PROFILES: dict[str, Profile] = {
         busy=30,
         shares={"keyed": (0.0, 0.2), "careful": (0.0, 0.3), "scheduled": (0.0, 0.5)},
     ),
-    # Clocks as far apart as they may be, near regions, and leases that cannot be renewed while there
-    # is much to tell: what epsilon is for.
+    # Clocks as far apart as they may be, near regions, and leases that cannot be renewed while
+    # there is much to tell: what epsilon is for.
     "lapses": Profile(
         1.0,
         (3,),
