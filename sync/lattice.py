@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from sync.forced import force_of
 from sync.naming import attempt_name
-from sync.records import End, Intent, Outcome, Place, Receipt, Record, State
+from sync.records import ById, End, Intent, Outcome, Place, Receipt, Record, State
 
 RANK: dict[State, int] = {
     "accepted": 0,
@@ -157,6 +157,17 @@ def gather(
 def _raise(epochs: dict[int, int], epoch: int) -> None:
     force = force_of(epoch)
     epochs[force] = max(epochs.get(force, 0), epoch)
+
+
+def overruled(known: ById, epoch: int, records: Iterable[tuple[Place, Record]]) -> bool:
+    """Whether a by-id row of this epoch tells an end that a later owner, who had not read it, did
+    not heed: one who did not hear that it was owner no more wrote it beside that one's calls."""
+    if not known.ended or RANK[known.state] >= RANK["sent"]:
+        return False
+    return any(
+        isinstance(r, Intent | End) and r.epoch > epoch and force_of(r.epoch) == force_of(epoch)
+        for _, r in records
+    )
 
 
 def _ended(ends: Iterable[End]) -> tuple[State, str]:

@@ -110,6 +110,21 @@ class Faults:
         if edge is not None:
             edge.process.frozen_until = self._world.scheduler.now + step.length_s
 
+    def _shards_held(self, step: Step) -> None:
+        """What a core asks of shard rows is done late, and it is told nothing of it."""
+        node = self._world.slots[(step.region, step.number)]
+        if node is not None:
+            self._world.store.swaps.hold_shards(node.process, step.length_s, step.amount)
+
+    def _hushed(self, step: Step) -> None:
+        """A core hears nothing of what is under compare-and-set; plain reads and writes work.
+
+        With an amount nothing that it asks there is done, either.
+        """
+        node = self._world.slots[(step.region, step.number)]
+        if node is not None:
+            self._world.store.swaps.hush(node.process, step.length_s, step.amount > 0)
+
     # Several regions
 
     def _region_drain(self, step: Step) -> None:
@@ -174,7 +189,29 @@ class Faults:
 
     def _region_lost(self, step: Step) -> None:
         """Every process of the region ends, and its part of the store is out of reach."""
-        region = step.region
+        self._take_away(step.region)
+        self._world.scheduler.after(step.length_s, lambda: self._bring_back(step.region))
+
+    def _region_gone(self, step: Step) -> None:
+        """As `_region_lost`, for good: what comes back has to be rebuilt from the others.
+
+        Nothing else may be lost meanwhile.
+        """
+        outages, replicas = self._world.store.outages, self._replicas(step.region)
+        if outages.any_lost or self._lost:
+            return
+        self._take_away(step.region)
+        for replica in replicas:
+            outages.lose_data(replica)
+
+        def back() -> None:
+            self._bring_back(step.region)
+            if not all(outages.rebuild(replica) for replica in replicas):
+                self._world.scheduler.after(1.0, back)
+
+        self._world.scheduler.after(step.length_s, back)
+
+    def _take_away(self, region: str) -> None:
         self._lost.add(region)
         for node in self._world.living():
             if node.region == region:
@@ -184,11 +221,9 @@ class Faults:
             edge.process.die("its region is lost")
         self._world.network.isolate(region)
 
-        def back() -> None:
-            self._lost.discard(region)
-            self._world.network.heal()
-
-        self._world.scheduler.after(step.length_s, back)
+    def _bring_back(self, region: str) -> None:
+        self._lost.discard(region)
+        self._world.network.heal()
 
     def _store_away(self, step: Step) -> None:
         """The region's datacentre answers nobody."""

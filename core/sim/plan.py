@@ -10,6 +10,7 @@ from random import Random
 
 from msgspec import Struct
 
+from core.sim.chainplan import chains
 from core.sim.editplan import with_edits
 from core.sim.faultplan import faults
 from core.sim.mapplan import with_maps
@@ -72,6 +73,7 @@ class Plan(Struct, frozen=True):
     start_ms: int
     skew_ms: int
     drift: float
+    clocks_apart: bool
     store: StoreFaults
     network: NetworkRates
     edge: EdgeRates
@@ -108,6 +110,8 @@ def plan_of(seed: int, profile: str = "swarm") -> Plan:
         steps = with_maps(seed, steps, regions, cores, faults_s)
     if rules.edits:
         steps = with_edits(seed, steps, regions, cores, faults_s)
+    if rules.chains:
+        steps += chains(seed, rules, regions, cores, shards, faults_s, start_ms)
     plan = Plan(
         seed=seed,
         profile=profile,
@@ -123,14 +127,15 @@ def plan_of(seed: int, profile: str = "swarm") -> Plan:
         skew_ms=chance.choice((0, 240)),
         drift=chance.choice((0.0, 0.01)) if rules.drift is None else rules.drift,
         store=_store_faults(seed, chance, boosted, rules),
-        network=_network(chance, boosted),
+        clocks_apart=rules.clocks_apart,
+        network=_network(chance, boosted, rules),
         edge=_edge(chance, boosted),
         no=chance.choice(rules.no),
         answer_lost=chance.choice(rules.answer_lost) if boosted else 0.03,
         call_slow=0.1,
         receipt_first=chance.choice((0.05, 0.4)),
         signals=chance.choice((0.0, 0.5, 0.9)),
-        events=chance.random() < 0.3,
+        events=chance.random() < rules.events,
         readers=rules.readers,
         maps=rules.maps,
         forces=rules.forces,
@@ -163,17 +168,24 @@ def _store_faults(seed: int, chance: Random, boosted: bool, rules: Profile) -> S
         read_slow=rate(0.03, 0.15),
         swap_lost=rate(0.05, 0.2),
         swap_late=rate(0.05, 0.2),
-        crash_at_write=chance.choice((0.0, 0.01, 0.03)) if boosted else 0.001,
+        crash_at_write=chance.choice(rules.crash_at_write) if boosted else 0.001,
         freeze_at_write=rules.struck if boosted else 0.0,
         cut_at_write=rules.struck if boosted else 0.0,
     )
 
 
-def _network(chance: Random, boosted: bool) -> NetworkRates:
+def _network(chance: Random, boosted: bool, rules: Profile) -> NetworkRates:
     def rate(most: float) -> float:
         return chance.choice((0.0, most, most)) if boosted else 0.0
 
-    return NetworkRates(loss=rate(0.05), duplicate=rate(0.05), reorder=rate(0.1))
+    far_min_s, far_max_s = rules.far_s
+    return NetworkRates(
+        loss=rate(rules.loss),
+        duplicate=rate(0.05),
+        reorder=rate(0.1),
+        far_min_s=far_min_s,
+        far_max_s=far_max_s,
+    )
 
 
 def _edge(chance: Random, boosted: bool) -> EdgeRates:

@@ -8,20 +8,24 @@ from core.sim.store.store import FAR_READS
 class Profile(Struct, frozen=True):
     """`boosted` is the share of seeds with many faults. `kinds` are the scheduled faults and how
     many of each there are at most, `sure` those that no boosted seed leaves out; `drift` how far
-    clocks run off, None for within epsilon. One of `no` is how often providers refuse, one of
-    `answer_lost` how often a boosted run loses their answers. `store` multiplies how often writes
-    and reads fail where they do. `shares` replaces what `core.sim.workload` draws a share from, by
-    its name there. `replicas` is how many each of several regions has; what missed one by more than
-    `hint_window_s` comes by repair alone; `torn` of the writes stand on too few of them, with an
-    answer that says so. `struck` of the writes are followed at once by a freeze, and as many by
-    a cut, in boosted runs. With `readers` somebody in each region asks for states all the time;
-    with `maps` the placement map may change; with `forces` ownership may be forced. `faults_s` is
-    how long faults go on, at least and at most. One of `alone` is how many rows of local lanes
-    stand, in a boosted run, in their writer's region and go nowhere from there by themselves. With
-    `repair_late` nothing is repaired before all that was accepted is read. `far_reads` of the reads
-    ask the replicas of far regions rather than those of near ones. With `replication` it may change
-    how many replicas a region has: up to as many as `replicas` says; with `edits` the configuration
-    is edited."""
+    clocks run off, None for within epsilon, with `clocks_apart` all of them so far. One of `no` is
+    how often providers refuse, one of `answer_lost` how often a boosted run loses their answers.
+    `store` multiplies how often writes and reads fail where they do. `shares` replaces what
+    `core.sim.workload` draws a share from, by its name there. `replicas` is how many each of
+    several regions has; what missed one by more than `hint_window_s` comes by repair alone; `torn`
+    of the writes stand on too few of them, with an answer that says so. `struck` of the writes are
+    followed at once by a freeze, and as many by a cut, in boosted runs; one of `crash_at_write` is
+    how often a process ends beside a write. With `readers` somebody in each region asks for states
+    all the time; with `maps` the placement map may change; `events` of the runs have somebody who
+    is told of events. `chains` are chains of faults (`core.sim.chainplan`), and `busy` how many
+    messages come in around each at most. `far_s` is how many seconds regions are from each other,
+    `loss` how much between them is lost in some of the boosted runs. With `forces` ownership may be
+    forced. `faults_s` is how long faults go on, at least and at most. One of `alone` is how many
+    rows of local lanes stand, in a boosted run, in their writer's region and go nowhere from there
+    by themselves. With `repair_late` nothing is repaired before all that was accepted is read.
+    `far_reads` of the reads ask the replicas of far regions rather than those of near ones. With
+    `replication` it may change how many replicas a region has: up to as many as `replicas` says;
+    with `edits` the configuration is edited."""
 
     boosted: float
     regions: tuple[int, ...]
@@ -46,6 +50,13 @@ class Profile(Struct, frozen=True):
     far_reads: float = FAR_READS
     replication: bool = False
     edits: bool = False
+    chains: tuple[str, ...] = ()
+    busy: int = 20
+    clocks_apart: bool = False
+    crash_at_write: tuple[float, ...] = (0.0, 0.01, 0.03)
+    events: float = 0.3
+    far_s: tuple[float, float] = (0.020, 0.100)
+    loss: float = 0.05
 
 
 PROFILES: dict[str, Profile] = {
@@ -273,5 +284,93 @@ PROFILES: dict[str, Profile] = {
         },
         shares={"suppressed": (0.0,), "scheduled": (0.0, 0.3), "chains": (0.0, 0.3)},
         edits=True,
+    ),
+    # Hand-overs that do not come to their end.
+    "given_up": Profile(
+        1.0,
+        (1, 1, 3),
+        (2, 3),
+        {"crash": 1},
+        chains=("given_up",),
+        busy=40,
+        shares={"scheduled": (0.0, 0.1)},
+    ),
+    # Hand-overs to somebody who stops before anything was begun, of much that is in doubt.
+    "given_gone": Profile(
+        1.0,
+        (1, 3),
+        (3,),
+        {"freeze": 1},
+        answer_lost=(0.5, 0.7),
+        chains=("given_then_gone",),
+        busy=30,
+        shares={"keyed": (0.0, 0.2), "careful": (0.0, 0.3), "scheduled": (0.0, 0.5)},
+    ),
+    # Clocks as far apart as they may be, near regions, and leases that cannot be renewed while
+    # there is much to tell: what epsilon is for.
+    "lapses": Profile(
+        1.0,
+        (3,),
+        (2, 3),
+        {"freeze": 1},
+        drift=0.029,
+        clocks_apart=True,
+        far_s=(0.001, 0.004),
+        crash_at_write=(0.0,),
+        chains=("lapsing",),
+        busy=5,
+    ),
+    # A region is lost of which the next owner's region missed the last seconds.
+    "holes": Profile(
+        1.0,
+        (3,),
+        (1, 2),
+        {"crash": 1},
+        no=(0.05, 0.3),
+        answer_lost=(0.5, 0.7),
+        replicas=(1,),
+        chains=("hole",),
+        busy=20,
+        shares={"keyed": (0.0, 0.2), "careful": (0.0, 0.3), "globally": (0.6, 1.0)},
+    ),
+    # A region is lost for good that had just been apart. What is of a local lane goes with it, so
+    # there is none.
+    "gone_for_good": Profile(
+        1.0,
+        (3,),
+        (1, 2),
+        {"crash": 1},
+        replicas=(1,),
+        hint_window_s=0.2,
+        chains=("gone",),
+        busy=30,
+        events=0.0,
+        shares={
+            "globally": (1.0,),
+            "spooled": (0.0,),
+            "cancels": (0.0,),
+            "chains": (0.0,),
+        },
+    ),
+    # Much between regions is lost, and nothing tries again: a quorum is all that a row has.
+    "lossy": Profile(
+        1.0,
+        (3,),
+        (1, 2),
+        {"crash": 3, "isolate": 1, "freeze": 1},
+        replicas=(1,),
+        hint_window_s=0.1,
+        loss=0.3,
+        readers=True,
+    ),
+    # An owner that does not hear that it is none any more writes on beside the next one.
+    "stale": Profile(
+        1.0,
+        (3,),
+        (1,),
+        {"freeze": 1},
+        crash_at_write=(0.0,),
+        chains=("stale",),
+        busy=8,
     ),
 }

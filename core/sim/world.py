@@ -119,7 +119,7 @@ class World:
             f"{region}c{self._started}",
             region,
             self.scheduler,
-            1.0 + chance.uniform(-plan.drift, plan.drift),
+            1.0 + self._drift(),
             chance.randint(-plan.skew_ms, plan.skew_ms),
             plan.start_ms,
         )
@@ -127,6 +127,12 @@ class World:
         self.nodes.append(node)
         self.slots[(region, number)] = node
         node.begin()
+
+    def _drift(self) -> float:
+        drift = self.plan.drift
+        if self.plan.clocks_apart:
+            return self.chance.choice((-drift, drift))
+        return self.chance.uniform(-drift, drift)
 
     def keep_running(self, region: str, number: int) -> None:
         """What a supervisor does: a core that ended is started again."""

@@ -4,7 +4,9 @@ No new sends; running calls end, for at most two seconds; outcomes and floor are
 swapped to the new owner with epoch + 1. The answer is judged by the row alone:
 
 - a higher epoch of another owner: given, or lost otherwise; either way the shard is forgotten;
-- a higher epoch of our own: kept, and sends go on under it;
+- the next epoch, of our own: kept, and sends go on under it;
+- a later epoch of our own: it was another's in between, who may have sent. It is forgotten as well,
+  and taken up like any shard that a row gives to us;
 - still the old row: the swap may be applied later. It is repeated, never taken as failed;
 - unknown: the row is read at SERIAL, again and again at the pace of `step`.
 
@@ -49,7 +51,8 @@ class ReadRow(Struct, frozen=True):
 
 
 class Forget(Struct, frozen=True):
-    """Command, the end: `row` is another's. Tell `Shards.given`; its next look says `Lose`."""
+    """Command, the end: `row` is another's, or was since we had it. Tell `Shards.given`; what is
+    known of the shard counts no more."""
 
     row: ShardRow
 
@@ -134,7 +137,8 @@ class Giving:
             self._repeat = True
             return []
         self.stage = Stage.ENDED
-        return [Resume(row) if row.owner == self.row.owner else Forget(row)]
+        kept = row.owner == self.row.owner and row.epoch == self.row.epoch + 1
+        return [Resume(row) if kept else Forget(row)]
 
     def step(self, now: float) -> list[Command]:
         """Time passes."""

@@ -142,11 +142,13 @@ class Shards:
     def given(self, shard: int, row: ShardRow) -> bool:
         """A hand-over ended with this row. Whether to resume under its epoch.
 
-        Not where it is another's; nor where the shard had to be dropped meanwhile.
+        Not where it is another's, or was between our epoch and this one; nor where the shard had to
+        be dropped meanwhile.
         """
         self.giving.pop(shard, None)
         self.rows_seen([row])
-        kept = shard in self.held and self.rows[shard] == row and row.owner == self._me
+        ours = row.owner == self._me and row.epoch == self.held.get(shard, row.epoch) + 1
+        kept = ours and self.rows[shard] == row
         if kept:
             self.held[shard] = row.epoch
             self._held_since.pop(shard, None)

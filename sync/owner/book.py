@@ -33,8 +33,8 @@ RECENT_LOOKED_AT = 64
 class ShardState:
     """One shard that is ours. `since_ms` is the wall time since which we know all its new ids.
 
-    While it is `giving`, nothing of it is sent, ended or told; what might have been told is
-    `untold`. Calls of a core that gave it to us may be under way until `inherited_until_ms`.
+    While it is `giving`, nothing of it is sent, ended, followed or told; what might have been told
+    is `untold`. Calls of a core that gave it to us may be under way until `inherited_until_ms`.
     """
 
     __slots__ = ("epoch", "giving", "inherited_until_ms", "since_ms", "untold")
@@ -228,7 +228,15 @@ class Book:
         return follow_up(msg.message, msg.reached, msg.cancel, now_ms)
 
     def _follow(self, msg: Msg, judged: bool) -> None:
-        if judged or not msg.effects:
+        """What was sent, by whomever, is followed only after its events were read once more.
+
+        Nothing is while its shard is given away: the next owner may have sent it meanwhile. If the
+        shard is kept it is judged anew.
+        """
+        shard = self.shards.get(msg.shard)
+        if shard is not None and shard.giving:
+            msg.phase = Phase.DOUBT
+        elif judged or not (msg.effects or msg.receipts):
             msg.phase = Phase.FOLLOWING
             self.out.append(Follow(msg))
         elif msg.phase not in (Phase.FOLLOWING, Phase.DOUBT):

@@ -7,7 +7,7 @@ or kept there where the message has not been seen yet.
 """
 
 from sync.forced import force_of
-from sync.lattice import RANK
+from sync.lattice import RANK, overruled
 from sync.naming import attempt_name
 from sync.owner.events import Events
 from sync.owner.state import Limits, Lookup, Msg, Phase, Revive, WriteByIds
@@ -24,7 +24,6 @@ from sync.records import (
     Receipt,
     Record,
     decode_by_id,
-    encode,
 )
 from sync.store.port import ByIdRow
 
@@ -157,7 +156,7 @@ class Intake(Events):
     def _known(self, msg: Msg, row: ByIdRow, noting: list[Msg], now_ms: int) -> None:
         known = decode_by_id(row.body)
         if known.ended:
-            self._known_ended(msg, known)
+            self._known_ended(msg, row, known)
             return
         msg.by_id = 1
         msg.cancel = msg.cancel or known.noted
@@ -175,7 +174,7 @@ class Intake(Events):
         else:
             self._classify(msg, now_ms)
 
-    def _known_ended(self, msg: Msg, known: ById) -> None:
+    def _known_ended(self, msg: Msg, row: ByIdRow, known: ById) -> None:
         """A copy of a message that has its end, or one whose logs are read once more."""
         body_hash = msg.message.body_hash if msg.message else b""
         if body_hash and known.body_hash and body_hash != known.body_hash:
@@ -189,7 +188,7 @@ class Intake(Events):
             {p for p, _ in msg.effects} <= set(known.effects)
         )
         if news:
-            msg.reviving = ByIdRow("", msg.id, 0, encode(known))
+            msg.reviving = row
             self.out.append(Revive(msg.id, msg.reviving, self._missing(msg, known)))
         else:
             self.let_go(msg)
@@ -245,7 +244,9 @@ class Intake(Events):
         self._take_records(msg, records)
         for place in known.conflicts:
             self._conflict(msg, place)
-        if RANK[known.state] > RANK[msg.state]:
+        if overruled(known, row.epoch, msg.effects):
+            msg.by_id = 1
+        elif RANK[known.state] > RANK[msg.state]:
             msg.state = known.state
         self._classify(msg, now_ms)
 

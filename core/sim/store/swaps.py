@@ -6,6 +6,10 @@ majority of the replicas. An answer that was lost says nothing: the swap was exe
 is executed some seconds later, on what stands then. `operations` records all of it for
 `core.sim.checks.linear`. Plain reads (`shown_leases`) may show a lease as it was before a swap
 whose answer was lost: it stands with a majority, but nobody has committed it yet.
+
+`hold_shards`: a process's swaps of shards are executed late and not answered for a while. `hush`:
+nothing of its swaps and SERIAL reads is answered for a while; what else it asks of the store is. Of
+the swaps some are executed, none where they are `lost`.
 """
 
 from collections.abc import Callable
@@ -83,6 +87,16 @@ class Swaps:
         self._store = store
         self._random = random
         self._shown: dict[str, Lease] = {}
+        self._held: dict[str, tuple[float, float]] = {}
+        self._hushed: dict[str, tuple[float, bool]] = {}
+
+    def hold_shards(self, process: Process, seconds: float, late_s: float) -> None:
+        """See the module's docstring; each is executed so much later."""
+        self._held[process.name] = (self._store.now + seconds, late_s)
+
+    def hush(self, process: Process, seconds: float, lost: bool) -> None:
+        """See the module's docstring."""
+        self._hushed[process.name] = (self._store.now + seconds, lost)
 
     def submit(self, process: Process, write: Swap, done: Done, ruling: Ruling = PLAIN) -> None:
         """Swap; the answer is an event of the process, which lives under the ruling."""
@@ -98,14 +112,16 @@ class Swaps:
         else:
             name = shards_register(write.home, ruling)
         operation = self._begin(name, process, write)
-        fate = store.fate("swap", process)
+        fate = self._fate(process, write)
         reach_s = self._reach_s(process.region, 2, alone)
         unheard = fate != "" or reach_s is None or reach_s > store.timeout_s
         if unheard:
             store.scheduler.after(store.timeout_s, lambda: done("unknown"), process)
         if fate == "late":
-            reach_s = self._random.uniform(0.0, store.faults.late_max_s) * 2
+            reach_s = self._late_s(process, write) * 2
         if reach_s is None or (fate == "lost" and self._random.random() < 0.5):
+            return
+        if self._is_hushed(process) and self._hushed[process.name][1]:
             return
         half_s = reach_s / 2
 
@@ -128,6 +144,25 @@ class Swaps:
         else:
             store.scheduler.after(half_s, execute)
 
+    def _fate(self, process: Process, write: Swap) -> str:
+        fate = self._store.fate("swap", process)
+        if self._held_s(process, write):
+            return "late"
+        return "lost" if self._is_hushed(process) else fate
+
+    def _late_s(self, process: Process, write: Swap) -> float:
+        held_s = self._held_s(process, write)
+        return held_s or self._random.uniform(0.0, self._store.faults.late_max_s)
+
+    def _held_s(self, process: Process, write: Swap) -> float:
+        until_s, late_s = self._held.get(process.name, (0.0, 0.0))
+        held = isinstance(write, SwapShards) and self._store.now < until_s
+        return late_s if held and self._store.faulty else 0.0
+
+    def _is_hushed(self, process: Process) -> bool:
+        until_s, _ = self._hushed.get(process.name, (0.0, False))
+        return self._store.faulty and self._store.now < until_s
+
     def _cut_short(self, operation: Operation, region: str, ruling: Ruling) -> None:
         """What lost its majority on the way may have been taken over by the rest, or not."""
         if self._store.faulty and self._random.random() < 0.5:
@@ -142,7 +177,7 @@ class Swaps:
         store = self._store
         future = process.loop.create_future()
         operation = self._begin(register, process, None)
-        fate = store.fate("read", process)
+        fate = "fails" if self._is_hushed(process) else store.fate("read", process)
         reach_s = None if fate == "fails" else self._reach_s(process.region, 1, alone)
         if reach_s is not None and fate == "slow":
             reach_s += self._random.random() * store.faults.slow_max_s

@@ -7,12 +7,15 @@ from core.engine.calls import Calls
 from core.engine.dispatch import Dispatcher
 from core.engine.membership import Membership
 from core.engine.ownership import Ownership
+from sync.keeper.handover import Command as Step
+from sync.keeper.handover import Giving, Resume, Stage
 from sync.keeper.members import Revoke
+from sync.keeper.shards import Shards
 from sync.lease import Holder, Lease, Watch
 from sync.naming import log_name
 from sync.owner import takeover
 from sync.owner.owner import Owner
-from sync.store.port import Registered
+from sync.store.port import Registered, ShardRow
 from tests.support.mutations import Mutation, patched
 
 Context = AbstractContextManager[None]
@@ -75,6 +78,26 @@ def given_up_cas_not_taken_up() -> Context:
     return patched((Ownership, "read_shards", blind))
 
 
+def handover_given_up_without_epoch() -> Context:
+    """An owner that gives a hand-over up goes on under the epoch that it has, at once."""
+
+    def give_up(self: Giving) -> list[Step]:
+        if self.stage is Stage.ENDED:
+            return []
+        self.stage = Stage.ENDED
+        return [Resume(self.row)]
+
+    given = Shards.given
+
+    def ended(self: Shards, shard: int, row: ShardRow) -> bool:
+        if self.held.get(shard) != row.epoch:
+            return given(self, shard, row)
+        self.giving.pop(shard, None)
+        return self.rows[shard] == row
+
+    return patched((Giving, "give_up", give_up), (Shards, "given", ended))
+
+
 def intent_before_first_floor() -> Context:
     """Shards are worked on before the first floor that names them stands."""
     begin = Owner.begin
@@ -113,6 +136,7 @@ LEASES = (
     Mutation("right_counted_from_the_answer", "4", "struck", right_counted_from_the_answer),
     Mutation("told_without_the_lease", "4", "slow_owners", told_without_the_lease),
     Mutation("given_up_cas_not_taken_up", "4", "swarm", given_up_cas_not_taken_up),
+    Mutation("handover_given_up_without_epoch", "7", "given_up", handover_given_up_without_epoch),
     Mutation("intent_before_first_floor", "3", "takeovers", intent_before_first_floor),
     Mutation("last_owner_only", "3", "takeovers", last_owner_only),
     Mutation("effects_not_followed", "3", "swarm", effects_not_followed),

@@ -334,7 +334,7 @@ def rows_past_a_gap() -> Context:
 
 REGIONS: tuple[Mutation, ...] = (
     *LEVELS,
-    Mutation("epsilon_zero", "4", "drifts", epsilon_zero),
+    Mutation("epsilon_zero", "4", "lapses", epsilon_zero),
     Mutation("lease_checked_too_early", "4", "struck", lease_checked_too_early),
     Mutation("unknown_renewal_is_applied", "4", "drifts", unknown_renewal_is_applied),
     Mutation("renewals_without_nonce", "4", "slow_owners", renewals_without_nonce),
@@ -344,14 +344,14 @@ REGIONS: tuple[Mutation, ...] = (
     Mutation("taken_without_the_epoch", "4", "takeovers", taken_without_the_epoch),
     Mutation("unknown_take_is_applied", "4", "takeovers", unknown_take_is_applied),
     Mutation("floor_of_a_lower_epoch", "3", "takeovers", floor_of_a_lower_epoch),
-    Mutation("floors_joined_by_maximum", "3", "struck", floors_joined_by_maximum),
-    Mutation("floor_forgets_a_shard", "3", "slow_owners", floor_forgets_a_shard),
+    Mutation("floors_joined_by_maximum", "3", "stale", floors_joined_by_maximum),
+    Mutation("floor_forgets_a_shard", "3", "given_gone", floor_forgets_a_shard),
     Mutation("due_marks_too_far", "3", "parked", due_marks_too_far),
     Mutation("revoked_logs_closed_at_once", "2", "struck", revoked_logs_closed_at_once),
     Mutation("former_effects_not_followed", "2", "struck", former_effects_not_followed),
     Mutation("late_intent_is_doubt", "6", "struck", late_intent_is_doubt),
     Mutation("late_effects_dropped", "2", "struck", late_effects_dropped),
     Mutation("late_outcome_without_segment", "8", "struck", late_outcome_without_segment),
-    Mutation("global_rows_before_quorum", "1", "apart", global_rows_before_quorum),
+    Mutation("global_rows_before_quorum", "1", "gone_for_good", global_rows_before_quorum),
     Mutation("rows_past_a_gap", "2", "hints_expire", rows_past_a_gap),
 )

@@ -32,6 +32,18 @@ FOUND_BY = {
     "intent_before_first_floor": {"before_first_floor"},
     "last_owner_only": {"floor_early"},
     "effects_not_followed": {"floor_early", "unmarked_duplicate"},
+    "handover_given_up_without_epoch": {
+        "epoch_order",
+        "floor_early",
+        "told_before_it_stands",
+        "unmarked_duplicate",
+    },
+    "floor_forgets_a_shard": {"floor_early"},
+    "takeover_reads_at_local": {"floor_early", "unmarked_duplicate"},
+    "takeover_floors_at_local": {"floor_early", "unmarked_duplicate"},
+    "takeover_reads_at_one": {"floor_early", "unmarked_duplicate"},
+    "registered_at_local": {"stuck"},
+    "global_rows_before_quorum": {"conflict_hidden", "stuck"},
     "copies_not_looked_up": {
         "too_many_sends",
         "unmarked_duplicate",

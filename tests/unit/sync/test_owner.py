@@ -21,6 +21,7 @@ from sync.owner.state import (
 from sync.owner.takeover import Loaded
 from sync.records import (
     ById,
+    End,
     Intent,
     Message,
     Outcome,
@@ -290,6 +291,23 @@ def test_a_second_look_up_does_not_decide_before_the_content_is_here() -> None:
     assert rig.out() == [ReadEventsAgain([MID])]
     rig.owner.events_read([MID], NOW)
     assert rig.owner.recent[MID].message == message(b"A")
+
+
+def test_an_end_of_one_who_was_owner_no_more_is_not_believed_over_a_later_intent() -> None:
+    """The by-id row of epoch 1 says canceled; the owner of epoch 2 had called by then."""
+    called = Place(FORMER, 9, 0)
+    end = End(MID, 0, 1, Place(LOG, 1, 0), b"A", "canceled", "canceled", "", NOW)
+    at = Place("effect.h.normal.c0.0", 4, 0)
+    rig = Rig([(called, intent(epoch=2))])
+    rig.read(1, message())
+    rig.out()
+    known = ById(b"A", "canceled", True, Place(LOG, 1, 0), (at,))
+    rig.owner.looked_up([MID], {MID: ByIdRow("", MID, 1, encode(known))}, NOW)
+    (revive,) = rig.out()
+    assert isinstance(revive, Revive)
+    rig.owner.revived(MID, revive.row, [(at, end)], NOW)
+    msg = rig.owner.msgs[MID]
+    assert (msg.state, list(msg.unsettled.values())) == ("sending", [intent(epoch=2)])
 
 
 def test_events_are_read_also_while_the_content_is_out_of_reach() -> None:

@@ -1,8 +1,11 @@
 """A shard changes hands while its owner lives: what the giver stops, what the other waits for."""
 
+from msgspec.structs import replace
+
 from sync.naming import attempt_name
 from sync.owner.state import (
     Changed,
+    Follow,
     Lookup,
     MakeCall,
     Msg,
@@ -13,7 +16,7 @@ from sync.owner.state import (
     WriteEffect,
 )
 from sync.owner.takeover import Loaded
-from sync.records import End, Outcome, Place
+from sync.records import End, Outcome, Place, Receipt
 from tests.unit.sync.test_owner import FORMER, LOG, MID, NOW, Rig, intent, message
 
 CALLS_END_MS = NOW + 1_750
@@ -183,6 +186,28 @@ def test_what_comes_while_a_shard_is_given_away_is_told_only_if_it_is_kept() -> 
     rig.owner.resume(0, NOW)
     (told,) = [each for each in rig.out() if isinstance(each, Changed)]
     assert (told.msg.state, told.held) == ("sent", False)
+
+
+def test_what_another_owner_sent_is_not_followed_while_the_shard_is_given_away() -> None:
+    """The one who has it by now sent the message; of its evidence only a part was read."""
+    rig = Rig()
+    rig.read(1, replace(message(), until="seen", escalate_at_ms=NOW + 100))
+    rig.out()
+    rig.owner.looked_up([MID], {}, NOW)
+    (note,) = rig.out()
+    assert isinstance(note, WriteByIds)
+    rig.owner.noted(note.token[1], NOW)
+    rig.out()
+    rig.owner.stop_sending(0)
+    receipt = Receipt(MID, 0, "c2-0-1-0", "acc", "p1", "delivered", "", "", NOW)
+    rig.owner.row_available(LOG, 2, [receipt])
+    rig.owner.ask(NOW + 200)
+    assert not any(isinstance(each, Follow | ReadEventsAgain) for each in rig.out())
+    rig.owner.rename(0, 4)
+    rig.owner.resume(0, NOW + 200)
+    assert ReadEventsAgain([MID]) in rig.out()
+    rig.owner.events_read([MID], NOW + 200)
+    assert any(isinstance(each, Follow) for each in rig.out())
 
 
 def test_a_former_owners_end_that_stood_too_late_does_not_settle_a_doubt() -> None:

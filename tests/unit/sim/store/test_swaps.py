@@ -168,3 +168,32 @@ def test_a_store_that_forgets_a_swap_is_found_out() -> None:
         contend(stage, Random(seed))
         found += len(check_registers(stage.store.swaps.operations, ["a", "b"], 4))
     assert found == 8
+
+
+def test_swaps_of_shards_that_are_held_come_later_than_the_next_ones_of_others() -> None:
+    stage = Stage()
+    stage.store.swaps.hold_shards(stage.processes["a"], 1.0, 2.0)
+    assert stage.write("a", SwapShards("b", FREE[:2], "c1")) == "unknown"
+    assert stage.write("a", BEGIN) == Swapped(True, lease=ONE)
+    assert stage.write("b", SwapShards("b", FREE[:1], "c2")) == Swapped(
+        True, shards=[ShardRow(0, "c2", 1)]
+    )
+    stage.run(3.0)
+    assert stage.read("c", stage.views["c"].shards_of_home("b"))[:2] == [
+        ShardRow(0, "c2", 1),
+        FREE[1],
+    ]
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_one_that_is_hushed_hears_nothing_and_writes_on(lost: bool) -> None:
+    executed = set()
+    for seed in range(8):
+        stage = Stage(seed=seed)
+        stage.store.swaps.hush(stage.processes["a"], 5.0, lost)
+        assert stage.write("a", BEGIN) == "unknown"
+        with pytest.raises(StoreError):
+            lease(stage, "a")
+        assert stage.row("a", "effect.b.urgent.c1.0", 1) == "ok"
+        executed.add(lease(stage, "b") == ONE)
+    assert executed == ({False} if lost else {False, True})

@@ -78,6 +78,13 @@ def test_the_swap_to_the_other_may_win_over_giving_up() -> None:
     assert giving.told(THEIRS) == [Forget(THEIRS)]
 
 
+def test_what_was_anothers_in_between_is_not_simply_gone_on_with() -> None:
+    """The other got it, and gave it back, before anything was heard of that."""
+    giving, later = swapping(), ShardRow(3, "me", 7)
+    giving.told(None)
+    assert giving.told(later) == [Forget(later)]
+
+
 @given(st.lists(st.integers(0, 7), max_size=60), st.integers(0, 1))
 def test_it_never_sends_under_the_old_epoch_and_always_comes_to_an_end(
     events: list[int], at: int

@@ -116,6 +116,14 @@ def test_a_region_that_left_the_group_takes_nothing_and_gives_what_it_has() -> N
     assert made.look(at(199.0, cores=cores)) == []
 
 
+def test_a_shard_that_was_anothers_in_between_is_taken_up_anew() -> None:
+    made = owning(0)
+    made.rows_seen([ShardRow(0, "me", 7)])
+    assert not made.given(0, ShardRow(0, "me", 7))
+    made.held.pop(0)
+    assert made.look(at(1.0)) == [TakeUp(((0, 7),))]
+
+
 def test_who_must_not_own_any_more_drops_all() -> None:
     made = owning(0, 1)
     assert made.look(at(1.0, may_own=False)) == [Lose((0, 1))]

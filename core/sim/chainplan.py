@@ -1,0 +1,185 @@
+"""Chains of faults: what a rule prevents takes several of them, in one order, close together.
+
+Each chain begins at a moment and is made of usual faults, so a shorter run may do with some of
+them; clients ask more than elsewhere while it lasts. Drawn from a stream of its own: plans without
+chains are what they would be without this. `first` is a region, `number` one of its cores.
+
+- `given_up`: a core gives its shards away, what it asks of their rows comes late and unanswered,
+  and those who are to get them go away: it gives the hand-over up while its swap is on its way.
+- `given_then_gone`: a core gives its shards away, and who gets them stops before it has begun.
+- `lapsing`: the cores of a region cannot renew their leases any more, and have much to tell until
+  these are over.
+- `hole`: a region is cut off from the one that comes next in the order of owners, then it is lost;
+  within the region shards may have changed hands meanwhile.
+- `stale`: a core goes on for long after the next one has its shards, and that one ends early.
+- `gone`: a region is apart while a core of it starts, meets the others, and is lost for good.
+"""
+
+from collections.abc import Callable
+from random import Random
+
+from core.sim.profiles import Profile
+from core.sim.steps import Step
+from core.sim.workload import Requests
+
+BEGIN_S = (1.0, 4.0)
+AGAIN_S = (4.0, 9.0)
+BUSY_FROM_S, BUSY_S = -0.5, 5.0
+CANCELED = 40
+LAST_WORDS_S = (2.7, 4.2)  # a lease is renewed each second, and lasts four
+LATER = {
+    "scheduled": (1.0,),
+    "copies": (0.0,),
+    "cancels": (0.0,),
+    "chains": (0.0,),
+    "spooled": (0.0,),
+    "suppressed": (0.0,),
+}
+KEYED = LATER | {"keyed": (1.0,)}
+
+
+class Stage:
+    """Where a chain is played."""
+
+    def __init__(
+        self,
+        chance: Random,
+        regions: tuple[str, ...],
+        cores: int,
+        shards: int,
+        start_ms: int,
+        at_s: float,
+    ) -> None:
+        self.chance = chance
+        self.shards = shards
+        self.start_ms = start_ms
+        self.regions = regions
+        self.first = chance.choice(regions)
+        # Who comes next in the order of owners of the first region's shards.
+        self.next = min((region for region in regions if region != self.first), default="")
+        self.number = chance.randrange(cores)
+        self.others = [number for number in range(cores) if number != self.number]
+        self.at_s = at_s
+
+    def step(
+        self, after_s: float, kind: str, number: int, length_s: float = 0.0, amount: float = 0.0
+    ) -> Step:
+        """A fault at a core of the first region."""
+        return Step(self.at_s + after_s, kind, self.first, self.next, number, length_s, amount)
+
+
+def given_up(stage: Stage) -> list[Step]:
+    """See the module's docstring."""
+    draw, number = stage.chance.uniform, stage.number
+    late_s = draw(1.5, 3.0)
+    steps = [
+        stage.step(0.0, "drain", number, 9.0),
+        stage.step(0.0, "shards_held", number, 2.0, late_s),
+        stage.step(late_s - draw(0.0, 0.6), "hushed", number, draw(1.5, 3.0)),
+    ]
+    freezes = stage.chance.random() < 0.3
+    for other in stage.others:
+        if freezes:
+            steps.append(stage.step(draw(0.2, 0.6), "freeze", other, draw(2.5, 3.8)))
+        else:
+            steps.append(stage.step(draw(0.3, 1.6), "drain", other, 9.0))
+    return steps
+
+
+def given_then_gone(stage: Stage) -> list[Step]:
+    """See the module's docstring."""
+    draw, number = stage.chance.uniform, stage.number
+    gone_s = draw(0.3, 2.0)
+    kind = stage.chance.choice(("crash", "freeze"))
+    steps = [stage.step(gone_s, kind, other, draw(5.0, 7.0)) for other in stage.others]
+    return [stage.step(0.0, "drain", number, 9.0), *steps]
+
+
+def lapsing(stage: Stage) -> list[Step]:
+    """See the module's docstring. What is told are ends of messages that are cancelled: the calls
+    end a write time-out before the lease."""
+    draw = stage.chance.uniform
+    numbers = (stage.number, *stage.others)
+    steps = [stage.step(0.0, "hushed", number, 6.0, 1.0) for number in numbers]
+    for _ in range(CANCELED):
+        asked = Requests(stage.chance, (stage.first,), stage.shards, stage.start_ms, LATER)
+        asked.message(stage.at_s - draw(0.0, 0.8))
+        ends_s = stage.at_s + draw(*LAST_WORDS_S)
+        steps += [*asked.steps, Step(ends_s, "cancel", stage.first, id=asked.steps[0].id)]
+    return steps
+
+
+def hole(stage: Stage) -> list[Step]:
+    """See the module's docstring."""
+    draw, number = stage.chance.uniform, stage.number
+    cut_s = draw(1.0, 4.0)
+    steps = []
+    if stage.others and stage.chance.random() < 0.7:
+        cut_s = draw(2.0, 4.0)
+        steps.append(stage.step(draw(0.0, 0.3), "drain", number, 1.0))
+    elif stage.chance.random() < 0.4:
+        cut_s = draw(6.0, 8.0)
+        steps.append(stage.step(draw(0.0, 0.3), "crash", number))
+    return [
+        stage.step(0.0, "cut", number, cut_s),
+        *steps,
+        stage.step(cut_s + 0.001, "region_lost", number, draw(9.0, 14.0)),
+    ]
+
+
+def gone(stage: Stage) -> list[Step]:
+    """See the module's docstring."""
+    draw, number = stage.chance.uniform, stage.number
+    apart_s, back_s = draw(1.2, 3.0), draw(0.05, 1.2)
+    return [
+        stage.step(0.0, "isolate", number, apart_s),
+        stage.step(draw(0.0, 0.4), "crash", number),
+        stage.step(apart_s + back_s, "region_gone", number, draw(7.0, 10.0)),
+    ]
+
+
+def stale(stage: Stage) -> list[Step]:
+    """See the module's docstring. Messages with a key, for later, that are cancelled meanwhile."""
+    draw = stage.chance.uniform
+    steps = [stage.step(0.0, "hushed", number, 12.0) for number in (stage.number, *stage.others)]
+    steps.append(Step(stage.at_s + draw(5.4, 7.2), "crash", stage.next, stage.first))
+    for _ in range(stage.chance.randint(4, 12)):
+        asked = Requests(stage.chance, (stage.first,), stage.shards, stage.start_ms, KEYED)
+        asked.message(stage.at_s + draw(2.0, 5.0))
+        ends_s = stage.at_s + draw(6.0, 10.0)
+        steps += [*asked.steps, Step(ends_s, "cancel", stage.first, id=asked.steps[0].id)]
+    return steps
+
+
+CHAINS: dict[str, Callable[[Stage], list[Step]]] = {
+    "given_up": given_up,
+    "given_then_gone": given_then_gone,
+    "lapsing": lapsing,
+    "hole": hole,
+    "gone": gone,
+    "stale": stale,
+}
+
+
+def chains(
+    seed: int,
+    rules: Profile,
+    regions: tuple[str, ...],
+    cores: int,
+    shards: int,
+    faults_s: float,
+    start_ms: int,
+) -> list[Step]:
+    """The chains of one run, one after the other, and what clients ask around them."""
+    chance = Random(f"{seed}:chains")
+    steps: list[Step] = []
+    at_s = chance.uniform(*BEGIN_S)
+    while at_s < faults_s - BUSY_S:
+        stage = Stage(chance, regions, cores, shards, start_ms, at_s)
+        steps += CHAINS[chance.choice(rules.chains)](stage)
+        asked = Requests(chance, (stage.first,), shards, start_ms, rules.shares)
+        for _ in range(chance.randint(0, rules.busy)):
+            asked.message(max(0.3, at_s + chance.uniform(BUSY_FROM_S, BUSY_S)))
+        steps += asked.steps
+        at_s += chance.uniform(*AGAIN_S)
+    return [step for step in steps if step.at_s < faults_s]
