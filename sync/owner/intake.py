@@ -344,7 +344,7 @@ class Intake(Events):
             msg.effects.append((place, record))
         self.hold_effect(msg, place)
         if isinstance(record, Intent | End):
-            msg.late.add(place)
+            msg.late |= {place}
         elif type(record) is Outcome and record.kind != "unknown":
             msg.unsettled.pop(record.attempt, None)
         self.rejoin(msg)
