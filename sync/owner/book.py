@@ -90,7 +90,7 @@ class Book:
 
     def add(self, message_id: str, shard: int) -> Msg:
         """Take a new message into memory."""
-        msg = self.msgs[message_id] = Msg(message_id, shard)
+        msg = self.msgs[message_id] = Msg(message_id, shard, self.home)
         self.open_count += 1
         return msg
 
@@ -260,8 +260,8 @@ class Book:
             msg.state,
             msg.phase is Phase.ENDED,
             msg.accept,
-            tuple(p for p, _ in msg.effects),
-            tuple(p for p, _ in msg.receipts),
+            tuple([p for p, _ in msg.effects]),
+            tuple([p for p, _ in msg.receipts]),
             msg.cancel,
             tuple(msg.conflicts),
             msg.gave_way,
