@@ -73,6 +73,7 @@ class Dispatcher:
         self._calls = Calls(owner_of, self.hooks, clock, lease_left_s, write_timeout_s)
         self._calls.on_free = self.arm
         self.call: Callable[[Msg, str, Intent], None] = self._calls.call
+        self.forget: Callable[[Msg], None] = self._routing.forget
         self._channels: dict[str, Channel] = {}
         self._armed = False
         self._timer: asyncio.TimerHandle | None = None
@@ -107,13 +108,15 @@ class Dispatcher:
         return self._lease_left_s() > 0
 
     def offer(self, msg: Msg) -> None:
-        """A message is free to send."""
+        """A message is free to send.
+
+        By what was known at the last turn: the next one regroups what has become of another kind.
+        """
         payload = content_of(msg)
         channel = self._channels.get(payload.channel)
         if channel is None:
             channel = Channel(self._turns.weight, self._turns.bulk_ratio)
             self._channels[payload.channel] = channel
-        self._routing.look(self._clock.boot())
         kind = self._routing.kind_of(msg, payload)
         group = channel.group(kind)
         if group is None or group.generation != self._routing.generation:
@@ -122,10 +125,6 @@ class Dispatcher:
         msg.why = group.why
         group.turns.add(payload.tenant, msg)
         self.arm()
-
-    def forget(self, msg: Msg) -> None:
-        """The message has ended."""
-        self._routing.forget(msg)
 
     def lost(self, home: str, shards: set[int]) -> None:
         """Shards of a home are gone: places held for intents of theirs are free again."""
