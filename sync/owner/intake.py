@@ -7,7 +7,7 @@ or kept there where the message has not been seen yet.
 """
 
 from sync.lattice import RANK
-from sync.naming import attempt_name
+from sync.naming import attempt_name, id_facts
 from sync.owner.events import Events
 from sync.owner.state import Limits, Lookup, Msg, Phase, Revive, WriteByIds
 from sync.records import (
@@ -50,12 +50,13 @@ class Intake(Events):
         if msg is not None:
             self._copy(msg, record, place)
             return
-        spared = self.spared(record.id, record.shard)
+        facts = id_facts(record.id)
+        spared = self.spared(record.id, facts, record.shard)
         msg = self.add(record.id, record.shard)
         msg.message, msg.accept = record, place
         self.hold_accept(msg, place)
         self._join_early(msg)  # at once: its look-up may not show a note that is just written
-        self.remember(record.id)
+        self.remember(record.id, facts)
         if spared:
             self._known_new(msg)
         else:
@@ -319,7 +320,7 @@ class Intake(Events):
         if msg is not None and type(record) is Intent and record is not msg.intending:
             self.late_effect(place, record)
         elif msg is not None:
-            super().effect_durable(place, record, now_ms)
+            self.effect_stands(msg, place, record, now_ms)
         elif record.shard in self.shards and type(record) is Intent:
             self.late_effect(place, record)
         elif record.shard in self.shards:
