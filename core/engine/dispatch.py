@@ -204,7 +204,7 @@ class Dispatcher:
         account, kind, turns = self._accounts[decision.account], group.kind, group.turns
         note = self._routing.note(group, decision, now)
         room = min(most, account.room(kind.lane, kind.again, now))
-        served = 0
+        served, now_ms = 0, self._clock.wall_ms()
         while served < room:
             msg = turns.take()
             if msg is None:
@@ -212,13 +212,12 @@ class Dispatcher:
             served += 1
             why = self.hooks.suppressed(content_of(msg))
             if why:
-                now_ms = self._clock.wall_ms()
                 self._owner_of(msg.home).turn_away(msg, "suppressed", why, SUPPRESSED, now_ms)
-            elif self._intend(msg, account, note):
+            elif self._intend(msg, account, note, now_ms):
                 self._calls.hold(msg, account, kind.again, now)
         return served
 
-    def _intend(self, msg: Msg, account: Account, note: bytes) -> bool:
+    def _intend(self, msg: Msg, account: Account, note: bytes, now_ms: int) -> bool:
         capabilities = account.capabilities
         idempotency = capabilities.idempotency if capabilities else None
         provider_key = ""
@@ -231,7 +230,7 @@ class Dispatcher:
             account.id,
             provider_key,
             idempotency.window_ms if idempotency else 0,
-            self._clock.wall_ms(),
+            now_ms,
             note,
         )
 
