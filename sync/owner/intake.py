@@ -58,7 +58,7 @@ class Intake(Events):
         self._join_early(msg)  # at once: its look-up may not show a note that is just written
         self.remember(record.id, facts)
         if spared:
-            self._known_new(msg)
+            self._ready.append(msg)
         else:
             self._asked.append(record.id)
 
@@ -96,10 +96,6 @@ class Intake(Events):
         """The copy there has another body than the one that counts."""
         if place is not None and place not in msg.conflicts:
             msg.conflicts.append(place)
-
-    def _known_new(self, msg: Msg) -> None:
-        self._join_early(msg)
-        self._ready.append(msg)
 
     # Look-ups
 
