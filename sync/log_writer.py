@@ -86,7 +86,7 @@ class LogWriter:
         records: list[Record] = []
         tickets: list[Any] = []
         size = 0
-        while self._waiting and len(records) < self._records_max and size < self._bytes_max:
+        for _ in range(min(len(self._waiting), self._records_max)):
             record, ticket = self._waiting.popleft()
             records.append(record)
             tickets.append(ticket)
@@ -95,6 +95,8 @@ class LogWriter:
                 size += len(record.payload)
             elif type(record) is Intent:
                 size += len(record.note)
+            if size >= self._bytes_max:
+                break
         body = encode(records)
         self._under_way = (self.last_row + 1, body, records, tickets)
         return [WriteRow(self.log, self.last_row + 1, body, False)]

@@ -88,7 +88,8 @@ class Tags:
 
     def of(self, tenant: str) -> float:
         """Where the tenant would begin."""
-        return max(self._tags.get(tenant, 0.0), self.now)
+        own = self._tags.get(tenant, 0.0)
+        return own if own > self.now else self.now
 
     def own(self, tenant: str) -> float:
         """How far on its own turns have brought it."""

@@ -147,9 +147,9 @@ class Account:
         self.in_flight -= 1
         self.protection.drop(held)
 
-    def answered(self, outcome: Outcome, held: Held, took_ms: float) -> None:
-        """Free the place and learn from the answer; a throttled account rests for as long as it
-        asked. What a recipient's own server says holds for nobody else."""
+    def answered(self, outcome: Outcome, held: Held, begun: float) -> None:
+        """Free the place and learn from the answer to a call; a throttled account rests for as
+        long as it asked. What a recipient's own server says holds for nobody else."""
         now, kind = self._clock.boot(), outcome.kind
         self.in_flight -= 1
         self.protection.answered(kind, held, now, self.provider_answers)
@@ -162,7 +162,7 @@ class Account:
         if kind not in SILENT:
             self._quality.seen(kind in GOOD, now)
         if kind == "accepted":
-            self._latency.seen(took_ms)
+            self._latency.seen((now - begun) * 1000)
 
 
 class AccountEvents:

@@ -88,7 +88,7 @@ class Calls:
         to = out.to  # `done` must not hold the call that holds it: then counting frees both
 
         def done(outcome: Outcome) -> None:
-            account.answered(outcome, place.held, (self._clock.boot() - begun) * 1000)
+            account.answered(outcome, place.held, begun)
             if outcome.kind == "invalid_target":
                 self._hooks.invalid_target(msg.id, payload, to, outcome.detail)
             self.on_outcome(msg, attempt, account, outcome)

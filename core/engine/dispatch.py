@@ -73,6 +73,7 @@ class Dispatcher:
         self._calls = Calls(owner_of, self.hooks, clock, lease_left_s, write_timeout_s)
         self._calls.on_free = self.arm
         self.call: Callable[[Msg, str, Intent], None] = self._calls.call
+        self.forget: Callable[[Msg], None] = self._routing.forget
         self._channels: dict[str, Channel] = {}
         self._armed = False
         self._timer: asyncio.TimerHandle | None = None
@@ -107,13 +108,15 @@ class Dispatcher:
         return self._lease_left_s() > 0
 
     def offer(self, msg: Msg) -> None:
-        """A message is free to send."""
+        """A message is free to send.
+
+        By what was known at the last turn: the next one regroups what has become of another kind.
+        """
         payload = content_of(msg)
         channel = self._channels.get(payload.channel)
         if channel is None:
             channel = Channel(self._turns.weight, self._turns.bulk_ratio)
             self._channels[payload.channel] = channel
-        self._routing.look(self._clock.boot())
         kind = self._routing.kind_of(msg, payload)
         group = channel.group(kind)
         if group is None or group.generation != self._routing.generation:
@@ -122,10 +125,6 @@ class Dispatcher:
         msg.why = group.why
         group.turns.add(payload.tenant, msg)
         self.arm()
-
-    def forget(self, msg: Msg) -> None:
-        """The message has ended."""
-        self._routing.forget(msg)
 
     def lost(self, home: str, shards: set[int]) -> None:
         """Shards of a home are gone: places held for intents of theirs are free again."""
@@ -205,7 +204,7 @@ class Dispatcher:
         account, kind, turns = self._accounts[decision.account], group.kind, group.turns
         note = self._routing.note(group, decision, now)
         room = min(most, account.room(kind.lane, kind.again, now))
-        served = 0
+        served, now_ms = 0, self._clock.wall_ms()
         while served < room:
             msg = turns.take()
             if msg is None:
@@ -213,13 +212,12 @@ class Dispatcher:
             served += 1
             why = self.hooks.suppressed(content_of(msg))
             if why:
-                now_ms = self._clock.wall_ms()
                 self._owner_of(msg.home).turn_away(msg, "suppressed", why, SUPPRESSED, now_ms)
-            elif self._intend(msg, account, note):
+            elif self._intend(msg, account, note, now_ms):
                 self._calls.hold(msg, account, kind.again, now)
         return served
 
-    def _intend(self, msg: Msg, account: Account, note: bytes) -> bool:
+    def _intend(self, msg: Msg, account: Account, note: bytes, now_ms: int) -> bool:
         capabilities = account.capabilities
         idempotency = capabilities.idempotency if capabilities else None
         provider_key = ""
@@ -232,7 +230,7 @@ class Dispatcher:
             account.id,
             provider_key,
             idempotency.window_ms if idempotency else 0,
-            self._clock.wall_ms(),
+            now_ms,
             note,
         )
 

@@ -74,6 +74,7 @@ class Shell:
         self._reading_events = False
         self._reading: set[str] = set()
         self._sealing = False
+        self._right: bool | None = None  # whether what stands may be told, once it was asked
         self.learn_logs: Callable[[], Awaitable[None]] = _nothing
         self.on_missed: Callable[[str, int, bool], None] = lambda *_: None
         self.on_known: Callable[[Msg], None] = lambda _: None
@@ -120,10 +121,14 @@ class Shell:
             self._loop.call_exception_handler({"message": what, "exception": error})
 
     def drain(self) -> None:
-        """Carry out the owner's commands until there are none."""
+        """Carry out the owner's commands until there are none.
+
+        The lease is asked once for the words of a group: all of its ends stood before.
+        """
         owner, carry = self._owner, self._carry
         while owner.out:
             commands, owner.out = owner.out, []
+            self._right = None
             for command in commands:
                 carry[type(command)](command)
 
@@ -351,7 +356,11 @@ class Shell:
     def _changed(self, command: Changed) -> None:
         self._dispatcher.forget(command.msg)
         self.on_known(command.msg)
-        if not command.held and self._dispatcher.has_right():
+        if command.held:
+            return
+        if self._right is None:
+            self._right = self._dispatcher.has_right()
+        if self._right:
             self.on_changed(command.msg)
 
 

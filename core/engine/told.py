@@ -7,7 +7,7 @@ from core.decide.fair import LANES
 from core.engine.accounts import Account
 from core.engine.dispatch import Dispatcher
 from core.engine.payload import content_of
-from core.obs.metrics import CoreMetrics, Count, Counts
+from core.obs.metrics import CoreMetrics
 from core.providers.port import Outcome
 from sync.owner.owner import Owner
 from sync.owner.state import Msg
@@ -31,7 +31,6 @@ class Told:
         self._owners = owners
         self._dispatcher = dispatcher
         self._accounts = accounts
-        self._counts: dict[tuple[str, ...], Count] = {}
 
     def gauges(self, lease_left_s: Callable[[], float], free_bytes: Callable[[], int]) -> None:
         """Numbers that are read when they are asked for."""
@@ -46,27 +45,27 @@ class Told:
 
     def accepted(self, channel: str, message_class: str) -> None:
         """A message stands in a log."""
-        self._count(self._metrics.accepted, channel, message_class)
+        self._metrics.accepted.of(channel, message_class).add()
 
     def refused(self, code: str) -> None:
         """A request was refused."""
-        self._count(self._metrics.refused, code)
+        self._metrics.refused.of(code).add()
 
     def answered(self, account: Account, outcome: Outcome, again: bool) -> None:
         """A provider answered, or is known not to have been asked."""
-        self._count(self._metrics.attempts, account.id, outcome.kind)
+        self._metrics.attempts.of(account.id, outcome.kind).add()
         if again:
-            self._count(self._metrics.possible_duplicates, account.id)
+            self._metrics.possible_duplicates.of(account.id).add()
 
     def receipt(self, account: str, status: str) -> None:
         """A receipt came in."""
-        self._count(self._metrics.receipts, account, status)
+        self._metrics.receipts.of(account, status).add()
 
     def durable(self, log: str, records: int) -> None:
         """A row stands."""
         kind, _, lane, _, _ = log.split(".")
-        self._count(self._metrics.log_rows, f"{kind}.{lane}")
-        self._count(self._metrics.log_records, f"{kind}.{lane}", number=records)
+        self._metrics.log_rows.of(f"{kind}.{lane}").add()
+        self._metrics.log_records.of(f"{kind}.{lane}").add(records)
 
     def accounts_changed(self) -> None:
         """Accounts came or went: show each one's state."""
@@ -75,20 +74,12 @@ class Told:
             self._metrics.account_up.read(lambda a=account: a.state == "up", account_id)  # type: ignore[misc]
             self._metrics.circuit.read(lambda a=account: CIRCUIT[a.circuit], account_id)  # type: ignore[misc]
 
-    def _count(self, family: Counts, *labels: str, number: int = 1) -> None:
-        """Labels are resolved once and kept: a look-up costs less than `of`."""
-        key = (family.name, *labels)
-        count = self._counts.get(key)
-        if count is None:
-            count = self._counts[key] = family.of(*labels)
-        count.add(number)
-
     def changed(self, msg: Msg) -> None:
         """A message reached a state that may be told."""
         if msg.message is None:
             return
         payload = content_of(msg)
-        self._count(self._metrics.ended, payload.channel, msg.state, msg.reason)
+        self._metrics.ended.of(payload.channel, msg.state, msg.reason).add()
         self._log.info(
             msg.state,
             message=msg.id,

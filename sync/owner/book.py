@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from heapq import heappush
 
 from sync.lattice import RANK, gather
-from sync.naming import by_id_partition, id_facts
+from sync.naming import IdFacts, by_id_partition, id_facts
 from sync.owner.follow import FollowUp, follow_up
 from sync.owner.marks import PASSED_AT_ONCE, Marks
 from sync.owner.state import (
@@ -91,7 +91,7 @@ class Book:
 
     def add(self, message_id: str, shard: int) -> Msg:
         """Take a new message into memory."""
-        msg = self.msgs[message_id] = Msg(message_id, shard)
+        msg = self.msgs[message_id] = Msg(message_id, shard, self.home)
         self.open_count += 1
         return msg
 
@@ -107,9 +107,8 @@ class Book:
         msg.held_effects.clear()
         msg.bucket = msg.parking = -1  # an entry that is still being written lets nothing go
 
-    def remember(self, message_id: str) -> None:
+    def remember(self, message_id: str, facts: IdFacts | None) -> None:
         """Keep an id made without a key, so that a copy of it is noticed."""
-        facts = id_facts(message_id)
         if facts is None or facts.minute is None or facts.minute < self._remember_from:
             return
         ids = self._minutes.get(facts.minute)
@@ -124,9 +123,8 @@ class Book:
             self._remembered -= len(self._minutes.pop(oldest))
             self._remember_from = oldest + 1
 
-    def spared(self, message_id: str, shard: int) -> bool:
+    def spared(self, message_id: str, facts: IdFacts | None, shard: int) -> bool:
         """Whether a message just read needs no look-up (PROTOCOL.md 5)."""
-        facts = id_facts(message_id)
         if facts is None or facts.minute is None or facts.minute < self._remember_from:
             return False
         since = self.shards[shard].since_ms + 2 * self.limits.clock_bound_ms
@@ -287,8 +285,8 @@ class Book:
             msg.state,
             msg.phase is Phase.ENDED,
             msg.accept,
-            tuple(p for p, _ in msg.effects),
-            tuple(p for p, _ in msg.receipts),
+            tuple([p for p, _ in msg.effects]),
+            tuple([p for p, _ in msg.receipts]),
             msg.cancel,
             tuple(msg.conflicts),
             msg.gave_way,

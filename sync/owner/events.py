@@ -6,6 +6,7 @@ only then.
 """
 
 from sync.lattice import RANK
+from sync.naming import id_facts
 from sync.owner.sending import IDLE, Sending
 from sync.owner.state import Limits, Msg, Phase, Revive, WriteByIds
 from sync.records import ById, Cancel, Outcome, Place, Receipt, Record, decode_by_id
@@ -147,4 +148,5 @@ class Events(Sending):
             oldest = next(iter(self.early.values()))
             if oldest.asked:
                 break
-            self.remember(self.early.pop(oldest.id).id)  # the message itself must be looked up
+            del self.early[oldest.id]
+            self.remember(oldest.id, id_facts(oldest.id))  # the message itself must be looked up

@@ -8,7 +8,7 @@ or kept there where the message has not been seen yet.
 
 from sync.forced import force_of
 from sync.lattice import RANK, overruled
-from sync.naming import attempt_name
+from sync.naming import attempt_name, id_facts
 from sync.owner.events import Events
 from sync.owner.state import Limits, Lookup, Msg, Phase, Revive, WriteByIds
 from sync.records import (
@@ -50,14 +50,15 @@ class Intake(Events):
         if msg is not None:
             self._copy(msg, record, place)
             return
-        spared = self.spared(record.id, record.shard)
+        facts = id_facts(record.id)
+        spared = self.spared(record.id, facts, record.shard)
         msg = self.add(record.id, record.shard)
         msg.message, msg.accept = record, place
         self.hold_accept(msg, place)
         self._join_early(msg)  # at once: its look-up may not show a note that is just written
-        self.remember(record.id)
+        self.remember(record.id, facts)
         if spared:
-            self._known_new(msg)
+            self._ready.append(msg)
         else:
             self._asked.append(record.id)
 
@@ -98,10 +99,6 @@ class Intake(Events):
         """The copy there has another body than the one that counts."""
         if place is not None and place not in msg.conflicts:
             msg.conflicts.append(place)
-
-    def _known_new(self, msg: Msg) -> None:
-        self._join_early(msg)
-        self._ready.append(msg)
 
     # Look-ups
 
@@ -323,7 +320,7 @@ class Intake(Events):
         if msg is not None and type(record) is Intent and record is not msg.intending:
             self.late_effect(place, record)
         elif msg is not None:
-            super().effect_durable(place, record, now_ms)
+            self.effect_stands(msg, place, record, now_ms)
         elif record.shard in self.shards and type(record) is Intent:
             self.late_effect(place, record)
         elif record.shard in self.shards:
@@ -351,7 +348,7 @@ class Intake(Events):
             if force_of(record.epoch) < force_of(self.shards[record.shard].epoch):
                 self.classify_all(msg)
             else:
-                msg.late.add(place)
+                msg.late |= {place}
         elif type(record) is Outcome and record.kind != "unknown":
             msg.unsettled.pop(record.attempt, None)
         self.rejoin(msg)

@@ -14,25 +14,25 @@ from sync.records import FloorPart, Place
 Key = tuple[str, int]
 PASSED_AT_ONCE = 50_000  # effect records let go with one floor; the rest follows with the next
 _HEAP_AT_LEAST = 64
+_NONE: tuple[dict[int, int], list[int]] = ({}, [])  # never written to
 
 
 class Holds:
     """Counts of who needs a row, by (log, shard); beside them a heap whose top is the lowest."""
 
     def __init__(self) -> None:
-        self._rows: dict[Key, dict[int, int]] = {}
-        self._heaps: dict[Key, list[int]] = {}
+        self._held: dict[Key, tuple[dict[int, int], list[int]]] = {}
 
     def hold(self, log: str, shard: int, row: int) -> None:
         """One more needs the row."""
-        rows = self._rows.get((log, shard))
-        if rows is None:
-            rows = self._rows[(log, shard)] = {}
-            self._heaps[(log, shard)] = []
+        key = (log, shard)
+        found = self._held.get(key)
+        if found is None:
+            found = self._held[key] = ({}, [])
+        rows, heap = found
         held = rows.get(row, 0)
         rows[row] = held + 1
         if not held:
-            heap = self._heaps[(log, shard)]
             heappush(heap, row)
             if len(heap) > 2 * len(rows) + _HEAP_AT_LEAST:
                 heap[:] = rows  # rows that nobody holds any more must not pile up
@@ -40,7 +40,7 @@ class Holds:
 
     def release(self, log: str, shard: int, row: int) -> None:
         """One less needs the row."""
-        rows = self._rows[(log, shard)]
+        rows, _ = self._held[(log, shard)]
         left = rows[row] - 1
         if left:
             rows[row] = left
@@ -49,18 +49,17 @@ class Holds:
 
     def lowest(self, log: str, shard: int) -> int | None:
         """The lowest row held, None if none is."""
-        rows = self._rows.get((log, shard))
+        rows, heap = self._held.get((log, shard), _NONE)
         if not rows:
             return None
-        heap = self._heaps[(log, shard)]
         while heap[0] not in rows:
             heappop(heap)
         return heap[0]
 
     def forget(self, shard: int) -> None:
         """The shard is no longer ours."""
-        for key in [k for k in self._rows if k[1] == shard]:
-            del self._rows[key], self._heaps[key]
+        for key in [k for k in self._held if k[1] == shard]:
+            del self._held[key]
 
 
 class _Waiting:

@@ -116,11 +116,8 @@ class Sending(Parking):
         self.out.append(WriteEffect(intent, message.urgent))
         return True
 
-    def effect_durable(self, place: Place, record: EffectRecord, now_ms: int) -> None:
-        """An effect stands at quorum: go on from it."""
-        msg = self.find(record.id)
-        if msg is None:
-            return
+    def effect_stands(self, msg: Msg, place: Place, record: EffectRecord, now_ms: int) -> None:
+        """An effect of the message stands at quorum: go on from it."""
         msg.effects.append((place, record))
         self.hold_effect(msg, place)
         if type(record) is Intent:

@@ -63,6 +63,7 @@ class Why:
         return bool(self.text)
 
 
+NONE: frozenset[Place] = frozenset()
 NOTHING = Why()  # waits for nothing that anybody told; never written to
 
 
@@ -111,9 +112,9 @@ class Msg:
         "why",
     )
 
-    def __init__(self, message_id: str, shard: int) -> None:
+    def __init__(self, message_id: str, shard: int, home: str = "") -> None:
         self.id = message_id
-        self.home = home_of(message_id)
+        self.home = home or home_of(message_id)
         self.shard = shard
         self.message: Message | None = None
         self.accept: Place | None = None
@@ -146,7 +147,7 @@ class Msg:
         self.calling = ""  # the attempt whose call is under way
         self.unsettled: dict[str, Intent] = {}
         self.effects: list[tuple[Place, EffectRecord]] = []
-        self.late: set[Place] = set()  # intents too late for a call, ends too late for a word
+        self.late: frozenset[Place] = NONE  # intents too late for a call, ends for a word
         self.receipts: list[tuple[Place, Receipt]] = []
         self.conflicts: list[Place] = []
         self.held: list[Place] = []

@@ -4,6 +4,8 @@ What does not fit the wire (a recipient that is no E.164 number, a sender that S
 a text of too many parts) is answered with the refusal, and nothing is written.
 """
 
+from functools import lru_cache
+
 from core.providers.port import Outcome, OutMessage
 from core.providers.smpp.codec import ESM_UDHI
 from core.providers.smpp.fields import PduError, cstring, pack_tlvs
@@ -93,7 +95,11 @@ def relative_time(valid_for_ms: int) -> bytes:
     """SMPP's relative time, rounded down to seconds but at least one; empty for 0 (no limit)."""
     if valid_for_ms <= 0:
         return b""
-    seconds = max(1, min(valid_for_ms // 1000, _DAYS_MAX * 86400))
+    return _relative(max(1, min(valid_for_ms // 1000, _DAYS_MAX * 86400)))
+
+
+@lru_cache(256)  # messages of one class have nearly the same
+def _relative(seconds: int) -> bytes:
     days, seconds = divmod(seconds, 86400)
     hours, seconds = divmod(seconds, 3600)
     minutes, seconds = divmod(seconds, 60)
