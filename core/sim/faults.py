@@ -114,6 +114,12 @@ class Faults:
     def _map_change(self, step: Step) -> None:
         self._world.operators.change_map(step)
 
+    def _map_mistake(self, step: Step) -> None:
+        self._world.operators.ask_for_a_wrong_map(step)
+
+    def _region_mistake(self, step: Step) -> None:
+        self._world.operators.name_no_region(step)
+
     def _cores_away(self, step: Step) -> None:
         """Every core of every region ends; none is started for a while."""
         until_s = self._world.scheduler.now + step.length_s

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from core.engine.serving import Serving
+from core.sim.history import ViolationError
 from core.sim.mapplan import changed
+from core.sim.mistakes import NOWHERE, mistaken
 from core.sim.node import Node
 from core.sim.steps import Step
 from sync.agreed import Refusal
@@ -71,6 +73,44 @@ class Operators:
             node.note("operator", f"map {wanted.version}, {step.id} {step.other}: {said}")
 
         node.process.start(asked)
+
+    def ask_for_a_wrong_map(self, step: Step) -> None:
+        """A core is asked to publish what cannot be: it must say so."""
+        node = self._world.slots[(step.region, step.number)]
+        if node is None or not node.ready:
+            return
+        maps = node.engine.membership.maps
+        wrong = mistaken(maps.book.kept[-1].placement, step.id)
+
+        async def asked() -> None:
+            try:
+                answer = await maps.publish(wrong)
+            except StoreError:
+                return
+            self._must_refuse(answer, step.id)
+
+        node.process.start(asked)
+
+    def name_no_region(self, step: Step) -> None:
+        """A core is asked to drain a region that there is not, and to let it return."""
+        node = self._world.slots[(step.region, step.number)]
+        if node is None or not node.ready:
+            return
+
+        async def asked() -> None:
+            try:
+                drained = await _serving(node).drain(NOWHERE, "by mistake")
+                returned = await _serving(node).begin_return(NOWHERE)
+            except StoreError:
+                return
+            self._must_refuse(drained, "drain")
+            self._must_refuse(returned, "return")
+
+        node.process.start(asked)
+
+    def _must_refuse(self, answer: object, what: str) -> None:
+        if not isinstance(answer, Refusal | list):
+            raise ViolationError("mistake_accepted", f"{what}: {answer}")
 
     def return_all(self) -> None:
         """Ask until no region is out any more."""

@@ -9,14 +9,16 @@ random in each seed (swarm testing), so that rare faults meet each other undilut
 from random import Random
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from core.sim.faultplan import faults
 from core.sim.mapplan import with_maps
+from core.sim.mistakes import mistakes
 from core.sim.network import NetworkRates
 from core.sim.profiles import PROFILES, Profile
 from core.sim.steps import Step
 from core.sim.store.faults import StoreFaults
-from core.sim.workload import requests
+from core.sim.workload import burst, requests
 from sync.owner.state import Limits
 
 BUCKET_MS = 4_000
@@ -92,6 +94,10 @@ def plan_of(seed: int, profile: str = "swarm") -> Plan:
     asked = requests(chance, regions, shards, faults_s, start_ms, rules.shares)
     faulty = faults(chance, rules, regions, cores, faults_s, boosted)
     steps = [*asked, *faulty]
+    if rules.burst:
+        steps += burst(seed, regions, shards, faults_s, start_ms, rules.shares, rules.burst)
+    if rules.mistakes:
+        steps += mistakes(seed, regions, cores, faults_s)
     if rules.maps:
         steps = with_maps(seed, steps, regions, cores, faults_s)
     return Plan(
@@ -111,13 +117,13 @@ def plan_of(seed: int, profile: str = "swarm") -> Plan:
         edge=_edge(chance, boosted),
         no=chance.choice(rules.no),
         answer_lost=chance.choice(rules.answer_lost) if boosted else 0.03,
-        call_slow=0.1,
+        call_slow=rules.call_slow,
         receipt_first=chance.choice((0.05, 0.4)),
         signals=chance.choice((0.0, 0.5, 0.9)),
         events=chance.random() < 0.3,
         readers=rules.readers,
         maps=rules.maps,
-        limits=_limits(chance),
+        limits=_narrowed(_limits(chance), seed, rules),
         steps=tuple(sorted(steps, key=_when)),
     )
 
@@ -192,3 +198,9 @@ def _limits(chance: Random) -> Limits:
         await_in_memory_ms=chance.choice((300, 2_000)),
         bucket_ms=BUCKET_MS,
     )
+
+
+def _narrowed(limits: Limits, seed: int, rules: Profile) -> Limits:
+    """With the limits that a profile draws for itself, from a stream of its own."""
+    chance = Random(f"{seed}:limits")
+    return replace(limits, **{name: chance.choice(each) for name, each in rules.limits.items()})

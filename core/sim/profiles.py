@@ -13,7 +13,9 @@ class Profile(Struct, frozen=True):
     `hint_window_s` comes by repair alone; `torn` of the writes stand on too few of them, with an
     answer that says so. `struck` of the writes are followed at once by a freeze, and as many by
     a cut, in boosted runs. With `readers` somebody in each region asks for states all the time;
-    with `maps` the placement map may change."""
+    with `maps` the placement map may change; with `mistakes` operators ask for what cannot be.
+    `call_slow` of the calls take long. `limits` are the owner's that a profile draws for itself, by
+    their names. `burst` is how many more messages come in at once at most."""
 
     boosted: float
     regions: tuple[int, ...]
@@ -31,6 +33,10 @@ class Profile(Struct, frozen=True):
     struck: float = 0.0
     readers: bool = False
     maps: bool = False
+    mistakes: bool = False
+    call_slow: float = 0.1
+    limits: dict[str, tuple[int, ...]] = {}
+    burst: int = 0
 
 
 PROFILES: dict[str, Profile] = {
@@ -202,5 +208,35 @@ PROFILES: dict[str, Profile] = {
         readers=True,
         torn=0.03,
         struck=0.003,
+    ),
+    # More comes in than a core has room for, and calls take long: messages wait in memory, leave it
+    # and come back, while shards change hands with calls on their way.
+    "waits": Profile(
+        1.0,
+        (1, 1, 3),
+        (1, 2, 3),
+        {"drain": 6, "freeze": 3, "crash": 2, "isolate": 3, "clock_jump": 4, "store_away": 2},
+        sure=("drain",),
+        store=2.0,
+        call_slow=0.5,
+        burst=24,
+        shares={"chains": (0.0, 0.6), "scheduled": (0.0, 0.4), "cancels": (0.1, 0.4)},
+        limits={
+            "open_messages_max": (4, 8, 16, 40),
+            "park_after_ms": (100, 300, 1_200),
+            "park_waiting_ms": (300, 900),
+            "set_aside_ms": (200, 700),
+            "await_in_memory_ms": (100, 600),
+        },
+    ),
+    # Operators drain regions, change the map, and ask for what cannot be.
+    "operators": Profile(
+        0.7,
+        (2, 3, 3),
+        (1, 2),
+        {"region_drain": 3, "region_return": 3, "crash": 2, "isolate": 2, "cut_one_way": 2},
+        shares={"keyed": (0.8, 1.0), "copies": (0.1, 0.5), "spooled": (0.0,)},
+        maps=True,
+        mistakes=True,
     ),
 }
