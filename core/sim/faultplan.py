@@ -21,7 +21,7 @@ BACK_S = (0.2, 4.0)
 LOST_S = (9.0, 14.0)
 CUTS = frozenset({"cut", "cut_one_way", "isolate", "halves", "ring", "region_lost"})
 CHAINS = frozenset({"apart_then_lost", "hole_then_lost"})
-SEVERAL_REGIONS = CUTS | CHAINS | {"region_drain", "region_return"}
+SEVERAL_REGIONS = CUTS | CHAINS | {"region_drain", "region_return", "declare_lost"}
 
 
 def faults(

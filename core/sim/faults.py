@@ -111,6 +111,9 @@ class Faults:
     def _region_return(self, step: Step) -> None:
         self._world.operators.begin_return(step)
 
+    def _declare_lost(self, step: Step) -> None:
+        self._world.operators.declare_lost(step)
+
     def _map_change(self, step: Step) -> None:
         self._world.operators.change_map(step)
 

@@ -6,6 +6,7 @@ its own, so that it can be recognised in the row.
 """
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -55,6 +56,15 @@ class Operators:
         node = self._world.slots[(step.region, step.number)]
         if node is not None:
             self._return(node, step.region)
+
+    def declare_lost(self, step: Step) -> None:
+        """A core of another region is told that this one is gone, whether it is or not."""
+        node = self._world.slots[(step.other, step.number)]
+        if node is not None:
+            self._asked += 1
+            reason = f"lost {self._asked}"
+            ask = partial(_serving(node).lost, step.region, reason)
+            self._ask(node, step.region, reason, ask)
 
     def change_map(self, step: Step) -> None:
         """A core is asked to publish the next version after the newest that it knows."""
