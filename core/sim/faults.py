@@ -120,6 +120,9 @@ class Faults:
     def _map_mistake(self, step: Step) -> None:
         self._world.operators.ask_for_a_wrong_map(step)
 
+    def _map_flood(self, step: Step) -> None:
+        self._world.operators.flood_with_maps(step)
+
     def _region_mistake(self, step: Step) -> None:
         self._world.operators.name_no_region(step)
 

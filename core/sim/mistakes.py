@@ -12,7 +12,8 @@ from core.sim.steps import Step
 from sync.placement import Home, PlacementMap, TenantRule
 
 NOWHERE = "nowhere"  # no region
-MISTAKES_MAX = 8
+REGIONS_MAX = 3
+FLOODS = 0.2  # in so many of the runs more versions are published than are kept
 TOO_NEW = 100  # so many versions at once no run publishes
 
 
@@ -87,16 +88,19 @@ def mistaken(newest: PlacementMap, what: str) -> PlacementMap:
 
 
 def mistakes(seed: int, regions: tuple[str, ...], cores: int, faults_s: float) -> list[Step]:
-    """Some core is asked for a wrong map (`id`), to drain a region that there is not, or to let it
-    return."""
+    """Cores are asked for each wrong map (`id`), for a region that there is not, and sometimes for
+    one version after the other."""
     chance = Random(f"{seed}:mistakes")
+    kinds = [("map_mistake", what) for what in MAPS]
+    kinds += [("region_mistake", "")] * chance.randint(0, REGIONS_MAX)
+    kinds += [("map_flood", "")] * (chance.random() < FLOODS)
     return [
         Step(
             chance.uniform(0.5, faults_s),
-            chance.choice(("map_mistake", "map_mistake", "region_mistake")),
+            kind,
             chance.choice(regions),
             number=chance.randrange(cores),
-            id=chance.choice(list(MAPS)),
+            id=what,
         )
-        for _ in range(chance.randint(1, MISTAKES_MAX))
+        for kind, what in kinds
     ]

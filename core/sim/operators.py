@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from core.engine.serving import Serving
 from core.sim.history import ViolationError
@@ -18,6 +19,7 @@ from core.sim.mistakes import NOWHERE, mistaken
 from core.sim.node import Node
 from core.sim.steps import Step
 from sync.agreed import Refusal
+from sync.maps import VERSIONS_MAX
 from sync.serving import ServingSet
 from sync.store.port import StoreError
 
@@ -101,8 +103,26 @@ class Operators:
 
         node.process.start(asked)
 
+    def flood_with_maps(self, step: Step) -> None:
+        """A core is asked for one version after the other, more than may be kept."""
+        node = self._world.slots[(step.region, step.number)]
+        if node is None or not node.ready:
+            return
+        maps = node.engine.membership.maps
+
+        async def asked() -> None:
+            for _ in range(VERSIONS_MAX):
+                newest = maps.book.kept[-1].placement
+                try:
+                    await maps.publish(replace(newest, version=newest.version + 1))
+                except StoreError:
+                    return
+
+        node.process.start(asked)
+
     def name_no_region(self, step: Step) -> None:
-        """A core is asked to drain a region that there is not, and to let it return."""
+        """A core is asked to drain a region that there is not, to let it return, and to take it
+        for lost."""
         node = self._world.slots[(step.region, step.number)]
         if node is None or not node.ready:
             return
@@ -111,10 +131,12 @@ class Operators:
             try:
                 drained = await _serving(node).drain(NOWHERE, "by mistake")
                 returned = await _serving(node).begin_return(NOWHERE)
+                lost = await _serving(node).lost(NOWHERE, "by mistake")
             except StoreError:
                 return
             self._must_refuse(drained, "drain")
             self._must_refuse(returned, "return")
+            self._must_refuse(lost, "lost")
 
         node.process.start(asked)
 
