@@ -7,12 +7,14 @@ were reached. Pure: the report of `coverage json`, sources and reasons come in.
 """
 
 import ast
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 WANTED_PERCENT = 95.0
 TEXT_MAX = 90
 LEAVES = "(leaves)"
+COMMENT = re.compile(r"  # .*$")  # behind code, where the formatter puts it
 
 # A module's path -> a gap's name -> why nothing gets there.
 Reasons = Mapping[str, Mapping[str, str]]
@@ -36,7 +38,7 @@ class Code:
     """A module's source: which function a line belongs to, and how its statement reads."""
 
     def __init__(self, source: str) -> None:
-        self._lines = source.splitlines()
+        self._lines = [COMMENT.sub("", line) for line in source.splitlines()]
         self._texts: dict[int, str] = {}
         self._functions: dict[int, str] = {}
         self._walk(ast.parse(source), "")

@@ -26,7 +26,7 @@ REASONS = Path(__file__).with_suffix(".toml")
 # The runs of `clocks_outside` end where a checker finds what must be found.
 MEASURED = [name for name in PROFILES if name != "clocks_outside"]
 STORES = "sync/store/*"
-SEEDS = 20
+SEEDS = 10
 PROFILE_MAX_S = 3_600.0
 
 

@@ -25,7 +25,7 @@ SOURCE = dedent("""\
                 return old
             for one in new:
                 self.had = one
-            return None
+            return None  # neither
 
         def end(self):
             self.over = True
@@ -77,6 +77,10 @@ def test_jumps_from_lines_that_were_not_reached_say_nothing_more() -> None:
     assert gaps(missing, [[IF, FOR], [FOR, HAD], [FOR, RETURN_NONE]]) == (
         "Lease.renew: for one in new:",
     )
+
+
+def test_comments_are_no_part_of_a_name() -> None:
+    assert gaps({RETURN_NONE}, []) == ("Lease.renew: return None",)
 
 
 def test_names_do_not_depend_on_where_the_code_stands() -> None:
