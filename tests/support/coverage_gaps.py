@@ -21,12 +21,14 @@ Reasons = Mapping[str, Mapping[str, str]]
 
 
 class Module(NamedTuple):
-    """What was measured of a module."""
+    """What was measured of a module. `missing` names every line and jump that was not reached,
+    `gaps` those of them that need a reason."""
 
     path: str
     branches: int
     covered: int
     gaps: tuple[str, ...]
+    missing: frozenset[str]
 
     @property
     def percent(self) -> float:
@@ -81,12 +83,15 @@ def module_of(path: str, report: Mapping[str, Any], source: str) -> Module:
     """A module from its part of the report that `coverage json` writes."""
     summary, code = report["summary"], Code(source)
     missing = set(report["missing_lines"])
-    names = dict.fromkeys(_runs(code, missing, report["executed_lines"]))
+    gaps = dict.fromkeys(_runs(code, missing, report["executed_lines"]))
+    names = {code.name(line) for line in missing}
     for line, target in report["missing_branches"]:
+        jump = f"{code.name(line)} -> {code.text(target) if target > 0 else LEAVES}"
+        names.add(jump)
         if line not in missing and target not in missing:
-            there = code.text(target) if target > 0 else LEAVES
-            names[f"{code.name(line)} -> {there}"] = None
-    return Module(path, summary["num_branches"], summary["covered_branches"], tuple(names))
+            gaps[jump] = None
+    branches, covered = summary["num_branches"], summary["covered_branches"]
+    return Module(path, branches, covered, tuple(gaps), frozenset(names))
 
 
 def _runs(code: Code, missing: set[int], executed: Iterable[int]) -> Iterator[str]:
@@ -102,10 +107,8 @@ def _runs(code: Code, missing: set[int], executed: Iterable[int]) -> Iterator[st
 def total_percent(modules: Iterable[Module]) -> float:
     """Of all branches of these modules."""
     counted = list(modules)
-    whole = Module(
-        "", sum(each.branches for each in counted), sum(each.covered for each in counted), ()
-    )
-    return whole.percent
+    branches, covered = sum(one.branches for one in counted), sum(one.covered for one in counted)
+    return Module("", branches, covered, (), frozenset()).percent
 
 
 def problems(modules: Sequence[Module], reasons: Reasons) -> list[str]:
@@ -123,12 +126,12 @@ def problems(modules: Sequence[Module], reasons: Reasons) -> list[str]:
             found += [
                 f"{module.path}: no reason for {gap}" for gap in module.gaps if not given.get(gap)
             ]
-    gaps = {module.path: module.gaps for module in modules}
+    missing = {module.path: module.missing for module in modules}
     for path, given in reasons.items():
         found += [
             f"{path}: a reason for what was reached, or is not there: {gap}"
             for gap in given
-            if gap not in gaps.get(path, ())
+            if gap not in missing.get(path, ())
         ]
     return found
 
