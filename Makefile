@@ -14,7 +14,7 @@ WANTED := pyproject.toml constraints.txt
 # fsync.
 DEBIAN_PACKAGES := kannel prometheus-alertmanager strace
 
-.PHONY: help run demo test test-fast lint types bench sim mutations clean system-deps
+.PHONY: help run demo test test-fast lint types bench sim sim-coverage mutations clean system-deps
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -48,6 +48,9 @@ bench: $(VENV)/.installed-dev ## all benches beside their peers, minutes each
 
 sim: $(VENV)/.installed ## 10,000 seeds of the simulator, in one process for each CPU
 	@$(BIN)/goutong sim --seeds 1-10000 $(ARGS)
+
+sim-coverage: $(VENV)/.installed-dev ## the branches of sync/ that the simulator alone gets to
+	@$(BIN)/python -m tests.support.sim_coverage $(ARGS)
 
 mutations: $(VENV)/.installed-dev ## take each rule of the protocol away: the simulator must notice
 	@$(BIN)/python -m tests.support.mutations_run $(ARGS)

@@ -18,7 +18,7 @@ chains are what they would be without this. `first` is a region, `number` one of
 from collections.abc import Callable
 from random import Random
 
-from core.sim.profiles import Profile
+from core.sim.profile import Profile
 from core.sim.steps import Step
 from core.sim.workload import Requests
 

@@ -10,7 +10,7 @@ They are made of the usual faults, so a shorter run may do with some of them.
 
 from random import Random
 
-from core.sim.profiles import Profile
+from core.sim.profile import Profile
 from core.sim.steps import Step
 
 FROZEN_S = (0.7, 2.0, 4.5, 6.0, 9.0)
@@ -26,7 +26,7 @@ FORCED_AFTER_S = (0.5, 4.0)
 JOINED_AFTER_S = (0.2, 4.0)
 FORCED = frozenset({"lost_then_forced", "cut_off_then_forced"})
 CHAINS = FORCED | {"apart_then_lost", "hole_then_lost"}
-SEVERAL_REGIONS = CUTS | CHAINS | {"region_drain", "region_return"}
+SEVERAL_REGIONS = CUTS | CHAINS | {"region_drain", "region_return", "declare_lost"}
 
 
 def faults(

@@ -133,6 +133,9 @@ class Faults:
     def _region_return(self, step: Step) -> None:
         self._world.operators.begin_return(step)
 
+    def _declare_lost(self, step: Step) -> None:
+        self._world.operators.declare_lost(step)
+
     def _map_change(self, step: Step) -> None:
         self._world.operators.change_map(step)
 
@@ -156,6 +159,15 @@ class Faults:
 
     def _suppression(self, step: Step) -> None:
         self._world.editors.edit_suppression(step)
+
+    def _map_mistake(self, step: Step) -> None:
+        self._world.operators.ask_for_a_wrong_map(step)
+
+    def _map_flood(self, step: Step) -> None:
+        self._world.operators.flood_with_maps(step)
+
+    def _region_mistake(self, step: Step) -> None:
+        self._world.operators.name_no_region(step)
 
     def _cores_away(self, step: Step) -> None:
         """Every core of every region ends; none is started for a while."""

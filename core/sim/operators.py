@@ -7,16 +7,21 @@ its own, so that it can be recognised in the row.
 """
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from core.engine.serving import Serving
+from core.sim.history import ViolationError
 from core.sim.mapplan import changed
+from core.sim.mistakes import NOWHERE, mistaken
 from core.sim.node import Node
 from core.sim.steps import Step
 from sync.agreed import Refusal
 from sync.forced import Forced
+from sync.maps import VERSIONS_MAX
 from sync.serving import ServingSet
 from sync.store.port import StoreError
 
@@ -55,6 +60,15 @@ class Operators:
         node = self._world.slots[(step.region, step.number)]
         if node is not None:
             self._return(node, step.region)
+
+    def declare_lost(self, step: Step) -> None:
+        """A core of another region is told that this one is gone, whether it is or not."""
+        node = self._world.slots[(step.other, step.number)]
+        if node is not None:
+            self._asked += 1
+            reason = f"lost {self._asked}"
+            ask = partial(_serving(node).lost, step.region, reason)
+            self._ask(node, step.region, reason, ask)
 
     def change_map(self, step: Step) -> None:
         """A core is asked to publish the next version after the newest that it knows."""
@@ -119,6 +133,64 @@ class Operators:
             return
         for region in world.plan.regions:
             self.force_join(region, 0)
+
+    def ask_for_a_wrong_map(self, step: Step) -> None:
+        """A core is asked to publish what cannot be: it must say so."""
+        node = self._world.slots[(step.region, step.number)]
+        if node is None or not node.ready:
+            return
+        maps = node.engine.membership.maps
+        wrong = mistaken(maps.book.kept[-1].placement, step.id)
+
+        async def asked() -> None:
+            try:
+                answer = await maps.publish(wrong)
+            except StoreError:
+                return
+            self._must_refuse(answer, step.id)
+
+        node.process.start(asked)
+
+    def flood_with_maps(self, step: Step) -> None:
+        """A core is asked for one version after the other, more than may be kept."""
+        node = self._world.slots[(step.region, step.number)]
+        if node is None or not node.ready:
+            return
+        maps = node.engine.membership.maps
+
+        async def asked() -> None:
+            for _ in range(VERSIONS_MAX):
+                newest = maps.book.kept[-1].placement
+                try:
+                    await maps.publish(replace(newest, version=newest.version + 1))
+                except StoreError:
+                    return
+
+        node.process.start(asked)
+
+    def name_no_region(self, step: Step) -> None:
+        """A core is asked to drain a region that there is not, to let it return, and to take it
+        for lost."""
+        node = self._world.slots[(step.region, step.number)]
+        if node is None or not node.ready:
+            return
+
+        async def asked() -> None:
+            try:
+                drained = await _serving(node).drain(NOWHERE, "by mistake")
+                returned = await _serving(node).begin_return(NOWHERE)
+                lost = await _serving(node).lost(NOWHERE, "by mistake")
+            except StoreError:
+                return
+            self._must_refuse(drained, "drain")
+            self._must_refuse(returned, "return")
+            self._must_refuse(lost, "lost")
+
+        node.process.start(asked)
+
+    def _must_refuse(self, answer: object, what: str) -> None:
+        if not isinstance(answer, Refusal | list):
+            raise ViolationError("mistake_accepted", f"{what}: {answer}")
 
     def return_all(self) -> None:
         """Ask until no region is out any more."""

@@ -9,17 +9,20 @@ random in each seed (swarm testing), so that rare faults meet each other undilut
 from random import Random
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from core.sim.chainplan import chains
 from core.sim.editplan import with_edits
 from core.sim.faultplan import faults
 from core.sim.mapplan import with_maps
+from core.sim.mistakes import mistakes
 from core.sim.network import NetworkRates
-from core.sim.profiles import PROFILES, Profile
+from core.sim.profile import Profile
+from core.sim.profiles import PROFILES
 from core.sim.replicaplan import with_replication
 from core.sim.steps import Step, in_order
 from core.sim.store.faults import StoreFaults
-from core.sim.workload import requests
+from core.sim.workload import burst, requests
 from sync.owner.state import Limits
 
 BUCKET_MS = 4_000
@@ -106,6 +109,10 @@ def plan_of(seed: int, profile: str = "swarm") -> Plan:
     asked = requests(chance, regions, shards, faults_s, start_ms, rules.shares)
     faulty = faults(chance, rules, regions, cores, faults_s, boosted)
     steps = [*asked, *faulty]
+    if rules.burst:
+        steps += burst(seed, regions, shards, faults_s, start_ms, rules.shares, rules.burst)
+    if rules.mistakes:
+        steps += mistakes(seed, regions, cores, faults_s)
     if rules.maps:
         steps = with_maps(seed, steps, regions, cores, faults_s)
     if rules.edits:
@@ -132,7 +139,7 @@ def plan_of(seed: int, profile: str = "swarm") -> Plan:
         edge=_edge(chance, boosted),
         no=chance.choice(rules.no),
         answer_lost=chance.choice(rules.answer_lost) if boosted else 0.03,
-        call_slow=0.1,
+        call_slow=rules.call_slow,
         receipt_first=chance.choice((0.05, 0.4)),
         signals=chance.choice((0.0, 0.5, 0.9)),
         events=chance.random() < rules.events,
@@ -142,7 +149,7 @@ def plan_of(seed: int, profile: str = "swarm") -> Plan:
         repair_late=rules.repair_late,
         far_reads=rules.far_reads,
         edits=rules.edits,
-        limits=_limits(chance),
+        limits=_narrowed(_limits(chance), seed, rules),
         steps=in_order(steps),
     )
     return with_replication(plan) if rules.replication else plan
@@ -223,3 +230,9 @@ def _limits(chance: Random) -> Limits:
         content_wait_ms=CONTENT_WAIT_MS,
         bucket_ms=BUCKET_MS,
     )
+
+
+def _narrowed(limits: Limits, seed: int, rules: Profile) -> Limits:
+    """With the limits that a profile draws for itself, from a stream of its own."""
+    chance = Random(f"{seed}:limits")
+    return replace(limits, **{name: chance.choice(each) for name, each in rules.limits.items()})

@@ -1,63 +1,6 @@
 """Named mixtures of faults. `swarm` is the usual one; the others press on one kind of accident."""
 
-from msgspec import Struct
-
-from core.sim.store.store import FAR_READS
-
-
-class Profile(Struct, frozen=True):
-    """`boosted` is the share of seeds with many faults. `kinds` are the scheduled faults and how
-    many of each there are at most, `sure` those that no boosted seed leaves out; `drift` how far
-    clocks run off, None for within epsilon, with `clocks_apart` all of them so far. One of `no` is
-    how often providers refuse, one of `answer_lost` how often a boosted run loses their answers.
-    `store` multiplies how often writes and reads fail where they do. `shares` replaces what
-    `core.sim.workload` draws a share from, by its name there. `replicas` is how many each of
-    several regions has; what missed one by more than `hint_window_s` comes by repair alone; `torn`
-    of the writes stand on too few of them, with an answer that says so. `struck` of the writes are
-    followed at once by a freeze, and as many by a cut, in boosted runs; one of `crash_at_write` is
-    how often a process ends beside a write. With `readers` somebody in each region asks for states
-    all the time; with `maps` the placement map may change; `events` of the runs have somebody who
-    is told of events. `chains` are chains of faults (`core.sim.chainplan`), and `busy` how many
-    messages come in around each at most. `far_s` is how many seconds regions are from each other,
-    `loss` how much between them is lost in some of the boosted runs. With `forces` ownership may be
-    forced. `faults_s` is how long faults go on, at least and at most. One of `alone` is how many
-    rows of local lanes stand, in a boosted run, in their writer's region and go nowhere from there
-    by themselves. With `repair_late` nothing is repaired before all that was accepted is read.
-    `far_reads` of the reads ask the replicas of far regions rather than those of near ones. With
-    `replication` it may change how many replicas a region has: up to as many as `replicas` says;
-    with `edits` the configuration is edited."""
-
-    boosted: float
-    regions: tuple[int, ...]
-    cores: tuple[int, ...]
-    kinds: dict[str, int]
-    drift: float | None = None
-    no: tuple[float, ...] = (0.05, 0.3, 0.6)
-    answer_lost: tuple[float, ...] = (0.05, 0.3, 0.7)
-    store: float = 1.0
-    shares: dict[str, tuple[float, ...]] = {}
-    sure: tuple[str, ...] = ()
-    replicas: tuple[int, ...] = (1, 1, 3)
-    hint_window_s: float = 60.0
-    torn: float = 0.0
-    struck: float = 0.0
-    readers: bool = False
-    maps: bool = False
-    forces: bool = False
-    faults_s: tuple[float, float] = (12.0, 20.0)
-    alone: tuple[float, ...] = (0.0,)
-    repair_late: bool = False
-    far_reads: float = FAR_READS
-    replication: bool = False
-    edits: bool = False
-    chains: tuple[str, ...] = ()
-    busy: int = 20
-    clocks_apart: bool = False
-    crash_at_write: tuple[float, ...] = (0.0, 0.01, 0.03)
-    events: float = 0.3
-    far_s: tuple[float, float] = (0.020, 0.100)
-    loss: float = 0.05
-
+from core.sim.profile import Profile
 
 PROFILES: dict[str, Profile] = {
     "swarm": Profile(
@@ -372,5 +315,43 @@ PROFILES: dict[str, Profile] = {
         crash_at_write=(0.0,),
         chains=("stale",),
         busy=8,
+    ),
+    # More comes in than a core has room for, and calls take long: messages wait in memory, leave it
+    # and come back, while shards change hands with calls on their way.
+    "waits": Profile(
+        1.0,
+        (1, 1, 3),
+        (1, 2, 3),
+        {"drain": 6, "freeze": 3, "crash": 2, "isolate": 3, "clock_jump": 4, "store_away": 2},
+        sure=("drain",),
+        store=2.0,
+        call_slow=0.5,
+        burst=24,
+        shares={"chains": (0.0, 0.6), "scheduled": (0.0, 0.4), "cancels": (0.1, 0.4)},
+        limits={
+            "open_messages_max": (4, 8, 16, 40),
+            "park_after_ms": (100, 300, 1_200),
+            "park_waiting_ms": (300, 900),
+            "set_aside_ms": (200, 700),
+            "await_in_memory_ms": (100, 600),
+        },
+    ),
+    # Operators drain regions, take them for lost, change the map, and ask for what cannot be. With
+    # three regions the narrow group may have none left that is not out: its shards stay there.
+    "operators": Profile(
+        0.7,
+        (2,),
+        (1, 2),
+        {
+            "region_drain": 3,
+            "region_return": 3,
+            "declare_lost": 2,
+            "crash": 2,
+            "isolate": 2,
+            "cut_one_way": 2,
+        },
+        shares={"keyed": (0.8, 1.0), "copies": (0.1, 0.5), "spooled": (0.0,)},
+        maps=True,
+        mistakes=True,
     ),
 }

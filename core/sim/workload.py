@@ -9,6 +9,7 @@ from core.sim.steps import Step, Wish
 
 CHAIN_STEPS = 2
 COPIES_MAX = 4
+BURST_S = 1.5
 DIGITS = "0123456789abcdefghijklmnopqrstuv"
 UNTIL = ("sent", "delivered", "delivered", "seen")
 
@@ -25,6 +26,24 @@ def requests(
     made = Requests(chance, regions, shards, start_ms, shares)
     for _ in range(chance.randint(8, 26)):
         made.message(chance.uniform(0.3, faults_s * 0.8))
+    return made.steps
+
+
+def burst(
+    seed: int,
+    regions: tuple[str, ...],
+    shards: int,
+    faults_s: float,
+    start_ms: int,
+    shares: Mapping[str, tuple[float, ...]],
+    most: int,
+) -> list[Step]:
+    """Up to so many further messages, all within a second or so: more than a core has room for."""
+    chance = Random(f"{seed}:burst")
+    made = Requests(chance, regions, shards, start_ms, shares)
+    at_s = chance.uniform(1.0, faults_s * 0.5)
+    for _ in range(chance.randint(most // 2, most)):
+        made.message(at_s + chance.uniform(0.0, BURST_S))
     return made.steps
 
 
