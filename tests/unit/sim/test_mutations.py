@@ -33,6 +33,7 @@ FOUND_BY = {
     "last_owner_only": {"floor_early"},
     "effects_not_followed": {"floor_early", "unmarked_duplicate"},
     "handover_given_up_without_epoch": {
+        "conflict_hidden",
         "epoch_order",
         "floor_early",
         "told_before_it_stands",
