@@ -43,7 +43,8 @@ from core.contract.log import Log
 from core.contract.settings import Settings
 from core.engine.account_facts import AccountFacts
 from core.engine.adapters import Workforce
-from core.engine.engine import Engine, protection_of
+from core.engine.bounds import protection_of
+from core.engine.engine import Engine
 from core.engine.signals import Signals
 from core.engine.told import Told
 from core.messages.reader import Accepted, Reader

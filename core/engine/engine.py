@@ -13,12 +13,12 @@ from core.clock import Clock
 from core.contract.ids import parse_id
 from core.contract.log import Log
 from core.contract.settings import Settings
-from core.decide.breaker import BreakerRules
-from core.decide.budget import BudgetRules
 from core.decide.fair import weights_of
 from core.engine.accounts import Account
+from core.engine.agreed import Agreed
 from core.engine.answering_rows import AnsweringRows
 from core.engine.asking_rows import AskingRows
+from core.engine.bounds import limits_of
 from core.engine.day_rights import DayRights
 from core.engine.dispatch import Dispatcher, TurnRules
 from core.engine.homes import HomeWork, Shared
@@ -27,7 +27,6 @@ from core.engine.membership import Membership
 from core.engine.pace import Pace
 from core.engine.payload import content_of
 from core.engine.pressure import Pressure
-from core.engine.protection import ProtectionRules
 from core.engine.receipts import Receipts
 from core.engine.signals import Beat
 from core.providers.port import Outcome
@@ -316,66 +315,39 @@ class Engine:
 
     def _make_membership(self, incarnation: str, url: str) -> Membership:
         protocol = self._settings.protocol
+        lease_s, epsilon_s = protocol.lease_ms / 1000, protocol.epsilon_ms / 1000
         return Membership(
             self.store,
             self.logs,
             self.holder,
-            Timing(
-                protocol.lease_ms / 1000,
-                protocol.epsilon_ms / 1000,
-                protocol.lease_ms / 1000 * self._pace.unborn_leases,
-            ),
+            Timing(lease_s, epsilon_s, lease_s * self._pace.unborn_leases),
             self._clock,
             self._random,
             self._log,
             incarnation,
             self._settings.region.name,
-            self._names,
             url,
             min(self._pace.look_s, protocol.shards_poll_ms / 1000),
             self._pace,
-            self._first_map,
+            self._make_agreed(lease_s + epsilon_s),
+        )
+
+    def _make_agreed(self, right_s: float) -> Agreed:
+        protocol = self._settings.protocol
+        return Agreed(
+            self.store,
+            self._clock,
+            self._random,
+            self._log,
+            self._settings.region.name,
             self._names,
+            self._pace,
+            self._first_map,
             protocol.ttl_days * DAY_MS + protocol.clock_bound_ms,
             self._under,
+            right_s,
         )
 
 
 def _unheard(log: str, row: int, records: list[Record]) -> None:
     """Nobody wants to hear of accept rows."""
-
-
-def limits_of(settings: Settings) -> Limits:
-    """The owner's bounds, from the settings."""
-    core = settings.core
-    return Limits(
-        core.held_messages_max,
-        core.recent_messages_max,
-        core.remembered_ids_max,
-        core.early_events_max,
-        settings.protocol.clock_bound_ms,
-        core.dedupe_margin_ms,
-        core.park_after_ms,
-        core.park_waiting_ms,
-        core.set_aside_ms,
-        core.await_in_memory_ms,
-    )
-
-
-def protection_of(settings: Settings) -> ProtectionRules:
-    """What every account is spared, from the settings."""
-    breaker, dispatch = settings.breaker, settings.dispatch
-    return ProtectionRules(
-        BreakerRules(
-            breaker.share,
-            breaker.calls_min,
-            breaker.window_ms / 1000,
-            breaker.in_a_row,
-            breaker.first_ms / 1000,
-            breaker.longest_ms / 1000,
-            breaker.probes,
-        ),
-        BudgetRules(dispatch.retry_share, dispatch.retry_floor_per_s),
-        dispatch.urgent_reserve,
-        settings.supervisor.cores,
-    )

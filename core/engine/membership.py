@@ -7,20 +7,16 @@ incarnation with empty hands. A store that cannot be read is looked at again.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from random import Random
 from typing import Protocol
 
 from core.clock import Clock
 from core.contract.log import Log
-from core.engine.force import Force
+from core.engine.agreed import Agreed, submitted
 from core.engine.logs import Logs
-from core.engine.maps import Maps
 from core.engine.pace import Pace
-from core.engine.replication import Replication
-from core.engine.serving import Serving
 from core.engine.signals import Beat
-from sync.forced import Ruling
 from sync.keeper.members import Beat as MemberBeat
 from sync.keeper.members import (
     Command,
@@ -34,7 +30,6 @@ from sync.keeper.members import (
 )
 from sync.lease import Holder, Lease
 from sync.naming import log_name
-from sync.placement import PlacementMap
 from sync.store.port import (
     Answer,
     JournalStore,
@@ -85,14 +80,10 @@ class Membership:
         log: Log,
         incarnation: str,
         region: str,
-        regions: Sequence[str],
         url: str,
         look_s: float,
         pace: Pace,
-        first_map: PlacementMap,
-        homes: Sequence[str],
-        keys_kept_ms: int,
-        under: Ruling,
+        agreed: Agreed,
     ) -> None:
         self._store = store
         self._logs = logs
@@ -108,42 +99,9 @@ class Membership:
         self._lease = Lease(incarnation, 0, "", "active")
         self.members = Members(incarnation, region, timing, store.closes_revoked)
         self.draining = False
-        self.serving = Serving(
-            store,
-            self.submit,
-            clock,
-            random,
-            log,
-            region,
-            regions,
-            pace.serving_every_s,
-            pace.return_dwell_s,
-        )
-        self.force = Force(
-            store.forces,
-            self.submit,
-            clock,
-            log,
-            region,
-            under,
-            timing.lease_s + timing.epsilon_s,
-            pace.force_every_s,
-        )
-        self.maps = Maps(
-            store,
-            self.submit,
-            clock,
-            random,
-            log,
-            first_map,
-            homes,
-            keys_kept_ms,
-            self.force.alone,
-        )
+        self.serving, self.maps = agreed.serving, agreed.maps
+        self.replication, self.force = agreed.replication, agreed.force
         self.force.on_changed = lambda: self.on_lost("ownership was forced")
-        self.replication = Replication(
-            store, self.submit, clock, random, log, pace.replication_every_s
-        )
         self.rows_known = False
         self._registry_read = -1e9
         self._accept_logs: dict[str, list[str]] = {}
@@ -369,11 +327,4 @@ class Membership:
 
     async def submit(self, write: Write) -> Answer:
         """Hand a write to the store, and wait for its answer."""
-        told: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-
-        def done(answer: Answer) -> None:
-            if not told.done():
-                told.set_result(answer)
-
-        self._store.submit(write, done)
-        return await told
+        return await submitted(self._store, write)

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 
 from sync.lattice import RANK
 from sync.naming import home_of
-from sync.owner.intake import Intake
+from sync.owner.inherited import Inherited
 from sync.owner.state import GAVE_WAY, OTHER_BODY, Msg, Phase
 from sync.records import ById, decode_by_id
 from sync.store.port import ByIdRow
@@ -44,7 +44,7 @@ def verdict(home: str, rows: Mapping[str, ById]) -> Verdict:
     return found
 
 
-class Elsewhere(Intake):
+class Elsewhere(Inherited):
     """The answers to `LookElsewhere`."""
 
     def found_elsewhere(self, msg: Msg, found: Mapping[str, ByIdRow], now_ms: int) -> None:

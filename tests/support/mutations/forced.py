@@ -10,7 +10,7 @@ from core.sim.store import view
 from sync import doubt
 from sync.agreed import Refusal
 from sync.forced import Forced, Ruling, joined, ruling
-from sync.owner import intake
+from sync.owner import inherited
 from sync.store.port import ByIdRow
 from tests.support.mutations import Mutation, patched
 
@@ -94,7 +94,7 @@ def pending_not_settled() -> Context:
 
 def intents_of_others_ignored() -> Context:
     """What an owner of a lower force number did late counts for nothing."""
-    return patched((intake, "force_of", lambda _epoch: 0), (doubt, "force_of", lambda _epoch: 0))
+    return patched((inherited, "force_of", lambda _epoch: 0), (doubt, "force_of", lambda _epoch: 0))
 
 
 def two_may_be_alone() -> Context:

@@ -22,7 +22,7 @@ from sync.keeper.members import Command, Members, Revoke
 from sync.keeper.shards import Take
 from sync.lease import Holder, Lease, Watch
 from sync.owner import takeover
-from sync.owner.intake import Intake
+from sync.owner.inherited import Inherited
 from sync.owner.marks import Marks
 from sync.owner.owner import Owner
 from sync.owner.state import Msg
@@ -255,7 +255,7 @@ def former_effects_not_followed() -> Context:
 
 def late_intent_is_doubt() -> Context:
     """An intent that came to stand after the takeover leaves its message in doubt."""
-    late_effect = Intake.late_effect
+    late_effect = Inherited.late_effect
 
     def doubtful(self: Any, place: Place, record: Record) -> None:
         late_effect(self, place, record)  # type: ignore[arg-type]
@@ -264,12 +264,12 @@ def late_intent_is_doubt() -> Context:
             msg.late.discard(place)
             self.classify_all(msg)
 
-    return patched((Intake, "late_effect", doubtful))
+    return patched((Inherited, "late_effect", doubtful))
 
 
 def late_effects_dropped() -> Context:
     """What comes to stand after a takeover is read, and is nothing to anyone."""
-    return patched((Intake, "late_effect", lambda *_: None))
+    return patched((Inherited, "late_effect", lambda *_: None))
 
 
 def late_outcome_without_segment() -> Context:

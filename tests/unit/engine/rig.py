@@ -16,7 +16,8 @@ from core.contract.providers import AccountLimits
 from core.contract.sections.common import RegionSettings
 from core.contract.settings import Settings
 from core.engine.accounts import Account
-from core.engine.engine import Engine, limits_of
+from core.engine.bounds import limits_of
+from core.engine.engine import Engine
 from core.engine.logs import Ticket
 from core.engine.pace import Pace
 from core.engine.payload import Payload, encode_payload
