@@ -52,29 +52,7 @@ class World:
         self.trace = Trace()
         self.history = History(self.trace)
         self.network = Network(self.scheduler, self.chance, plan.regions, plan.network)
-        self.store = SimStore(
-            self.scheduler,
-            self.network,
-            self.chance,
-            plan.regions,
-            plan.regions,
-            plan.shards,
-            plan.store,
-            replicas=plan.replicas,
-            counts=plan.counts or None,
-            seed=plan.seed,
-            timeout_s=WRITE_TIMEOUT_S,
-            hint_window_s=plan.hint_window_s,
-            refuses_revoked=len(plan.regions) == 1,
-            maps_change=plan.maps,
-            forces_change=plan.forces,
-            alone=Random(f"{plan.seed}:alone"),
-            far_reads=plan.far_reads,
-            replication_changes=plan.replication,
-            edits=Random(f"{plan.seed}:entities") if plan.edits else None,
-        )
-        for account in first_accounts():
-            self.store.entities.seed(ACCOUNT, account.id, msgspec.json.encode(account))
+        self.store = self._make_store()
         self.providers = {
             name: Provider(
                 name,
@@ -108,6 +86,33 @@ class World:
         self.faults = Faults(self)
         self._started = 0
         self._over = False
+
+    def _make_store(self) -> SimStore:
+        plan = self.plan
+        store = SimStore(
+            self.scheduler,
+            self.network,
+            self.chance,
+            plan.regions,
+            plan.regions,
+            plan.shards,
+            plan.store,
+            replicas=plan.replicas,
+            counts=plan.counts or None,
+            seed=plan.seed,
+            timeout_s=WRITE_TIMEOUT_S,
+            hint_window_s=plan.hint_window_s,
+            refuses_revoked=len(plan.regions) == 1,
+            maps_change=plan.maps,
+            forces_change=plan.forces,
+            alone=Random(f"{plan.seed}:alone"),
+            far_reads=plan.far_reads,
+            replication_changes=plan.replication,
+            edits=Random(f"{plan.seed}:entities") if plan.edits else None,
+        )
+        for account in first_accounts():
+            store.entities.seed(ACCOUNT, account.id, msgspec.json.encode(account))
+        return store
 
     # Cores
 
