@@ -39,11 +39,14 @@ def _at_local(which: Callable[[Write], bool]) -> Context:
     def lower(self: Writes, write: Write) -> bool:
         return which(write) or is_local(self, write)
 
-    def judged(self: Sent) -> bool:
-        if which(self.write):
-            quorum = self.follows.quorum
-            return all(version.mask.bit_count() >= quorum for version in self.versions)
-        return reached(self)
+    def judged(self: Sent, others: list[tuple[int, int]]) -> bool:
+        if not which(self.write):
+            return reached(self, others)
+        near = self.needs, self.of
+        self.needs, self.of = self.follows.quorum, self.follows.all
+        stands = reached(self, others)
+        self.needs, self.of = near
+        return stands
 
     return patched((Writes, "is_local", lower), (Sent, "reached", judged))
 
