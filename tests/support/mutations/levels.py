@@ -237,7 +237,7 @@ LEVELS = (
     Mutation("by_ids_at_local", "3", "hints_expire", by_ids_at_local),
     Mutation("open_set_at_local", "3", "apart", open_set_at_local),
     Mutation("segments_at_local", "8", "hints_expire", segments_at_local),
-    Mutation("pending_at_local", "8", "struck", pending_at_local),
+    Mutation("pending_at_local", "8", "receipts", pending_at_local),
     Mutation("global_accepts_at_local", "2", "replicas_lost", global_accepts_at_local),
     Mutation("registered_at_local", "1", "gone_for_good", registered_at_local),
     Mutation("takeover_reads_at_local", "3", "holes", takeover_reads_at_local),
