@@ -140,7 +140,7 @@ def plan_of(seed: int, profile: str = "swarm") -> Plan:
         no=chance.choice(rules.no),
         answer_lost=chance.choice(rules.answer_lost) if boosted else 0.03,
         call_slow=rules.call_slow,
-        receipt_first=chance.choice((0.05, 0.4)),
+        receipt_first=chance.choice(rules.receipt_first),
         signals=chance.choice((0.0, 0.5, 0.9)),
         events=chance.random() < rules.events,
         readers=rules.readers,
@@ -187,7 +187,7 @@ def _network(chance: Random, boosted: bool, rules: Profile) -> NetworkRates:
 
     far_min_s, far_max_s = rules.far_s
     return NetworkRates(
-        loss=rate(rules.loss),
+        loss=rate(0.05),
         duplicate=rate(0.05),
         reorder=rate(0.1),
         far_min_s=far_min_s,

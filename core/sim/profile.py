@@ -18,16 +18,17 @@ class Profile(Struct, frozen=True):
     how often a process ends beside a write. With `readers` somebody in each region asks for states
     all the time; with `maps` the placement map may change; `events` of the runs have somebody who
     is told of events. `chains` are chains of faults (`core.sim.chainplan`), and `busy` how many
-    messages come in around each at most. `far_s` is how many seconds regions are from each other,
-    `loss` how much between them is lost in some of the boosted runs. With `forces` ownership may be
-    forced. `faults_s` is how long faults go on, at least and at most. One of `alone` is how many
-    rows of local lanes stand, in a boosted run, in their writer's region and go nowhere from there
-    by themselves. With `repair_late` nothing is repaired before all that was accepted is read.
-    `far_reads` of the reads ask the replicas of far regions rather than those of near ones. With
-    `replication` it may change how many replicas a region has: up to as many as `replicas` says;
-    with `edits` the configuration is edited; with `mistakes` operators ask for what cannot be.
-    `call_slow` of the calls take long. `limits` are the owner's that a profile draws for itself, by
-    their names. `burst` is how many more messages come in at once at most."""
+    messages come in around each at most. `far_s` is how many seconds regions are from each other.
+    With `forces` ownership may be forced. `faults_s` is how long faults go on, at least and at
+    most. One of `alone` is how many rows of local lanes (or of one region's level at all) stand, in
+    a boosted run, in their writer's region and go nowhere from there by themselves. With
+    `repair_late` nothing is repaired before all that was accepted is read. `far_reads` of the reads
+    ask the replicas of far regions rather than those of near ones. With `replication` it may change
+    how many replicas a region has: up to as many as `replicas` says; with `edits` the configuration
+    is edited; with `mistakes` operators ask for what cannot be. `call_slow` of the calls take long.
+    `limits` are the owner's that a profile draws for itself, by their names. `burst` is how many
+    more messages come in at once at most. One of `receipt_first` is how many receipts come about
+    when the answer does."""
 
     boosted: float
     regions: tuple[int, ...]
@@ -58,8 +59,8 @@ class Profile(Struct, frozen=True):
     crash_at_write: tuple[float, ...] = (0.0, 0.01, 0.03)
     events: float = 0.3
     far_s: tuple[float, float] = (0.020, 0.100)
-    loss: float = 0.05
     mistakes: bool = False
     call_slow: float = 0.1
     limits: dict[str, tuple[int, ...]] = {}
     burst: int = 0
+    receipt_first: tuple[float, ...] = (0.05, 0.4)

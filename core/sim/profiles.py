@@ -295,16 +295,23 @@ PROFILES: dict[str, Profile] = {
             "chains": (0.0,),
         },
     ),
-    # Much between regions is lost, and nothing tries again: a quorum is all that a row has.
-    "lossy": Profile(
+    # Receipts come in about when the answers do, in other regions than the owner's, and rows of one
+    # region's level go nowhere from there.
+    "receipts": Profile(
         1.0,
         (3,),
         (1, 2),
-        {"crash": 3, "isolate": 1, "freeze": 1},
+        {"crash": 1},
+        no=(0.05,),
+        answer_lost=(0.05, 0.3),
+        store=0.5,
         replicas=(1,),
         hint_window_s=0.1,
-        loss=0.3,
         readers=True,
+        alone=(0.5,),
+        far_reads=0.0,
+        receipt_first=(0.9,),
+        burst=20,
     ),
     # An owner that does not hear that it is none any more writes on beside the next one.
     "stale": Profile(

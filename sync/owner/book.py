@@ -332,7 +332,9 @@ class Book:
         limit, looked = self.limits.recent_messages_max, 0
         while len(self.recent) > limit:
             oldest = next(iter(self.recent.values()))
-            if not (oldest.held or oldest.held_effects or self.unwritten(oldest.id)):
+            # What is still being parked is written once more when its entry stands: as it is then.
+            busy = oldest.held or oldest.held_effects or oldest.parking >= 0
+            if not (busy or self.unwritten(oldest.id)):
                 self.recent.popitem(last=False)
             elif looked >= RECENT_LOOKED_AT:
                 break

@@ -12,10 +12,21 @@ from typing import TYPE_CHECKING
 from core.sim.process import Process
 from core.sim.store.replicas import Configuration, some_of
 from core.sim.store.rows import Mutation, Version, rows_of, some_partitions
-from sync.store.port import Done, PutForced, PutKey, PutRow, PutViews, Register, Write
+from sync.store.port import (
+    Done,
+    PutForced,
+    PutKey,
+    PutPending,
+    PutRow,
+    PutViews,
+    Register,
+    Write,
+)
 
 if TYPE_CHECKING:
     from core.sim.store.store import SimStore
+
+STAYS = (PutRow, PutPending)  # what may stand in its writer's region alone, at that level
 
 
 class Writes:
@@ -45,7 +56,7 @@ class Writes:
         if fate == "full":
             after(store.network.distance_s(region, region), lambda: done("full"), process)
             return
-        stays = type(write) is PutRow and self.is_local(write) and store.keeps_alone(process)
+        stays = type(write) in STAYS and self.is_local(write) and store.keeps_alone(process)
         answered_s = self._spread(mutation, region, fate, stays)
         if fate == "slow":
             answered_s += self._random.random() * store.faults.slow_max_s

@@ -39,11 +39,14 @@ def _at_local(which: Callable[[Write], bool]) -> Context:
     def lower(self: Writes, write: Write) -> bool:
         return which(write) or is_local(self, write)
 
-    def judged(self: Sent) -> bool:
-        if which(self.write):
-            quorum = self.follows.quorum
-            return all(version.mask.bit_count() >= quorum for version in self.versions)
-        return reached(self)
+    def judged(self: Sent, others: list[tuple[int, int]]) -> bool:
+        if not which(self.write):
+            return reached(self, others)
+        near = self.needs, self.of
+        self.needs, self.of = self.follows.quorum, self.follows.all
+        stands = reached(self, others)
+        self.needs, self.of = near
+        return stands
 
     return patched((Writes, "is_local", lower), (Sent, "reached", judged))
 
@@ -234,7 +237,7 @@ LEVELS = (
     Mutation("by_ids_at_local", "3", "hints_expire", by_ids_at_local),
     Mutation("open_set_at_local", "3", "apart", open_set_at_local),
     Mutation("segments_at_local", "8", "hints_expire", segments_at_local),
-    Mutation("pending_at_local", "8", "struck", pending_at_local),
+    Mutation("pending_at_local", "8", "receipts", pending_at_local),
     Mutation("global_accepts_at_local", "2", "replicas_lost", global_accepts_at_local),
     Mutation("registered_at_local", "1", "gone_for_good", registered_at_local),
     Mutation("takeover_reads_at_local", "3", "holes", takeover_reads_at_local),

@@ -19,6 +19,7 @@ from sync.owner.state import (
 )
 from sync.owner.takeover import Loaded
 from sync.records import (
+    ById,
     Message,
     OpenEntry,
     Outcome,
@@ -329,3 +330,32 @@ def test_a_copy_that_comes_while_a_message_is_parked_is_named_before_it_leaves()
     (rows,) = rig.out()
     assert isinstance(rows, WriteByIds)
     assert decode_by_id(rows.rows[0].body).conflicts == (Place(LOG, 2, 0),)
+
+
+def test_what_ended_while_it_is_parked_stays_in_memory_until_its_entry_stands() -> None:
+    """Its row is written once more then, and must not forget what came meanwhile."""
+    rig = ChainRig()
+    rig.owner.limits = Limits(recent_messages_max=0)
+    msg = rig.awaiting()
+    rig.leaves(msg)
+    attempt = msg.effects[-1][1].attempt  # type: ignore[union-attr]
+    rig.stands(Outcome(MID, 0, attempt, "accepted", "p1,p2", "", "", NOW))
+    rig.receipt(2, attempt, "delivered")
+    rig.out()
+    assert ended_row(rig).receipts == (Place(LOG, 2, 0),)
+    rig.receipt(3, attempt, "accepted")
+    rig.owner.open_durable([msg])
+    rig.out()
+    rig.owner.parked(msg)
+    assert ended_row(rig).receipts == (Place(LOG, 2, 0), Place(LOG, 3, 0))
+    assert rig.owner.find(MID) is None
+
+
+def ended_row(rig: Rig) -> ById:
+    """The by-id row that is written next; it comes to stand."""
+    rig.owner.seal()
+    rig.owner.flush()
+    (written,) = rig.out()
+    assert isinstance(written, WriteByIds)
+    rig.owner.by_ids_durable(written.token)
+    return decode_by_id(written.rows[0].body)
