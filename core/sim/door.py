@@ -42,7 +42,8 @@ def take_in(
 
         def stands(place: Place | None) -> None:
             if place is not None:
-                node.note("accept", f"{text} stands at {place.log} {place.row}", asked.id)
+                alone = ", region_isolated" if node.engine.membership.isolated else ""
+                node.note("accept", f"{text} stands at {place.log} {place.row}{alone}", asked.id)
                 told(place)
 
         node.engine.logs.accept(record, asked.urgent, globally, Ticket(stands))

@@ -127,16 +127,6 @@ class Owner(Handing):
                 if log not in group.former and log not in group.closed:
                     group.former[log] = 0
 
-    def behind(self, shard: int, known_rows: dict[str, int]) -> bool:
-        """Whether messages of this shard may stand in the logs that were not read yet."""
-        for group in self.groups:
-            if shard in group.shards:
-                ends = {**known_rows, **self._ends}
-                return not group.live or any(
-                    at < ends.get(log, at) for log, at in group.cursors.items()
-                )
-        return True
-
     def awaits(self, log: str, row: int) -> bool:
         """Whether some group takes this row now: it is next, and there is room."""
         return self._room_for(log) > 0 and any(
