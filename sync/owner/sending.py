@@ -262,7 +262,6 @@ class Sending(Parking):
         verdict, msg.repeat = judge(
             Doubt(
                 tuple(msg.unsettled.items()),
-                RANK[msg.state] >= RANK["sent"],
                 now_ms,
                 self.limits.dedupe_margin_ms,
                 any_intent.expires_ms,
@@ -270,9 +269,7 @@ class Sending(Parking):
                 msg.message is not None,
             )
         )
-        if verdict == "proved":
-            self.finish(msg, now_ms, judged=True)
-        elif verdict == "unknown":
+        if verdict == "unknown":
             why = "the provider did not say whether it took the message"
             self.end(msg, "unknown", "in_doubt", why, now_ms)
         elif verdict == "wait":
