@@ -153,6 +153,9 @@ class Faults:
     def _replication_change(self, step: Step) -> None:
         self._world.replication.change(step)
 
+    def _replication_mistake(self, step: Step) -> None:
+        self._world.replication.ask_for_a_wrong_change(step)
+
     def _replication_go_on(self, step: Step) -> None:
         self._world.replication.go_on(step)
 

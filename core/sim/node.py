@@ -132,7 +132,7 @@ class Node:
             log,  # type: ignore[arg-type]
             homes=self._plan.regions,
             limits=self._plan.limits,
-            pace=PACE,
+            pace=msgspec.structs.replace(PACE, swept_at_once=plan.swept_at_once),
             first_map=first_map(plan.regions, plan.shards) if plan.maps else None,
             under=under,
         )

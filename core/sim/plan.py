@@ -92,6 +92,8 @@ class Plan(Struct, frozen=True):
     repair_late: bool
     far_reads: float
     edits: bool
+    garbled: float
+    swept_at_once: int
     limits: Limits
     steps: tuple[Step, ...]
 
@@ -149,6 +151,8 @@ def plan_of(seed: int, profile: str = "swarm") -> Plan:
         repair_late=rules.repair_late,
         far_reads=rules.far_reads,
         edits=rules.edits,
+        garbled=rules.garbled,
+        swept_at_once=rules.swept_at_once,
         limits=_narrowed(_limits(chance), seed, rules),
         steps=in_order(steps),
     )

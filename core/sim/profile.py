@@ -27,7 +27,9 @@ class Profile(Struct, frozen=True):
     `replication` it may change how many replicas a region has: up to as many as `replicas` says;
     with `edits` the configuration is edited; with `mistakes` operators ask for what cannot be.
     `call_slow` of the calls take long. `limits` are the owner's that a profile draws for itself, by
-    their names. `burst` is how many more messages come in at once at most."""
+    their names. `burst` is how many more messages come in at once at most. `garbled` of the
+    receipts that name their attempt come back with another name; a tick sweeps through
+    `swept_at_once` messages."""
 
     boosted: float
     regions: tuple[int, ...]
@@ -63,3 +65,5 @@ class Profile(Struct, frozen=True):
     call_slow: float = 0.1
     limits: dict[str, tuple[int, ...]] = {}
     burst: int = 0
+    garbled: float = 0.0
+    swept_at_once: int = 500

@@ -327,6 +327,8 @@ PROFILES: dict[str, Profile] = {
         store=2.0,
         call_slow=0.5,
         burst=24,
+        garbled=0.1,
+        swept_at_once=5,
         shares={"chains": (0.0, 0.6), "scheduled": (0.0, 0.4), "cancels": (0.1, 0.4)},
         limits={
             "open_messages_max": (4, 8, 16, 40),

@@ -10,6 +10,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from core.engine.replicating import Replicating
+from core.sim.history import ViolationError
 from core.sim.lines import NodeLog
 from core.sim.node import Node
 from core.sim.plan import WRITE_TIMEOUT_S
@@ -47,6 +48,23 @@ class ReplicationOperators:
         wanted = counts_of(step.id)
         self._wanted.append(wanted)
         self._ask(self._world.slots[(step.region, step.number)], wanted)
+
+    def ask_for_a_wrong_change(self, step: Step) -> None:
+        """A core is asked for counts of replicas that cannot be: it must say so."""
+        node, wanted = self._world.slots[(step.region, step.number)], counts_of(step.id)
+        if node is None or not node.ready:
+            return
+        at = self._at_of(node)
+
+        async def asked() -> None:
+            try:
+                answer = await at.begin(KEYSPACE, wanted)
+            except StoreError:
+                return
+            if not isinstance(answer, Refusal):
+                raise ViolationError("mistake_accepted", f"{wanted}: {answer}")
+
+        node.process.start(asked)
 
     def go_on(self, step: Step) -> None:
         """A core is asked to go on with whatever change there is."""
@@ -112,6 +130,12 @@ class ReplicationOperators:
         if name in self._asking and wanted is None:
             return
         self._asking.add(name)
+        at = self._at_of(node)
+        node.process.start(lambda: self._work(node, at, wanted))
+
+    def _at_of(self, node: Node) -> Replicating:
+        """What a core does of changes of replication; one for each core."""
+        name = node.process.name
         if name not in self._at:
             store = self._world.store
             self._at[name] = Replicating(
@@ -121,7 +145,7 @@ class ReplicationOperators:
                 NodeLog(node.note),  # type: ignore[arg-type]
                 WRITE_TIMEOUT_S,
             )
-        node.process.start(lambda: self._work(node, self._at[name], wanted))
+        return self._at[name]
 
     async def _work(self, node: Node, at: Replicating, wanted: Replicas | None) -> None:
         try:
