@@ -15,7 +15,7 @@ from core.sim.chainplan import chains
 from core.sim.editplan import with_edits
 from core.sim.faultplan import faults
 from core.sim.mapplan import with_maps
-from core.sim.mistakes import mistakes
+from core.sim.mistakes import made_up, mistakes
 from core.sim.network import NetworkRates
 from core.sim.profile import Profile
 from core.sim.profiles import PROFILES
@@ -115,8 +115,10 @@ def plan_of(seed: int, profile: str = "swarm") -> Plan:
         steps += burst(seed, regions, shards, faults_s, start_ms, rules.shares, rules.burst)
     if rules.mistakes:
         steps += mistakes(seed, regions, cores, faults_s)
+    if rules.made_up:
+        steps += made_up(seed, regions, faults_s)
     if rules.maps:
-        steps = with_maps(seed, steps, regions, cores, faults_s)
+        steps = with_maps(seed, steps, regions, cores, faults_s, rules.tenants)
     if rules.edits:
         steps = with_edits(seed, steps, regions, cores, faults_s)
     if rules.chains:

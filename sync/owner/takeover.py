@@ -87,9 +87,9 @@ def sent_of(home: str, loaded: Loaded) -> list[Sent]:
         for _, record in effects:
             if type(record) is Outcome and record.provider_id:
                 place = attempt_place(home, record.attempt)
-                if place is not None:
-                    ids, attempt = record.provider_id, record.attempt
-                    found.append(Sent(Place(*place), ids, attempt, message_id, shard))
+                assert place is not None  # owners name their attempts alike
+                ids, attempt = record.provider_id, record.attempt
+                found.append(Sent(Place(*place), ids, attempt, message_id, shard))
     return found
 
 
