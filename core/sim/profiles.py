@@ -374,6 +374,8 @@ PROFILES: dict[str, Profile] = {
             "park_waiting_ms": (300, 900),
             "set_aside_ms": (200, 700),
             "await_in_memory_ms": (100,),
+            "due_at_once_max": (1, 3),
+            "passed_at_once_max": (8,),
         },
     ),
     # Regions are drained, come back, and are drained again before they have all of their share; the

@@ -42,7 +42,8 @@ class Intake(Events):
                 continue
             if type(record) is Message:
                 self._message(record, Place(log, row, index))
-            elif type(record) is Cancel or type(record) is Receipt:
+            else:
+                assert isinstance(record, Cancel | Receipt)  # what an accept log has besides
                 self._event(record, Place(log, row, index))
 
     def _message(self, record: Message, place: Place) -> None:
@@ -258,7 +259,8 @@ class Intake(Events):
                 continue
             elif type(record) is Receipt:
                 msg.receipts.append((place, record))
-            elif isinstance(record, EffectRecord):
+            else:
+                assert isinstance(record, EffectRecord)  # by-id rows point to nothing else
                 msg.effects.append((place, record))
         msg.effects.sort(key=lambda pair: (pair[0].log, pair[0].row, pair[0].index))
 
@@ -388,14 +390,15 @@ class Intake(Events):
         self._join_early(msg)
         self._asked.append(message.id)
 
-    def taken_over(self, message_id: str, shard: int, effects: list[tuple[Place, Record]]) -> None:
+    def taken_over(
+        self, message_id: str, shard: int, effects: list[tuple[Place, EffectRecord]]
+    ) -> None:
         """A message found in the effect logs of former owners: `look_up` before anything."""
         msg = self.find(message_id)
         if msg is None:
             msg = self.add(message_id, shard)
             self._join_early(msg)
         for place, record in effects:
-            if isinstance(record, EffectRecord):
-                msg.effects.append((place, record))
-                self.hold_effect(msg, place)
+            msg.effects.append((place, record))
+            self.hold_effect(msg, place)
         self.classify_all(msg)

@@ -18,7 +18,6 @@ from sync.owner.takeover import Loaded
 from sync.records import EffectRecord, End, FloorPart, Intent, OpenEntry, Place, Record
 
 LAST_ID = "\x7f"  # behind every id
-AT_ONCE_MAX = 1_000  # messages whose time has come, in one turn
 SHORT_WAIT_MS = 2_000
 
 
@@ -230,7 +229,7 @@ class Owner(Handing):
         Many that are due at the same moment are taken in parts, so that no turn becomes long.
         """
         self.write_parked()
-        for _ in range(AT_ONCE_MAX):
+        for _ in range(self.limits.due_at_once_max):
             if not self._timers or self._timers[0][0] > now_ms:
                 break
             _, _, msg = heappop(self._timers)

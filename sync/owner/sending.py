@@ -211,8 +211,7 @@ class Sending(Parking):
 
     def expire_idle(self, msg: Msg, now_ms: int) -> None:
         """A message that is not under way: its own time may be over, or that of its channel."""
-        if msg.phase not in IDLE:
-            return
+        assert msg.phase in IDLE
         if msg.phase is Phase.STUCK and msg.message is None:
             self.seek(msg, now_ms)
         if msg.phase is Phase.STUCK and RANK[msg.state] >= RANK["unknown"]:

@@ -18,7 +18,6 @@ from sync.records import (
     FloorPart,
     Outcome,
     Place,
-    Record,
     decode_floor,
     decode_row,
 )
@@ -58,7 +57,7 @@ class Loaded(Struct):
     effect_read: dict[str, int]
     closed: tuple[str, ...]
     due: int
-    effects: dict[str, tuple[int, list[tuple[Place, Record]]]]
+    effects: dict[str, tuple[int, list[tuple[Place, EffectRecord]]]]
 
 
 class _Floor(Struct, frozen=True):
