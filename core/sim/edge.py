@@ -241,7 +241,7 @@ class Edge:
             answered = await self._give(node, command.batch, held)
         if not answered:
             self._silences += 1
-            self.spool.lost(command.batch, self.process.boot())
+        self.spool.lost(command.batch, self.process.boot())  # its time is up, answered or not
 
     async def _give(self, node: Node, number: int, entries: list[Stored]) -> bool:
         """Whether an answer came in time. The spool hears of every one, late or repeated."""

@@ -156,6 +156,9 @@ class Faults:
     def _replication_mistake(self, step: Step) -> None:
         self._world.replication.ask_for_a_wrong_change(step)
 
+    def _replication_misreport(self, step: Step) -> None:
+        self._world.replication.report_wrongly(step)
+
     def _replication_go_on(self, step: Step) -> None:
         self._world.replication.go_on(step)
 

@@ -80,6 +80,7 @@ def settings_of(plan: Plan, region: str) -> Settings:
         settings,
         region=replace(settings.region, name=region, home_shards=plan.shards),
         core=core,
+        store=replace(settings.store, **plan.log_limits),
         protocol=protocol,
         retry=replace(settings.retry, first_ms=300, longest_ms=3_000),
     )

@@ -94,6 +94,7 @@ class Plan(Struct, frozen=True):
     edits: bool
     garbled: float
     swept_at_once: int
+    log_limits: dict[str, int]
     limits: Limits
     steps: tuple[Step, ...]
 
@@ -155,6 +156,7 @@ def plan_of(seed: int, profile: str = "swarm") -> Plan:
         edits=rules.edits,
         garbled=rules.garbled,
         swept_at_once=rules.swept_at_once,
+        log_limits=rules.log_limits,
         limits=_narrowed(_limits(chance), seed, rules),
         steps=in_order(steps),
     )

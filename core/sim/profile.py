@@ -29,7 +29,8 @@ class Profile(Struct, frozen=True):
     `call_slow` of the calls take long. `limits` are the owner's that a profile draws for itself, by
     their names. `burst` is how many more messages come in at once at most. `garbled` of the
     receipts that name their attempt come back with another name; a tick sweeps through
-    `swept_at_once` messages. With `tenants` the changes of the map are a tenant's, too; with
+    `swept_at_once` messages. `log_limits` are settings of the store that
+    bound logs, by their names. With `tenants` the changes of the map are a tenant's, too; with
     `made_up` clients cancel what nobody minted."""
 
     boosted: float
@@ -68,5 +69,6 @@ class Profile(Struct, frozen=True):
     burst: int = 0
     garbled: float = 0.0
     swept_at_once: int = 500
+    log_limits: dict[str, int] = {}
     tenants: bool = False
     made_up: bool = False

@@ -377,6 +377,7 @@ PROFILES: dict[str, Profile] = {
             "due_at_once_max": (1, 3),
             "passed_at_once_max": (8,),
         },
+        log_limits={"row_bytes_max": 800, "records_waiting_max": 2},
     ),
     # Regions are drained, come back, and are drained again before they have all of their share; the
     # tenant gets rules of its own, and clients ask for what nobody minted.

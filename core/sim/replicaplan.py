@@ -71,10 +71,12 @@ def _mistakes(chance: Random, plan: "Plan", first_s: float, wanted: dict[str, in
     found = []
     for kind, counts in (
         ("replication_change", wanted),
+        ("replication_misreport", {}),
+        ("replication_misreport", {}),
         ("replication_mistake", none),
         ("replication_mistake", none | {chance.choice(regions): -1}),
     ):
-        when_s = first_s + chance.choice((-1.0, 1.0, 4.0)) * chance.random()
+        when_s = first_s + chance.choice((-1.0, 1.0, 4.0, 12.0)) * chance.random()
         found.append(_asked(chance, regions, cores, max(when_s, first_s * 0.5), kind, counts))
     return found
 

@@ -6,8 +6,12 @@ and asks some other core.
 """
 
 import asyncio
+from collections.abc import Callable, Iterator
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from core.engine.replicating import Replicating
 from core.sim.history import ViolationError
@@ -18,7 +22,16 @@ from core.sim.replicaplan import counts_of
 from core.sim.steps import Step
 from core.sim.store.replicator import SimReplicator
 from sync.agreed import Refusal
-from sync.replication import Replicas, ReplicationChange, finished, next_step
+from sync.replication import (
+    Replicas,
+    ReplicationChange,
+    done,
+    finished,
+    next_step,
+    not_verified,
+    steps,
+)
+from sync.replication import Step as Unit
 from sync.store.port import StoreError
 
 if TYPE_CHECKING:
@@ -29,6 +42,8 @@ AGAIN_S = 0.1
 LEAVE_AFTER_S = 0.5
 LOOK_AFTER_S = 1.0
 STILL_S = 3.0
+NEVER = 1_000  # no plan has so many units, and no change so many verifications
+Record = Callable[[ReplicationChange, Unit, str], ReplicationChange | Refusal]
 
 
 class ReplicationOperators:
@@ -65,6 +80,25 @@ class ReplicationOperators:
                 raise ViolationError("mistake_accepted", f"{wanted}: {answer}")
 
         node.process.start(asked)
+
+    def report_wrongly(self, step: Step) -> None:
+        """A core is told of steps that are not to be done now, or never: they must not count."""
+        node = self._world.slots[(step.region, step.number)]
+        if node is None or not node.ready:
+            return
+        of = node.engine.membership.replication
+
+        async def told() -> None:
+            try:
+                row = await of.read()
+                for record, wrong in _misread(row):
+                    answer = await of.change(partial(_recorded, record, wrong))
+                    if not isinstance(answer, Refusal) and not finished(answer):
+                        raise ViolationError("mistake_accepted", f"{wrong}: {answer}")
+            except StoreError:
+                return
+
+        node.process.start(told)
 
     def go_on(self, step: Step) -> None:
         """A core is asked to go on with whatever change there is."""
@@ -181,3 +215,22 @@ class ReplicationOperators:
                 node.note("operator", answer.rule)
                 return
             await asyncio.sleep(AGAIN_S)
+
+
+def _misread(row: ReplicationChange | None) -> Iterator[tuple[Record, Unit]]:
+    """What somebody says who misread the row, or reads the row of another change."""
+    if row is None or finished(row):
+        return
+    first, *_, last = steps(row)
+    for record in (done, not_verified):
+        yield record, replace(first, unit=NEVER)
+        yield record, replace(first, replicas={})
+    yield done, replace(last, round=NEVER)
+    yield not_verified, first
+
+
+def _recorded(
+    record: Record, wrong: Unit, row: ReplicationChange | None, nonce: str
+) -> ReplicationChange | Refusal:
+    assert row is not None  # a row that was there stays
+    return record(row, wrong, nonce)

@@ -394,10 +394,9 @@ class Intake(Events):
         self, message_id: str, shard: int, effects: list[tuple[Place, EffectRecord]]
     ) -> None:
         """A message found in the effect logs of former owners: `look_up` before anything."""
-        msg = self.find(message_id)
-        if msg is None:
-            msg = self.add(message_id, shard)
-            self._join_early(msg)
+        assert self.find(message_id) is None  # the shard, or the message, was just not here
+        msg = self.add(message_id, shard)
+        self._join_early(msg)
         for place, record in effects:
             msg.effects.append((place, record))
             self.hold_effect(msg, place)
