@@ -27,6 +27,7 @@ def status_of(
         "incarnation": incarnation,
         "ready": not condition.not_ready(),
         "reason": condition.not_ready(),
+        "isolated": engine.membership.isolated,
         "lease_left_ms": int(max(0.0, engine.lease_left_s()) * 1000),
         "shards": sum(len(owner.shards) for owner in engine.owners),
         "open": sum(owner.open_count for owner in engine.owners),

@@ -1,9 +1,10 @@
 """What to do with a message whose call may or may not have had its effect (PROTOCOL.md 6).
 
-A message is in doubt while any intent is unsettled. The rules come in a fixed order: proof; the
-same account and key again where the provider deduplicates and the *first* intent with that key is
-young enough; `at_most_once` ends `unknown`; `at_least_once` is sent once more, marked; else
-`unknown`. Pure: the same facts give the same verdict.
+A message is in doubt while any intent is unsettled, and nothing proves a send: whoever has proof
+does not ask. The rules come in a fixed order: the same account and key again where the provider
+deduplicates and the *first* intent with that key is young enough; `at_most_once` ends `unknown`;
+`at_least_once` is sent once more, marked; else `unknown`. Pure: the same facts give the same
+verdict.
 """
 
 from typing import Literal
@@ -13,19 +14,17 @@ from msgspec import Struct
 from sync.forced import force_of
 from sync.records import Intent
 
-Verdict = Literal["proved", "repeat", "resend", "unknown", "wait"]
+Verdict = Literal["repeat", "resend", "unknown", "wait"]
 
 
 class Doubt(Struct, frozen=True):
     """The facts that decide.
 
-    `unsettled` are (attempt, intent) in any order; `proved` says that a receipt or a look-up
-    shows that a send happened; `margin_ms` is greater than the clock bound and is taken off the
-    provider's window; `content` says whether the message's body is at hand.
+    `unsettled` are (attempt, intent) in any order; `margin_ms` is greater than the clock bound and
+    is taken off the provider's window; `content` says whether the message's body is at hand.
     """
 
     unsettled: tuple[tuple[str, Intent], ...]
-    proved: bool
     now_ms: int
     margin_ms: int
     expires_ms: int
@@ -51,8 +50,6 @@ def relevant(unsettled: tuple[tuple[str, Intent], ...]) -> tuple[tuple[str, Inte
 
 def judge(doubt: Doubt) -> tuple[Verdict, Intent | None]:
     """The verdict, and for `repeat` the intent whose account and key are used again."""
-    if doubt.proved:
-        return "proved", None
     counted = relevant(doubt.unsettled)
     latest = max(counted, key=lambda pair: (pair[1].epoch, pair[1].resend, pair[1].at_ms))[1]
     expired = doubt.now_ms >= doubt.expires_ms

@@ -66,14 +66,13 @@ class Holder:
         return renew
 
     def answered(self, applied: bool, shown: Lease | None) -> None:
-        """Take the answer; `shown` is the row as the store shows it when not `applied`.
+        """Take the answer, once; `shown` is the row as the store shows it when not `applied`.
 
         A refusal that shows the nonce of a request believed lost is that request's answer: the
         right runs from when it was asked. Anything else but the own active row ends the lease.
         """
         asked, self._asked = self._asked, None
-        if asked is None:
-            return
+        assert asked is not None  # one request at a time, and one answer to it
         if not applied:
             if shown is None or shown.state != "active":
                 self.lost = True
@@ -90,11 +89,11 @@ class Holder:
 
     def failed(self) -> None:
         """The answer is unknown: nothing is gained; the next renewal finds out."""
-        if self._asked is not None:
-            if len(self._unsure) >= UNSURE_MAX:
-                self._unsure.pop(next(iter(self._unsure)))
-            self._unsure[self._asked[0].nonce] = self._asked
-            self._asked = None
+        assert self._asked is not None  # one request at a time, and one answer to it
+        if len(self._unsure) >= UNSURE_MAX:
+            self._unsure.pop(next(iter(self._unsure)))
+        self._unsure[self._asked[0].nonce] = self._asked
+        self._asked = None
 
     def left_s(self, now: float) -> float:
         """How long the right still lasts, in seconds; negative when it is over."""

@@ -60,10 +60,8 @@ def drain(current: ServingSet, region: str, reason: str, nonce: str) -> ServingS
 
 
 def drained(current: ServingSet, region: str, nonce: str) -> ServingSet | Refusal:
-    """The region owns nothing any more and its logs are closed."""
-    row = current.regions.get(region)
-    if row is None:
-        return _unknown(current, region)
+    """The region, one of the row's, owns nothing any more and its logs are closed."""
+    row = current.regions[region]
     if row.state == "drained":
         return current
     if row.state != "draining":
@@ -105,13 +103,11 @@ def begin_return(current: ServingSet, region: str, nonce: str) -> ServingSet | R
 def next_share(
     current: ServingSet, region: str, dwelt_s: float, dwell_min_s: float, nonce: str
 ) -> ServingSet | Refusal:
-    """The next larger share of a region that returns; with the last one it serves.
+    """The next larger share of a region of the row that returns; with the last one it serves.
 
     `dwelt_s` is how long the caller has itself seen the share that the region has (`Dwell`).
     """
-    row = current.regions.get(region)
-    if row is None:
-        return _unknown(current, region)
+    row = current.regions[region]
     if row.state == "serving":
         return current
     if row.state != "returning":
@@ -124,25 +120,6 @@ def next_share(
     share = next(one for one in RETURN_SHARES_PCT if one > row.share_pct)
     state: RegionState = "serving" if share == 100 else "returning"
     return _with(current, {region: (state, share, "")}, nonce)
-
-
-def join(current: ServingSet, region: str, nonce: str) -> ServingSet | Refusal:
-    """A new region is named. It takes nothing until it returns."""
-    if region in current.regions:
-        return current
-    return _with(current, {region: ("drained", 0, "new")}, nonce)
-
-
-def leave(current: ServingSet, region: str, nonce: str) -> ServingSet | Refusal:
-    """A region goes for good; only after it was drained."""
-    row = current.regions.get(region)
-    if row is None:
-        return current
-    if row.state != "drained":
-        what = f"region {region} is {row.state}"
-        return Refusal("drain_first", region, what, "Drain it first, and wait for its shards.")
-    regions = {name: one for name, one in current.regions.items() if name != region}
-    return ServingSet(current.version + 1, nonce, regions)
 
 
 def shares(current: ServingSet) -> dict[str, int]:

@@ -129,9 +129,6 @@ class Spool:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def __contains__(self, entry_id: object) -> bool:
-        return entry_id in self._entries
-
     def recover(self, entries: Iterable[Entry]) -> None:
         """What a start found on the disk. Each may have been tried before."""
         for entry in entries:

@@ -25,6 +25,7 @@ from sync.keeper.members import (
     ReadLease,
     Revoke,
     Timing,
+    isolated,
     leaving,
     renewal,
 )
@@ -103,6 +104,7 @@ class Membership:
         self.replication, self.force = agreed.replication, agreed.force
         self.force.on_changed = lambda: self.on_lost("ownership was forced")
         self.rows_known = False
+        self._started_s = clock.boot()
         self._registry_read = -1e9
         self._accept_logs: dict[str, list[str]] = {}
         self._effect_logs: dict[str, list[str]] = {}
@@ -113,6 +115,20 @@ class Membership:
     def left_s(self) -> float:
         """How long the right to act still lasts."""
         return self.holder.left_s(self._clock.boot())
+
+    @property
+    def isolated(self) -> bool:
+        """Whether this core lives and could not renew for as long as a right lasts."""
+        return isolated(self.holder, self._started_s, self._clock.boot(), self.holder.length_s)
+
+    def region_closed(self, region: str) -> None:
+        """An operator's word: since the region's lost cores ended, everything was repaired and
+        checked, or the region is gone for good.
+
+        It holds for those that this core knows to be gone now: their logs end where they stand,
+        and are followed no longer.
+        """
+        self.members.region_closed(region)
 
     def url_of(self, incarnation: str) -> str:
         """Where another one that is alive answers; "" for the own and where nobody knows."""

@@ -36,7 +36,7 @@ from sync.owner.state import (
     WriteOpen,
 )
 from sync.owner.takeover import Loaded, sent_of
-from sync.records import Intent, Outcome, Place, Record, decode_open, decode_row
+from sync.records import EffectRecord, Intent, Outcome, Place, Record, decode_open, decode_row
 from sync.store.port import JournalStore, PutOpen, StoreError
 
 OPEN_ENTRIES_AT_ONCE = 500
@@ -188,12 +188,12 @@ class Shell:
 
     async def _learn_late(self, log: str, rows: list[tuple[int, list[Record]]]) -> None:
         """Provider ids of outcomes that came to stand after the takeover, as at a takeover."""
-        effects: dict[str, tuple[int, list[tuple[Place, Record]]]] = {}
+        effects: dict[str, tuple[int, list[tuple[Place, EffectRecord]]]] = {}
         for row, records in rows:
             for index, record in enumerate(records):
                 if type(record) is Outcome and record.shard in self._owner.shards:
-                    pair = (Place(log, row, index), record)
-                    effects.setdefault(record.id, (record.shard, []))[1].append(pair)
+                    found = effects.setdefault(record.id, (record.shard, []))[1]
+                    found.append((Place(log, row, index), record))
         if effects:
             await self.learn(Loaded([], {}, {}, (), 0, effects))
 

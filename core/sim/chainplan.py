@@ -12,6 +12,8 @@ chains are what they would be without this. `first` is a region, `number` one of
 - `hole`: a region is cut off from the one that comes next in the order of owners, then it is lost;
   within the region shards may have changed hands meanwhile.
 - `stale`: a core goes on for long after the next one has its shards, and that one ends early.
+- `returning`: a region is drained and comes back, and meanwhile it, or the other one, is drained
+  again, or taken for lost.
 - `gone`: a region is apart while a core of it starts, meets the others, and is lost for good.
 """
 
@@ -151,6 +153,21 @@ def stale(stage: Stage) -> list[Step]:
     return steps
 
 
+def returning(stage: Stage) -> list[Step]:
+    """See the module's docstring. Who is asked of the other region is a core of the first."""
+    draw, number = stage.chance.uniform, stage.number
+    back_s = draw(0.5, 4.0)
+    again_s = back_s + draw(0.3, 3.0)
+    kind = stage.chance.choice(("region_drain", "declare_lost"))
+    steps = [
+        stage.step(0.0, "region_drain", number),
+        stage.step(back_s, "region_return", number),
+    ]
+    if stage.chance.random() < 0.5:
+        return [*steps, stage.step(again_s, kind, number)]
+    return [*steps, Step(stage.at_s + again_s, kind, stage.next, stage.first, number)]
+
+
 CHAINS: dict[str, Callable[[Stage], list[Step]]] = {
     "given_up": given_up,
     "given_then_gone": given_then_gone,
@@ -158,6 +175,7 @@ CHAINS: dict[str, Callable[[Stage], list[Step]]] = {
     "hole": hole,
     "gone": gone,
     "stale": stale,
+    "returning": returning,
 }
 
 

@@ -13,7 +13,7 @@ from core.engine.payload import Payload, Step, encode_payload
 from core.sim.door import Asked
 from core.sim.edge import Edge, Said
 from core.sim.history import History, Submitted
-from core.sim.mapplan import is_keyed
+from core.sim.mapplan import TENANT, is_keyed
 from core.sim.plan import Plan
 from core.sim.scheduler import Scheduler
 from core.sim.steps import Step as Planned
@@ -21,7 +21,6 @@ from core.sim.steps import Wish
 from core.sim.workload import CHAIN_STEPS
 from sync.placement import PlacementMap, home_of
 
-TENANT = "t"
 PATIENCE_S = (1.5, 3.0, 8.0)
 
 

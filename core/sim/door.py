@@ -42,13 +42,15 @@ def take_in(
 
         def stands(place: Place | None) -> None:
             if place is not None:
-                node.note("accept", f"{text} stands at {place.log} {place.row}", asked.id)
+                alone = ", region_isolated" if node.engine.membership.isolated else ""
+                node.note("accept", f"{text} stands at {place.log} {place.row}{alone}", asked.id)
                 told(place)
 
         node.engine.logs.accept(record, asked.urgent, globally, Ticket(stands))
         return
     facts = id_facts(asked.id)
-    assert facts is not None
+    if facts is None:
+        return  # made up: the API refuses it
     for each in asked.cancels:
         cancel = Cancel(each, facts.shard, node.process.wall_ms())
         node.engine.logs.accept(cancel, asked.urgent, globally, Ticket(_if_stands(told)))

@@ -233,30 +233,33 @@ class Edge:
     async def _hand_over(self, command: HandOver, held: list[Stored]) -> None:
         """One batch to one core; after a silence the next core gets it."""
         nodes = [node for region in self._regions for node in self._nodes_of(region)]
-        answers: list[Answer] | None = None
+        answered = False
         if nodes:
             now_ms = self.process.wall_ms()
             self._spools.handed(self.region, command.entries, now_ms)
             node = nodes[self._silences % len(nodes)]
-            answers = await self._give(node, held)
-        if answers is None:
+            answered = await self._give(node, command.batch, held)
+        if not answered:
             self._silences += 1
-            self.spool.lost(command.batch, self.process.boot())
-        else:
-            self._carry_out(self.spool.answered(command.batch, answers, self.process.boot()))
+        self.spool.lost(command.batch, self.process.boot())  # its time is up, answered or not
 
-    async def _give(self, node: Node, entries: list[Stored]) -> list[Answer] | None:
-        heard: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
+    async def _give(self, node: Node, number: int, entries: list[Stored]) -> bool:
+        """Whether an answer came in time. The spool hears of every one, late or repeated."""
+        heard: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def arrives(answers: list[Answer]) -> None:
+            _set(heard, None)
+            self._carry_out(self.spool.answered(number, answers, self.process.boot()))
 
         def back(answers: list[Answer]) -> None:
             if not self._loses_answer():
-                answer = partial(_set, heard, answers)
+                answer = partial(arrives, answers)
                 self._network.send(node.region, self.region, answer, self.process)
 
         batch = Batch(node, self.region, entries, self._rates(), self._chance, back)
         self._network.send(self.region, node.region, batch.begin, node.process)
         await asyncio.wait([heard], timeout=BATCH_WITHIN_S)
-        return heard.result() if heard.done() else None
+        return heard.done()
 
 
 def _set(heard: "asyncio.Future[Any]", value: Any) -> None:

@@ -22,8 +22,8 @@ from core.contract.policies import PolicyIn, PolicyMatch
 from core.contract.providers import AccountLimits, Price, ProviderIn
 from core.contract.requests import ChannelName
 from core.policies.store import KIND as POLICY
-from core.sim.clients import TENANT
 from core.sim.editplan import MAIL
+from core.sim.mapplan import TENANT
 from core.sim.node import Node
 from core.sim.steps import Step
 from core.suppress.rules import entry_of

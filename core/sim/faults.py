@@ -22,7 +22,7 @@ class Faults:
     def __init__(self, world: "World") -> None:
         self._world = world
         self._lost: set[str] = set()
-        self._repaired = False
+        self._ended: set[str] | None = None
         self._cores_away_until_s = 0.0
         self.counts: Counter[str] = Counter()
 
@@ -65,14 +65,19 @@ class Faults:
         self._world.scheduler.after(REPAIR_AFTER_S, self._repair)
 
     def _repair(self) -> None:
-        """Again while replicas are away, and once more for what was on its way."""
+        """Again while replicas are away, and once more for what was on its way.
+
+        Then nothing of the cores that had ended by the first time can turn up any more.
+        """
         store, regions = self._world.store, self._world.plan.regions
         somewhere = next(region for region in regions if store.replicas.newest.bits[region])
         if not store.repair(somewhere) or store.replicas.down:
             self._world.scheduler.after(1.0, self._repair)
-        elif not self._repaired:
-            self._repaired = True
+        elif self._ended is None:
+            self._ended = {node.process.name for node in self._world.nodes if node.process.dead}
             self._world.scheduler.after(REPAIR_AGAIN_S, self._repair)
+        else:
+            self._world.operators.close_regions(self._ended)
 
     # One process
 
@@ -147,6 +152,12 @@ class Faults:
 
     def _replication_change(self, step: Step) -> None:
         self._world.replication.change(step)
+
+    def _replication_mistake(self, step: Step) -> None:
+        self._world.replication.ask_for_a_wrong_change(step)
+
+    def _replication_misreport(self, step: Step) -> None:
+        self._world.replication.report_wrongly(step)
 
     def _replication_go_on(self, step: Step) -> None:
         self._world.replication.go_on(step)

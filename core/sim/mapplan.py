@@ -3,8 +3,9 @@
 Each message gets a country; each change moves one country to another home. Copies of keyed
 messages come in around the changes, so that their ids are minted by several versions; and new ones
 come in at several regions at once, some of which have heard of the change. Of three regions one
-home has a placement group of its own, which others join and leave. Drawn from a stream of its own:
-plans without maps are what they would be without this.
+home has a placement group of its own, which others join and leave. Where a profile says so, the
+tenant gets rules of its own. Drawn from streams of their own: plans without maps are what they
+would be without this.
 """
 
 from random import Random
@@ -13,11 +14,14 @@ from msgspec.structs import replace
 
 from core.sim.steps import Step
 from core.sim.workload import DIGITS
-from sync.placement import Home, PlacementMap, world_map
+from sync.placement import Home, PlacementMap, TenantRule, world_map
 
 COUNTRIES = ("DE", "US", "JP")
 NARROW = "narrow"
+TENANT = "t"
+TENANTS_RULE = "tenant "  # before the country that it is about
 CHANGES_MAX = 4
+RULES_MAX = 3
 COPIES_MAX = 3
 TWINS_MAX = 5
 TWINS_WITHIN_S = 0.15
@@ -42,9 +46,15 @@ def first_map(regions: tuple[str, ...], shards: int) -> PlacementMap:
 
 
 def changed(newest: PlacementMap, what: str, region: str) -> PlacementMap:
-    """The next version: a country is at home there, or the region joins the narrow group, or
-    leaves it; the region of the group's home stays."""
+    """The next version: a country is at home there, for all or for the tenant; or the region joins
+    the narrow group, or leaves it; the region of the group's home stays."""
     version, groups = newest.version + 1, newest.groups
+    if what.startswith(TENANTS_RULE):
+        rule = newest.tenants.get(TENANT, TenantRule())
+        countries = rule.countries | {what.removeprefix(TENANTS_RULE): region}
+        return replace(
+            newest, version=version, tenants={TENANT: replace(rule, countries=countries)}
+        )
     if what != NARROW:
         return replace(newest, version=version, countries=newest.countries | {what: region})
     first, *others = groups[NARROW]
@@ -56,7 +66,12 @@ def changed(newest: PlacementMap, what: str, region: str) -> PlacementMap:
 
 
 def with_maps(
-    seed: int, steps: list[Step], regions: tuple[str, ...], cores: int, faults_s: float
+    seed: int,
+    steps: list[Step],
+    regions: tuple[str, ...],
+    cores: int,
+    faults_s: float,
+    tenants: bool = False,
 ) -> list[Step]:
     """The steps with countries, with changes of the map, and with copies around these."""
     chance = Random(f"{seed}:maps")
@@ -71,6 +86,8 @@ def with_maps(
         _change(chance, regions, cores, chance.uniform(1.0, faults_s * 0.9))
         for _ in range(chance.randint(1, CHANGES_MAX))
     ]
+    if tenants:
+        changes += _rules(Random(f"{seed}:tenants"), regions, cores, faults_s)
     copies = _copies(chance, found, changes, regions, faults_s)
     return [*found, *changes, *copies, *_twins(chance, found, changes, regions, faults_s)]
 
@@ -81,6 +98,21 @@ def _change(chance: Random, regions: tuple[str, ...], cores: int, at_s: float) -
     what = chance.choice((*COUNTRIES, NARROW) if len(regions) > 2 else COUNTRIES)
     asked, region = chance.choice(regions), chance.choice(regions)
     return Step(at_s, "map_change", asked, region, chance.randrange(cores), id=what)
+
+
+def _rules(chance: Random, regions: tuple[str, ...], cores: int, faults_s: float) -> list[Step]:
+    """Some core is asked to let the tenant's messages to a country be at home elsewhere."""
+    return [
+        Step(
+            chance.uniform(1.0, faults_s * 0.9),
+            "map_change",
+            chance.choice(regions),
+            chance.choice(regions),
+            chance.randrange(cores),
+            id=f"{TENANTS_RULE}{chance.choice(COUNTRIES)}",
+        )
+        for _ in range(chance.randint(1, RULES_MAX))
+    ]
 
 
 def _copies(

@@ -1,6 +1,7 @@
-"""What operators ask for by mistake: maps that cannot be, and regions that there are not.
+"""What operators ask for by mistake: maps that cannot be, and regions that there are not; and
+clients: to cancel what nobody minted.
 
-Each must be refused. Drawn from a stream of its own.
+Each must be refused. Drawn from streams of their own.
 """
 
 from collections.abc import Callable
@@ -14,6 +15,8 @@ from sync.placement import Home, PlacementMap, TenantRule
 NOWHERE = "nowhere"  # no region
 REGIONS_MAX = 3
 FLOODS = 0.2  # in so many of the runs more versions are published than are kept
+MADE_UP = ("", "k000", "x0000000000000000", "uxyz0000000000000")
+MADE_UP_MAX = 5
 TOO_NEW = 100  # so many versions at once no run publishes
 
 
@@ -103,4 +106,18 @@ def mistakes(seed: int, regions: tuple[str, ...], cores: int, faults_s: float) -
             id=what,
         )
         for kind, what in kinds
+    ]
+
+
+def made_up(seed: int, regions: tuple[str, ...], faults_s: float) -> list[Step]:
+    """Clients ask to cancel messages by ids that are none."""
+    chance = Random(f"{seed}:made up")
+    return [
+        Step(
+            chance.uniform(0.5, faults_s),
+            "cancel",
+            chance.choice(regions),
+            id=f"{chance.choice(regions)}-{chance.choice(MADE_UP)}",
+        )
+        for _ in range(chance.randint(1, MADE_UP_MAX))
     ]

@@ -80,6 +80,7 @@ def settings_of(plan: Plan, region: str) -> Settings:
         settings,
         region=replace(settings.region, name=region, home_shards=plan.shards),
         core=core,
+        store=replace(settings.store, **plan.log_limits),
         protocol=protocol,
         retry=replace(settings.retry, first_ms=300, longest_ms=3_000),
     )
@@ -132,7 +133,7 @@ class Node:
             log,  # type: ignore[arg-type]
             homes=self._plan.regions,
             limits=self._plan.limits,
-            pace=PACE,
+            pace=msgspec.structs.replace(PACE, swept_at_once=plan.swept_at_once),
             first_map=first_map(plan.regions, plan.shards) if plan.maps else None,
             under=under,
         )

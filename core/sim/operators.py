@@ -1,12 +1,12 @@
 """Operators: they ask some core to drain a region, to let it return, to change the map, or to let a
-region own alone and the others join it.
+region own alone and the others join it; and after a repair they tell all that it was made.
 
 An operator whose core dies, or whose question could not be answered, knows nothing; who was
 answered is remembered in `answers`, for `core.sim.checks.serving`. Each change carries a reason of
 its own, so that it can be recognised in the row.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -133,6 +133,28 @@ class Operators:
             return
         for region in world.plan.regions:
             self.force_join(region, 0)
+
+    def close_regions(self, ended: Collection[str]) -> None:
+        """Every core is told of each region that all was repaired since its lost cores ended.
+
+        `ended` are those that nothing can turn up of. Where one that a core takes for gone is not
+        among them, the word would not be true; nor is it while a region owns alone, since cores
+        that it left behind may go on.
+        """
+        if self._world.store.ruling().number:
+            return
+        for node in self._world.living():
+            if node.ready:
+                node.process.later(0.0, partial(self._close_regions, node, ended))
+
+    def _close_regions(self, node: Node, ended: Collection[str]) -> None:
+        membership = node.engine.membership
+        members = membership.members
+        for region in self._world.plan.regions:
+            gone = [one for one in members.gone if members.region_of(one) == region]
+            if gone and all(one in ended for one in gone):
+                node.note("operator", f"all was repaired since cores of {region} ended: {gone}")
+                membership.region_closed(region)
 
     def ask_for_a_wrong_map(self, step: Step) -> None:
         """A core is asked to publish what cannot be: it must say so."""

@@ -15,7 +15,7 @@ from core.sim.chainplan import chains
 from core.sim.editplan import with_edits
 from core.sim.faultplan import faults
 from core.sim.mapplan import with_maps
-from core.sim.mistakes import mistakes
+from core.sim.mistakes import made_up, mistakes
 from core.sim.network import NetworkRates
 from core.sim.profile import Profile
 from core.sim.profiles import PROFILES
@@ -92,6 +92,9 @@ class Plan(Struct, frozen=True):
     repair_late: bool
     far_reads: float
     edits: bool
+    garbled: float
+    swept_at_once: int
+    log_limits: dict[str, int]
     limits: Limits
     steps: tuple[Step, ...]
 
@@ -113,8 +116,10 @@ def plan_of(seed: int, profile: str = "swarm") -> Plan:
         steps += burst(seed, regions, shards, faults_s, start_ms, rules.shares, rules.burst)
     if rules.mistakes:
         steps += mistakes(seed, regions, cores, faults_s)
+    if rules.made_up:
+        steps += made_up(seed, regions, faults_s)
     if rules.maps:
-        steps = with_maps(seed, steps, regions, cores, faults_s)
+        steps = with_maps(seed, steps, regions, cores, faults_s, rules.tenants)
     if rules.edits:
         steps = with_edits(seed, steps, regions, cores, faults_s)
     if rules.chains:
@@ -149,6 +154,9 @@ def plan_of(seed: int, profile: str = "swarm") -> Plan:
         repair_late=rules.repair_late,
         far_reads=rules.far_reads,
         edits=rules.edits,
+        garbled=rules.garbled,
+        swept_at_once=rules.swept_at_once,
+        log_limits=rules.log_limits,
         limits=_narrowed(_limits(chance), seed, rules),
         steps=in_order(steps),
     )

@@ -28,7 +28,10 @@ class Profile(Struct, frozen=True):
     is edited; with `mistakes` operators ask for what cannot be. `call_slow` of the calls take long.
     `limits` are the owner's that a profile draws for itself, by their names. `burst` is how many
     more messages come in at once at most. One of `receipt_first` is how many receipts come about
-    when the answer does."""
+    when the answer does. `garbled` of the receipts that name their attempt come back with
+    another name; a tick sweeps through `swept_at_once` messages. `log_limits` are settings of the
+    store that bound logs, by their names. With `tenants` the changes of the map are a tenant's,
+    too; with `made_up` clients cancel what nobody minted."""
 
     boosted: float
     regions: tuple[int, ...]
@@ -64,3 +67,8 @@ class Profile(Struct, frozen=True):
     limits: dict[str, tuple[int, ...]] = {}
     burst: int = 0
     receipt_first: tuple[float, ...] = (0.05, 0.4)
+    garbled: float = 0.0
+    swept_at_once: int = 500
+    log_limits: dict[str, int] = {}
+    tenants: bool = False
+    made_up: bool = False

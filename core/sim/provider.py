@@ -2,7 +2,8 @@
 
 A provider belongs to no region. One without a window knows no keys; the others take a repeated
 key within their window for the same message. A receipt that is refused or never acknowledged is
-sent again a few times, each time to whichever core its connection then leads to.
+sent again a few times, each time to whichever core its connection then leads to. Some give back
+another name than the attempt's, where a profile says so.
 """
 
 from collections.abc import Callable
@@ -47,6 +48,7 @@ class Provider:
         self._hand = hand
         self._keys: dict[str, tuple[float, str]] = {}
         self._next = 0
+        self._chance_of_garbling = Random(f"{plan.seed}:{account} garbles")
 
     def called(self, call: FirstByte) -> Outcome:
         """The first byte of a call is here; the answer, as the provider gives it."""
@@ -90,8 +92,15 @@ class Provider:
         for _ in range(chance.choice((0, 1, 1, 2))):
             early = chance.random() < self._plan.receipt_first
             wait_s = chance.uniform(0, 0.1) if early else chance.uniform(0.3, 8)
-            ref = f"{call.id}.{call.attempt}.{call.epoch}" if named else ""
+            ref = f"{call.id}.{self._name(call.attempt)}.{call.epoch}" if named else ""
             self._send(provider_id, chance.choice(STATUSES), ref, call, wait_s, RECEIPT_TRIES)
+
+    def _name(self, attempt: str) -> str:
+        """The attempt's name as the provider gives it back."""
+        chance = self._chance_of_garbling
+        if chance.random() >= self._plan.garbled:
+            return attempt
+        return chance.choice((f"{attempt[:-1]}x", f"{attempt}-0", attempt.partition("-")[2]))
 
     def _send(
         self,

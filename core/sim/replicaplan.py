@@ -2,7 +2,7 @@
 
 Drawn from a stream of its own: plans without it are what they would be. Each change goes one to a
 few replicas away; other operators go on with it at moments of their own, whether the one who began
-it is alive or not.
+it is alive or not. Some ask for what was asked for already, or for what cannot be.
 """
 
 from random import Random
@@ -39,6 +39,7 @@ def with_replication(plan: "Plan") -> "Plan":
     for _ in range(chance.randint(0, OTHERS_MAX)):
         when_s = chance.uniform(at_s, plan.faults_s)
         found.append(_asked(chance, regions, cores, when_s, "replication_go_on", {}))
+    found += _mistakes(Random(f"{plan.seed}:replication mistakes"), plan, at_s, wanted)
     short, still = chance.choice(SHORT), chance.choice(STANDS_STILL)
     store = replace(plan.store, repair_short=short, freeze_at_alter=still)
     return replace(plan, counts=counts, store=store, steps=in_order([*plan.steps, *found]))
@@ -60,6 +61,23 @@ def _changed(chance: Random, counts: dict[str, int]) -> dict[str, int]:
         for _ in range(chance.randint(1, AWAY_MAX)):
             region = chance.choice(sorted(found))
             found[region] = min(max(found[region] + chance.choice((1, 1, -1)), 1), MOST)
+    return found
+
+
+def _mistakes(chance: Random, plan: "Plan", first_s: float, wanted: dict[str, int]) -> list[Step]:
+    """The first change is asked for again, and, before it and after it, what must be refused."""
+    regions, cores = plan.regions, plan.cores
+    none = dict.fromkeys(regions, 0)
+    found = []
+    for kind, counts in (
+        ("replication_change", wanted),
+        ("replication_misreport", {}),
+        ("replication_misreport", {}),
+        ("replication_mistake", none),
+        ("replication_mistake", none | {chance.choice(regions): -1}),
+    ):
+        when_s = first_s + chance.choice((-1.0, 1.0, 4.0, 12.0)) * chance.random()
+        found.append(_asked(chance, regions, cores, max(when_s, first_s * 0.5), kind, counts))
     return found
 
 

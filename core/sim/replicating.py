@@ -6,10 +6,15 @@ and asks some other core.
 """
 
 import asyncio
+from collections.abc import Callable, Iterator
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from core.engine.replicating import Replicating
+from core.sim.history import ViolationError
 from core.sim.lines import NodeLog
 from core.sim.node import Node
 from core.sim.plan import WRITE_TIMEOUT_S
@@ -17,7 +22,16 @@ from core.sim.replicaplan import counts_of
 from core.sim.steps import Step
 from core.sim.store.replicator import SimReplicator
 from sync.agreed import Refusal
-from sync.replication import Replicas, ReplicationChange, finished, next_step
+from sync.replication import (
+    Replicas,
+    ReplicationChange,
+    done,
+    finished,
+    next_step,
+    not_verified,
+    steps,
+)
+from sync.replication import Step as Unit
 from sync.store.port import StoreError
 
 if TYPE_CHECKING:
@@ -28,6 +42,8 @@ AGAIN_S = 0.1
 LEAVE_AFTER_S = 0.5
 LOOK_AFTER_S = 1.0
 STILL_S = 3.0
+NEVER = 1_000  # no plan has so many units, and no change so many verifications
+Record = Callable[[ReplicationChange, Unit, str], ReplicationChange | Refusal]
 
 
 class ReplicationOperators:
@@ -47,6 +63,42 @@ class ReplicationOperators:
         wanted = counts_of(step.id)
         self._wanted.append(wanted)
         self._ask(self._world.slots[(step.region, step.number)], wanted)
+
+    def ask_for_a_wrong_change(self, step: Step) -> None:
+        """A core is asked for counts of replicas that cannot be: it must say so."""
+        node, wanted = self._world.slots[(step.region, step.number)], counts_of(step.id)
+        if node is None or not node.ready:
+            return
+        at = self._at_of(node)
+
+        async def asked() -> None:
+            try:
+                answer = await at.begin(KEYSPACE, wanted)
+            except StoreError:
+                return
+            if not isinstance(answer, Refusal):
+                raise ViolationError("mistake_accepted", f"{wanted}: {answer}")
+
+        node.process.start(asked)
+
+    def report_wrongly(self, step: Step) -> None:
+        """A core is told of steps that are not to be done now, or never: they must not count."""
+        node = self._world.slots[(step.region, step.number)]
+        if node is None or not node.ready:
+            return
+        of = node.engine.membership.replication
+
+        async def told() -> None:
+            try:
+                row = await of.read()
+                for record, wrong in _misread(row):
+                    answer = await of.change(partial(_recorded, record, wrong))
+                    if not isinstance(answer, Refusal) and not finished(answer):
+                        raise ViolationError("mistake_accepted", f"{wrong}: {answer}")
+            except StoreError:
+                return
+
+        node.process.start(told)
 
     def go_on(self, step: Step) -> None:
         """A core is asked to go on with whatever change there is."""
@@ -112,6 +164,12 @@ class ReplicationOperators:
         if name in self._asking and wanted is None:
             return
         self._asking.add(name)
+        at = self._at_of(node)
+        node.process.start(lambda: self._work(node, at, wanted))
+
+    def _at_of(self, node: Node) -> Replicating:
+        """What a core does of changes of replication; one for each core."""
+        name = node.process.name
         if name not in self._at:
             store = self._world.store
             self._at[name] = Replicating(
@@ -121,7 +179,7 @@ class ReplicationOperators:
                 NodeLog(node.note),  # type: ignore[arg-type]
                 WRITE_TIMEOUT_S,
             )
-        node.process.start(lambda: self._work(node, self._at[name], wanted))
+        return self._at[name]
 
     async def _work(self, node: Node, at: Replicating, wanted: Replicas | None) -> None:
         try:
@@ -157,3 +215,22 @@ class ReplicationOperators:
                 node.note("operator", answer.rule)
                 return
             await asyncio.sleep(AGAIN_S)
+
+
+def _misread(row: ReplicationChange | None) -> Iterator[tuple[Record, Unit]]:
+    """What somebody says who misread the row, or reads the row of another change."""
+    if row is None or finished(row):
+        return
+    first, *_, last = steps(row)
+    for record in (done, not_verified):
+        yield record, replace(first, unit=NEVER)
+        yield record, replace(first, replicas={})
+    yield done, replace(last, round=NEVER)
+    yield not_verified, first
+
+
+def _recorded(
+    record: Record, wrong: Unit, row: ReplicationChange | None, nonce: str
+) -> ReplicationChange | Refusal:
+    assert row is not None  # a row that was there stays
+    return record(row, wrong, nonce)

@@ -13,7 +13,7 @@ from heapq import heappush
 from sync.lattice import RANK, gather
 from sync.naming import IdFacts, by_id_partition, id_facts
 from sync.owner.follow import FollowUp, follow_up
-from sync.owner.marks import PASSED_AT_ONCE, Marks
+from sync.owner.marks import Marks
 from sync.owner.state import (
     Changed,
     Command,
@@ -350,7 +350,7 @@ class Book:
         effect_read: dict[str, int],
     ) -> list[FloorPart]:
         """The marks of each shard in `read` (shard to (accept log to row read, closed logs))."""
-        most = PASSED_AT_ONCE // max(1, len(self.shards))
+        most = max(1, self.limits.passed_at_once_max // max(1, len(self.shards)))
         return [
             self.marks.part(
                 shard,

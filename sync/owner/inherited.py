@@ -7,7 +7,7 @@ with it. What a former owner wrote after its shard was taken over is known for w
 from sync.forced import force_of
 from sync.owner.intake import Intake
 from sync.owner.state import Phase
-from sync.records import EffectRecord, End, Intent, OpenEntry, Outcome, Place, Record
+from sync.records import EffectRecord, End, Intent, OpenEntry, Outcome, Place
 
 
 class Inherited(Intake):
@@ -92,14 +92,14 @@ class Inherited(Intake):
         self._join_early(msg)
         self._asked.append(message.id)
 
-    def taken_over(self, message_id: str, shard: int, effects: list[tuple[Place, Record]]) -> None:
+    def taken_over(
+        self, message_id: str, shard: int, effects: list[tuple[Place, EffectRecord]]
+    ) -> None:
         """A message found in the effect logs of former owners: `look_up` before anything."""
-        msg = self.find(message_id)
-        if msg is None:
-            msg = self.add(message_id, shard)
-            self._join_early(msg)
+        assert self.find(message_id) is None  # the shard, or the message, was just not here
+        msg = self.add(message_id, shard)
+        self._join_early(msg)
         for place, record in effects:
-            if isinstance(record, EffectRecord):
-                msg.effects.append((place, record))
-                self.hold_effect(msg, place)
+            msg.effects.append((place, record))
+            self.hold_effect(msg, place)
         self.classify_all(msg)

@@ -40,7 +40,8 @@ class Intake(Events):
                 continue
             if type(record) is Message:
                 self._message(record, Place(log, row, index))
-            elif type(record) is Cancel or type(record) is Receipt:
+            else:
+                assert isinstance(record, Cancel | Receipt)  # what an accept log has besides
                 self._event(record, Place(log, row, index))
 
     def _message(self, record: Message, place: Place) -> None:
@@ -256,7 +257,8 @@ class Intake(Events):
                 continue
             elif type(record) is Receipt:
                 msg.receipts.append((place, record))
-            elif isinstance(record, EffectRecord):
+            else:
+                assert isinstance(record, EffectRecord)  # by-id rows point to nothing else
                 msg.effects.append((place, record))
         msg.effects.sort(key=lambda pair: (pair[0].log, pair[0].row, pair[0].index))
 

@@ -12,7 +12,6 @@ from math import inf
 from sync.records import FloorPart, Place
 
 Key = tuple[str, int]
-PASSED_AT_ONCE = 50_000  # effect records let go with one floor; the rest follows with the next
 _HEAP_AT_LEAST = 64
 _NONE: tuple[dict[int, int], list[int]] = ({}, [])  # never written to
 
@@ -128,9 +127,10 @@ class Marks:
         effect_read: dict[str, int],
         closed: tuple[str, ...],
         bucket_read: int,
-        most: int = PASSED_AT_ONCE,
+        most: int,
     ) -> FloorPart:
-        """The marks of one shard now; lets up to `most` effects go that may be forgotten by it."""
+        """The marks of one shard now; lets up to `most` effects go that may be forgotten by it;
+        the rest follows with the next one."""
         accept = {log: self._mark(self.accept, log, shard, to) for log, to in accept_read.items()}
         self._pass_effects(shard, accept, closed, most)
         effect = {log: self._mark(self.effect, log, shard, to) for log, to in effect_read.items()}

@@ -18,7 +18,6 @@ from sync.owner.takeover import Loaded
 from sync.records import EffectRecord, End, FloorPart, Intent, OpenEntry, Place, Record
 
 LAST_ID = "\x7f"  # behind every id
-AT_ONCE_MAX = 1_000  # messages whose time has come, in one turn
 SHORT_WAIT_MS = 2_000
 
 
@@ -127,16 +126,6 @@ class Owner(Handing):
                 if log not in group.former and log not in group.closed:
                     group.former[log] = 0
 
-    def behind(self, shard: int, known_rows: dict[str, int]) -> bool:
-        """Whether messages of this shard may stand in the logs that were not read yet."""
-        for group in self.groups:
-            if shard in group.shards:
-                ends = {**known_rows, **self._ends}
-                return not group.live or any(
-                    at < ends.get(log, at) for log, at in group.cursors.items()
-                )
-        return True
-
     def awaits(self, log: str, row: int) -> bool:
         """Whether some group takes this row now: it is next, and there is room."""
         return self._room_for(log) > 0 and any(
@@ -240,7 +229,7 @@ class Owner(Handing):
         Many that are due at the same moment are taken in parts, so that no turn becomes long.
         """
         self.write_parked()
-        for _ in range(AT_ONCE_MAX):
+        for _ in range(self.limits.due_at_once_max):
             if not self._timers or self._timers[0][0] > now_ms:
                 break
             _, _, msg = heappop(self._timers)

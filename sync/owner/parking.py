@@ -74,10 +74,10 @@ class Parking(Book):
 
     def set_aside(self, msg: Msg, now_ms: int) -> None:
         """It waits for a provider for long, or memory is short: the open set has it for a while."""
-        if msg.message is not None and msg.accept is not None:
-            spread_ms = crc32(msg.id.encode()) % self.limits.set_aside_ms
-            msg.due_ms = now_ms + self.limits.set_aside_ms + spread_ms
-            self._park(msg)
+        assert msg.phase is Phase.OFFERED  # so its content is at hand
+        spread_ms = crc32(msg.id.encode()) % self.limits.set_aside_ms
+        msg.due_ms = now_ms + self.limits.set_aside_ms + spread_ms
+        self._park(msg)
 
     def write_parked(self) -> None:
         """Write the entries gathered since the last time."""

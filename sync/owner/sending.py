@@ -211,8 +211,7 @@ class Sending(Parking):
 
     def expire_idle(self, msg: Msg, now_ms: int) -> None:
         """A message that is not under way: its own time may be over, or that of its channel."""
-        if msg.phase not in IDLE:
-            return
+        assert msg.phase in IDLE
         if msg.phase is Phase.STUCK and msg.message is None:
             self.seek(msg, now_ms)
         if msg.phase is Phase.STUCK and RANK[msg.state] >= RANK["unknown"]:
@@ -262,7 +261,6 @@ class Sending(Parking):
         verdict, msg.repeat = judge(
             Doubt(
                 tuple(msg.unsettled.items()),
-                RANK[msg.state] >= RANK["sent"],
                 now_ms,
                 self.limits.dedupe_margin_ms,
                 any_intent.expires_ms,
@@ -270,9 +268,7 @@ class Sending(Parking):
                 msg.message is not None,
             )
         )
-        if verdict == "proved":
-            self.finish(msg, now_ms, judged=True)
-        elif verdict == "unknown":
+        if verdict == "unknown":
             why = "the provider did not say whether it took the message"
             self.end(msg, "unknown", "in_doubt", why, now_ms)
         elif verdict == "wait":

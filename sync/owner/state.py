@@ -303,7 +303,8 @@ class Limits(Struct, frozen=True):
     """Bounds of one owner. Times in milliseconds.
 
     What has its end waits `content_wait_ms` for its content where that is out of reach; for more
-    than `content_waits_max` at once the end is written down without it.
+    than `content_waits_max` at once the end is written down without it. In one turn the time of
+    `due_at_once_max` messages comes, and one floor lets `passed_at_once_max` effects go.
     `bucket_ms` is the length of a due bucket of the open set: the same for all owners of a home,
     for as long as its store lives.
     """
@@ -321,6 +322,8 @@ class Limits(Struct, frozen=True):
     content_wait_ms: int = 600_000
     content_waits_max: int = 5_000
     by_id_rows_max: int = 1_000
+    due_at_once_max: int = 1_000
+    passed_at_once_max: int = 50_000
     bucket_ms: int = 600_000
 
 

@@ -18,7 +18,6 @@ from sync.records import (
     FloorPart,
     Outcome,
     Place,
-    Record,
     decode_floor,
     decode_row,
 )
@@ -58,7 +57,7 @@ class Loaded(Struct):
     effect_read: dict[str, int]
     closed: tuple[str, ...]
     due: int
-    effects: dict[str, tuple[int, list[tuple[Place, Record]]]]
+    effects: dict[str, tuple[int, list[tuple[Place, EffectRecord]]]]
 
 
 class _Floor(Struct, frozen=True):
@@ -87,9 +86,9 @@ def sent_of(home: str, loaded: Loaded) -> list[Sent]:
         for _, record in effects:
             if type(record) is Outcome and record.provider_id:
                 place = attempt_place(home, record.attempt)
-                if place is not None:
-                    ids, attempt = record.provider_id, record.attempt
-                    found.append(Sent(Place(*place), ids, attempt, message_id, shard))
+                assert place is not None  # owners name their attempts alike
+                ids, attempt = record.provider_id, record.attempt
+                found.append(Sent(Place(*place), ids, attempt, message_id, shard))
     return found
 
 

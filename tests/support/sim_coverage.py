@@ -27,6 +27,8 @@ REASONS = Path(__file__).with_suffix(".toml")
 MEASURED = [name for name in PROFILES if name != "clocks_outside"]
 STORES = "sync/store/*"
 SEEDS = 10
+# Where rare orders of events come only later.
+MORE_SEEDS = {"forced": 20, "given_up": 22, "late_answers": 15, "operators": 20, "returning": 24}
 PROFILE_MAX_S = 3_600.0
 
 
@@ -69,7 +71,8 @@ def measure(profiles: Sequence[str], seeds: int, jobs: int) -> tuple[list[Module
     with TemporaryDirectory() as folder, ThreadPoolExecutor(jobs) as pool:
         files = [Path(folder) / profile for profile in profiles]
         wrong = []
-        ran = pool.map(run_profile, profiles, [seeds] * len(profiles), files)
+        counts = [max(seeds, MORE_SEEDS.get(profile, 0)) for profile in profiles]
+        ran = pool.map(run_profile, profiles, counts, files)
         for number, (profile, why) in enumerate(zip(profiles, ran, strict=True), 1):
             wrong += [why] * bool(why)
             print(f"{number} of {len(profiles)}: {profile}", flush=True)
@@ -93,18 +96,15 @@ def modules_of(report: dict[str, dict[str, dict[str, object]]]) -> list[Module]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure, tell, judge."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=SEEDS, help="of each profile, from 0 on")
+    parser.add_argument("--seeds", type=int, default=SEEDS, help="of each profile at least, from 0")
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
     given = parser.parse_args(argv)
     if given.seeds < 1:
         parser.error("--seeds: at least 1")
     kept = tomllib.loads(REASONS.read_text())
     measured, wrong = measure(MEASURED, given.seeds, max(1, given.jobs))
-    modules = [module for module in measured if module.path not in kept["left_out"]]
-    print(f"\n{table(modules, kept['reasons'])}\n")
-    for path, why in kept["left_out"].items():
-        print(f"left out: {path}: {why}")
-    wrong += problems(modules, kept["reasons"])
+    print(f"\n{table(measured, kept['reasons'])}\n")
+    wrong += problems(measured, kept["reasons"])
     print("\n".join(wrong))
     return 1 if wrong else 0
 

@@ -44,7 +44,6 @@ FOUND_BY = {
     "takeover_floors_at_local": {"floor_early", "unmarked_duplicate"},
     "takeover_reads_at_one": {"floor_early", "unmarked_duplicate"},
     "registered_at_local": {"stuck"},
-    "global_rows_before_quorum": {"conflict_hidden", "stuck"},
     "copies_not_looked_up": {
         "too_many_sends",
         "unmarked_duplicate",

@@ -27,7 +27,6 @@ def intent(
 def facts(*unsettled: Intent, **changed: object) -> Doubt:
     values: dict[str, object] = {
         "unsettled": tuple((f"a{i}", each) for i, each in enumerate(unsettled)),
-        "proved": False,
         "now_ms": 1_000,
         "margin_ms": 100,
         "expires_ms": 9_000,
@@ -45,8 +44,6 @@ DEDUPED = intent(dedupe_ms=5_000)
     ("doubt", "verdict"),
     [
         (facts(intent()), "resend"),
-        (facts(intent(), proved=True), "proved"),
-        (facts(ONCE, proved=True, canceled=True), "proved"),
         (facts(ONCE), "unknown"),
         (facts(intent(resend=1)), "unknown"),
         (facts(intent(), intent(resend=1, at_ms=5)), "unknown"),

@@ -13,7 +13,7 @@ def part(
     marks: Marks, accept_read: int, effect_read: int, closed: tuple[str, ...] = ()
 ) -> FloorPart:
     accept = {} if ACCEPT in closed else {ACCEPT: accept_read}
-    return marks.part(0, 3, accept, {EFFECT: effect_read}, closed, 7)
+    return marks.part(0, 3, accept, {EFFECT: effect_read}, closed, 7, 50_000)
 
 
 def test_the_lowest_row_held_counts_for_its_shard_alone() -> None:

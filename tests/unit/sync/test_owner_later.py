@@ -4,7 +4,7 @@ import gc
 
 import msgspec
 
-from sync.owner.owner import AT_ONCE_MAX, Owner
+from sync.owner.owner import Owner
 from sync.owner.state import (
     Changed,
     Follow,
@@ -141,7 +141,7 @@ def test_many_that_are_due_at_once_are_taken_in_parts() -> None:
     owner = Owner("h", "c1", Limits())
     owner.begin(Loaded([(0, 2)], {LOG: 0}, {}, (), NOW // BUCKET_MS, {}), NOW)
     owner.go({0})
-    total = AT_ONCE_MAX + AT_ONCE_MAX // 2
+    total = Limits().due_at_once_max + Limits().due_at_once_max // 2
     many = [
         msgspec.structs.replace(message(), id=f"h-u0000000{n:012d}", not_before_ms=NOW + 100)
         for n in range(total)
@@ -153,7 +153,7 @@ def test_many_that_are_due_at_once_are_taken_in_parts() -> None:
     owner.tick(NOW + 99)
     assert owner.out == []
     owner.tick(NOW + 100)
-    assert [type(command) for command in owner.out] == [Offer] * AT_ONCE_MAX
+    assert [type(command) for command in owner.out] == [Offer] * Limits().due_at_once_max
     owner.tick(NOW + 125)
     assert [type(command) for command in owner.out] == [Offer] * total
 

@@ -15,8 +15,6 @@ from sync.serving import (
     drain,
     drained,
     first_set,
-    join,
-    leave,
     lost,
     next_share,
     shares,
@@ -106,22 +104,12 @@ def test_a_drain_can_be_given_up() -> None:
     assert shares(row)["eu"] == RETURN_SHARES_PCT[0]
 
 
-def test_a_region_joins_without_traffic_and_leaves_only_when_drained() -> None:
-    row = good(join(first_set(REGIONS, "n"), "sa", "n"))
-    assert "sa" not in shares(row)
-    assert refused(leave(row, "eu", "n")) == "drain_first"
-    row = good(leave(out(row, "eu"), "eu", "n"))
-    assert sorted(row.regions) == ["ap", "sa", "us"]
-
-
 @pytest.mark.parametrize(
     "change",
     [
         lambda row: drain(row, "mars", "", "n"),
-        lambda row: drained(row, "mars", "n"),
         lambda row: lost(row, "mars", "", "n"),
         lambda row: begin_return(row, "mars", "n"),
-        lambda row: next_share(row, "mars", 99.0, 0.0, "n"),
     ],
 )
 def test_an_unknown_region_is_refused(change: Callable[[ServingSet], ServingSet | Refusal]) -> None:
@@ -146,8 +134,6 @@ def test_a_repeat_has_nothing_to_do() -> None:
     assert begin_return(coming, "eu", "m") is coming
     assert begin_return(serving, "eu", "m") is serving
     assert next_share(serving, "eu", 9.0, 0.0, "m") is serving
-    assert join(serving, "eu", "m") is serving
-    assert leave(serving, "mars", "m") is serving
 
 
 class Register:
