@@ -111,13 +111,11 @@ def plan_of(seed: int, profile: str = "swarm") -> Plan:
     cores = chance.choice(rules.cores)
     asked = requests(chance, regions, shards, faults_s, start_ms, rules.shares)
     faulty = faults(chance, rules, regions, cores, faults_s, boosted)
-    steps = [*asked, *faulty]
-    if rules.burst:
-        steps += burst(seed, regions, shards, faults_s, start_ms, rules.shares, rules.burst)
-    if rules.mistakes:
-        steps += mistakes(seed, regions, cores, faults_s)
-    if rules.made_up:
-        steps += made_up(seed, regions, faults_s)
+    steps = [
+        *asked,
+        *faulty,
+        *_asked_besides(seed, rules, regions, cores, shards, faults_s, start_ms),
+    ]
     if rules.maps:
         steps = with_maps(seed, steps, regions, cores, faults_s, rules.tenants)
     if rules.edits:
@@ -161,6 +159,26 @@ def plan_of(seed: int, profile: str = "swarm") -> Plan:
         steps=in_order(steps),
     )
     return with_replication(plan) if rules.replication else plan
+
+
+def _asked_besides(
+    seed: int,
+    rules: Profile,
+    regions: tuple[str, ...],
+    cores: int,
+    shards: int,
+    faults_s: float,
+    start_ms: int,
+) -> list[Step]:
+    """What comes in at once, and what is asked by mistake; from streams of their own."""
+    steps = []
+    if rules.burst:
+        steps += burst(seed, regions, shards, faults_s, start_ms, rules.shares, rules.burst)
+    if rules.mistakes:
+        steps += mistakes(seed, regions, cores, faults_s)
+    if rules.made_up:
+        steps += made_up(seed, regions, faults_s)
+    return steps
 
 
 def _store_faults(seed: int, chance: Random, boosted: bool, rules: Profile) -> StoreFaults:
