@@ -152,7 +152,7 @@ def plan_of(seed: int, profile: str = "swarm") -> Plan:
         limits=_narrowed(_limits(chance), seed, rules),
         steps=in_order(steps),
     )
-    return with_replication(plan) if rules.replication else plan
+    return with_replication(plan, rules.leaves) if rules.replication else plan
 
 
 def _store_faults(seed: int, chance: Random, boosted: bool, rules: Profile) -> StoreFaults:

@@ -188,6 +188,21 @@ PROFILES: dict[str, Profile] = {
         replication=True,
         faults_s=(27.0, 35.0),
     ),
+    # Regions that were cut off shortly before go away: what stands there alone goes with them,
+    # unless a repair brings it to the others first.
+    "leaving": Profile(
+        1.0,
+        (3,),
+        (1, 2),
+        {"isolate": 10, "crash": 2},
+        sure=("isolate",),
+        replicas=(3,),
+        hint_window_s=0.3,
+        replication=True,
+        leaves=1.0,
+        faults_s=(20.0, 27.0),
+        shares={"keyed": (0.9,), "globally": (0.0,), "spooled": (0.0,), "chains": (0.0,)},
+    ),
     # What is to be sent later waits in the open set while regions part.
     "parked": Profile(
         1.0,
