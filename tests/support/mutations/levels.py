@@ -16,6 +16,7 @@ from core.sim.store.replicas import Configuration
 from core.sim.store.rows import Mutation as Sent
 from core.sim.store.view import SimView
 from core.sim.store.writes import Writes
+from sync.by_id import latest
 from sync.naming import log_name
 from sync.owner.takeover import Ask, ReadFloors, ReadRegistry
 from sync.records import Intent, decode_row
@@ -202,8 +203,9 @@ def look_ups_at_local() -> Context:
         found = {}
         for message_id in ids:
             rows = await self._all_of(("id", message_id), local=True)
-            if rows:
-                found[message_id] = rows[""]
+            row = latest(rows.values())
+            if row is not None:
+                found[message_id] = row
         return found
 
     return patched((SimView, "by_ids", by_ids))

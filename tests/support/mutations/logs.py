@@ -12,6 +12,7 @@ from core.sim.checks import sends
 from core.sim.checks.journal import Journal
 from core.sim.store import rows, writes
 from sync import lattice
+from sync.forced import force_of
 from sync.log_writer import Command, Durable, LogWriter, WriteRow
 from sync.owner import intake, parking, sending, state
 from sync.owner.marks import Holds
@@ -77,13 +78,15 @@ def by_id_hides_an_end() -> Context:
 
     def by_arrival(write: Write, stamp: int) -> list[Any]:
         if isinstance(write, PutById):
-            return [(("id", r.id), "", (r.epoch, next(arrivals)), r) for r in write.rows]
+            return [
+                (("id", r.id), force_of(r.epoch), (r.epoch, next(arrivals)), r) for r in write.rows
+            ]
         return right(write, stamp)
 
     def last_one(self: Journal, row: ByIdRow, wall_ms: int) -> None:
-        stood = self._by_id.get(row.id)
-        if stood is not None and stood.epoch == row.epoch:
-            del self._by_id[row.id]
+        rows, force = self._by_id.get(row.id, {}), force_of(row.epoch)
+        if force in rows and rows[force].epoch == row.epoch:
+            del rows[force]
         add(self, row, wall_ms)
 
     return patched((writes, "rows_of", by_arrival), (Journal, "_add_by_id", last_one))
