@@ -113,7 +113,9 @@ def intent_before_first_floor() -> Context:
 def last_owner_only() -> Context:
     """Only the effect logs of the owner who wrote the floor are read."""
 
-    def starts(home: str, floor: Any, registry: list[Registered], _anybody: bool) -> dict[str, int]:
+    def starts(
+        home: str, floor: Any, registry: list[Registered], _anybody: bool = False
+    ) -> dict[str, int]:
         if floor is None:
             return {}
         own = [log for r in registry if r.incarnation == floor.owner for log in r.logs]

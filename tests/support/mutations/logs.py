@@ -84,9 +84,9 @@ def by_id_hides_an_end() -> Context:
         return right(write, stamp)
 
     def last_one(self: Journal, row: ByIdRow, wall_ms: int) -> None:
-        rows, force = self._by_id.get(row.id, {}), force_of(row.epoch)
-        if force in rows and rows[force].epoch == row.epoch:
-            del rows[force]
+        stood = self._by_id.get(row.id, {}).get(force_of(row.epoch))
+        if stood is not None and stood.epoch == row.epoch:
+            del self._by_id[row.id]
         add(self, row, wall_ms)
 
     return patched((writes, "rows_of", by_arrival), (Journal, "_add_by_id", last_one))
