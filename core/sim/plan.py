@@ -158,7 +158,7 @@ def plan_of(seed: int, profile: str = "swarm") -> Plan:
         limits=_narrowed(_limits(chance), seed, rules),
         steps=in_order(steps),
     )
-    return with_replication(plan) if rules.replication else plan
+    return with_replication(plan, rules.leaves) if rules.replication else plan
 
 
 def _asked_besides(

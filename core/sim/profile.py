@@ -24,14 +24,15 @@ class Profile(Struct, frozen=True):
     a boosted run, in their writer's region and go nowhere from there by themselves. With
     `repair_late` nothing is repaired before all that was accepted is read. `far_reads` of the reads
     ask the replicas of far regions rather than those of near ones. With `replication` it may change
-    how many replicas a region has: up to as many as `replicas` says; with `edits` the configuration
-    is edited; with `mistakes` operators ask for what cannot be. `call_slow` of the calls take long.
-    `limits` are the owner's that a profile draws for itself, by their names. `burst` is how many
-    more messages come in at once at most. One of `receipt_first` is how many receipts come about
-    when the answer does. `garbled` of the receipts that name their attempt come back with
-    another name; a tick sweeps through `swept_at_once` messages. `log_limits` are settings of the
-    store that bound logs, by their names. With `tenants` the changes of the map are a tenant's,
-    too; with `made_up` clients cancel what nobody minted."""
+    how many replicas a region has: up to as many as `replicas` says, and in `leaves` of the runs a
+    region goes away where one can; with `edits` the configuration is edited; with `mistakes`
+    operators ask for what cannot be. `call_slow` of the calls take long. `limits` are the owner's
+    that a profile draws for itself, by their names. `burst` is how many more messages come in at
+    once at most. One of `receipt_first` is how many receipts come about when the answer does.
+    `garbled` of the receipts that name their attempt come back with another name; a tick sweeps
+    through `swept_at_once` messages. `log_limits` are settings of the store that bound logs, by
+    their names. With `tenants` the changes of the map are a tenant's, too; with `made_up` clients
+    cancel what nobody minted."""
 
     boosted: float
     regions: tuple[int, ...]
@@ -55,6 +56,7 @@ class Profile(Struct, frozen=True):
     repair_late: bool = False
     far_reads: float = FAR_READS
     replication: bool = False
+    leaves: float = 0.25
     edits: bool = False
     chains: tuple[str, ...] = ()
     busy: int = 20

@@ -20,21 +20,21 @@ MOST = 3
 AWAY_MAX = 3
 OTHERS_MAX = 3
 AGAIN = 0.3
-LEAVES = 0.25
 SHORT = (0.0, 0.3, 0.6)
 STANDS_STILL = (0.0, 0.2, 0.5)
 
 
-def with_replication(plan: "Plan") -> "Plan":
-    """The first counts, and what operators do, and what befalls them, in addition."""
+def with_replication(plan: "Plan", leaves: float) -> "Plan":
+    """The first counts, and what operators do, and what befalls them, in addition. `leaves` is how
+    often a region goes away, where one can."""
     chance, regions, cores = Random(f"{plan.seed}:replication"), plan.regions, plan.cores
     counts = {region: chance.choice(FIRST) for region in regions}
-    wanted = _changed(chance, counts)
+    wanted = _changed(chance, counts, leaves)
     at_s = chance.uniform(1.5, plan.faults_s * 0.2)
     found = [_asked(chance, regions, cores, at_s, "replication_change", wanted)]
     if chance.random() < AGAIN or not all(wanted.values()):
         when_s = chance.uniform(at_s, plan.faults_s)
-        another = _changed(chance, wanted)
+        another = _changed(chance, wanted, leaves)
         found.append(_asked(chance, regions, cores, when_s, "replication_change", another))
     for _ in range(chance.randint(0, OTHERS_MAX)):
         when_s = chance.uniform(at_s, plan.faults_s)
@@ -50,11 +50,11 @@ def counts_of(text: str) -> dict[str, int]:
     return {region: int(count) for region, _, count in (x.partition(":") for x in text.split())}
 
 
-def _changed(chance: Random, counts: dict[str, int]) -> dict[str, int]:
+def _changed(chance: Random, counts: dict[str, int], leaves: float) -> dict[str, int]:
     """Other counts. Now and then a region of one replica goes away; whole ones come back."""
     found = dict(counts)
     alone = sorted(region for region, count in counts.items() if count == 1)
-    if alone and len(counts) > 1 and all(counts.values()) and chance.random() < LEAVES:
+    if alone and len(counts) > 1 and all(counts.values()) and chance.random() < leaves:
         found[chance.choice(alone)] = 0
         return found
     while found == counts:

@@ -308,7 +308,7 @@ class Book:
         """Write the by-id rows of what ended before the last `seal`."""
         while self._sealed:
             rows: list[ByIdRow] = []
-            token: list[tuple[Msg, int, int, int]] = []
+            token: list[tuple[Msg, int, int]] = []
             while self._sealed and len(rows) < self.limits.by_id_rows_max:
                 _, msg = self._sealed.popitem()
                 if msg.shard not in self.shards or msg.phase is not Phase.ENDED:
@@ -316,18 +316,17 @@ class Book:
                 if msg.id in self._dirty:
                     continue  # more came since: its provider ids may not stand yet
                 rows.append(self.by_id_row(msg))
-                token.append((msg, len(msg.held), len(msg.effects), len(msg.receipts)))
+                token.append((msg, len(msg.held), msg.named))
             if rows:
                 self.out.append(WriteByIds(rows, token))
 
-    def by_ids_durable(self, token: list[tuple[Msg, int, int, int]]) -> None:
+    def by_ids_durable(self, token: list[tuple[Msg, int, int]]) -> None:
         """The by-id rows stand. What changed meanwhile waits for the next flush."""
-        for msg, held, effects, receipts in token:
+        for msg, held, named in token:
             if msg.shard not in self.shards:
                 continue
             msg.by_id = 2
-            as_it_is = (len(msg.held), len(msg.effects), len(msg.receipts))
-            if as_it_is == (held, effects, receipts):
+            if (len(msg.held), msg.named) == (held, named):
                 self.let_go(msg)
         limit, looked = self.limits.recent_messages_max, 0
         while len(self.recent) > limit:

@@ -1,8 +1,9 @@
 """`python -m tests.support.mutations_run`: a checker must miss each rule taken away.
 
 For each mutation the seeds are run in order until one has a violation, in a worker process of its
-own, so that no patch reaches another mutation. A mutation that breaks the simulator itself, or at
-which a run does not end, was not found by a checker: it fails, and the table says why.
+own, so that no patch reaches another mutation. A mutation that breaks the simulator itself or a
+part of the engine, or at which a run does not end, was not found by a checker: it fails, and the
+table says why.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from tests.support.mutations import Mutation
 
 SEEDS = 500
 RUN_MAX_S = 60.0
+FAILED = "machine_failed"  # an exception in a process, whose cause is the patch itself
 MUTATIONS = "tests.support.mutations.catalogue"
 
 # (seed, profile) -> the checker of the first violation, or "".
@@ -64,6 +66,8 @@ def first_found(
                     return found(-1, f"not found: seed {seed} does not end")
                 except Exception as error:
                     return found(-1, f"not found: seed {seed} breaks the simulator, {error!r}")
+                if checker == FAILED:
+                    return found(-1, f"not found: seed {seed} breaks a part of the engine")
                 if checker:
                     return found(seed, checker)
     finally:

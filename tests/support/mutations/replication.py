@@ -101,7 +101,7 @@ REPLICATION: tuple[Mutation, ...] = (
     Mutation("all_replicas_at_once", "11", "replication", all_replicas_at_once),
     Mutation("new_replica_left_empty", "11", "replication", new_replica_left_empty),
     Mutation("difference_passed_over", "11", "replication", difference_passed_over),
-    Mutation("local_rows_left_behind", "11", "replication", local_rows_left_behind),
+    Mutation("local_rows_left_behind", "11", "leaving", local_rows_left_behind),
     Mutation("writers_not_stopped", "11", "replication", writers_not_stopped),
     Mutation("driver_without_lease", "11", "replication", driver_without_lease),
 )

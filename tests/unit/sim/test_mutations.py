@@ -44,6 +44,7 @@ FOUND_BY = {
     "takeover_floors_at_local": {"floor_early", "unmarked_duplicate"},
     "takeover_reads_at_one": {"floor_early", "unmarked_duplicate"},
     "registered_at_local": {"stuck"},
+    "pending_at_local": {"receipt_lost"},
     "copies_not_looked_up": {
         "too_many_sends",
         "unmarked_duplicate",

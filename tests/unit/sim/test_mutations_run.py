@@ -56,6 +56,11 @@ def test_broken_simulator_is_not_a_find() -> None:
     assert Rule.holds
 
 
+def test_a_mutation_that_breaks_a_part_of_the_engine_is_not_found() -> None:
+    found = first_found(MUTATIONS[0], range(10), lambda *_: "machine_failed")
+    assert found[2:4] == (-1, "not found: seed 0 breaks a part of the engine")
+
+
 def test_run_that_does_not_end_is_broken_off() -> None:
     def endless(seed: int, _: str) -> str:
         while True:

@@ -359,3 +359,20 @@ def ended_row(rig: Rig) -> ById:
     assert isinstance(written, WriteByIds)
     rig.owner.by_ids_durable(written.token)
     return decode_by_id(written.rows[0].body)
+
+
+def test_a_row_that_stands_late_does_not_let_go_of_a_copy_that_it_does_not_name() -> None:
+    rig = Rig()
+    msg, attempt = rig.called()
+    rig.answered(msg, attempt, "accepted")
+    rig.out()
+    rig.owner.seal()
+    rig.owner.flush()
+    (late,) = rig.out()
+    assert isinstance(late, WriteByIds)
+    rig.read(2, message(b"B"))
+    rig.out()
+    assert ended_row(rig).conflicts == (Place(LOG, 2, 0),)
+    rig.read(3, message(b"C"))
+    rig.owner.by_ids_durable(late.token)
+    assert rig.owner.floor_parts({EFFECTS: rig.rows})[0].accept == {LOG: 2}
