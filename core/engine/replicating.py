@@ -9,7 +9,6 @@ or did not do the step. Ask again later in both cases.
 One step at a time is done in a process, and by one process (`sync.replication`, `driver`).
 """
 
-from collections.abc import Sequence
 
 from core.contract.log import Log
 from core.engine.membership import Membership
@@ -17,7 +16,7 @@ from sync import replication as rules
 from sync.agreed import Refusal
 from sync.lease import Lease
 from sync.replication import Replicas, ReplicationChange, Step
-from sync.store.port import JournalStore
+from sync.store.port import JournalStore, Registered
 from sync.store.replicator import Replicator
 
 
@@ -116,37 +115,44 @@ class Replicating:
         return None
 
     async def _await_frozen(self, row: ReplicationChange) -> Refusal | None:
-        late = rules.not_frozen(row, [lease for _, lease in await self._active()])
+        late = rules.not_frozen(row, await self._active())
         if not late:
             return None
         what = f"{', '.join(late)} may have takeovers under way"
         return Refusal("frozen_everywhere", row.keyspace, what, "Wait until their leases say no.")
 
     async def _stop_writers(self, region: str) -> Refusal | None:
-        """Drain the region; done when it is drained and no core of it has a lease."""
+        """Drain the region; done when it is drained and every core of it has ended.
+
+        One that registered and has no lease yet is about to write.
+        """
         answer = await self._membership.serving.drain(region, "its replicas leave")
         if isinstance(answer, Refusal):
             return answer
         if answer.regions[region].state != "drained":
             return Refusal("region_drained", region, "shards are still there", "Wait for them.")
-        left = [lease.incarnation for where, lease in await self._active() if where == region]
+        left = [
+            entry.incarnation
+            for entry, lease in await self._registered()
+            if entry.region == region and (lease is None or lease.state == "active")
+        ]
         if left:
             return Refusal("cores_ended", region, f"{', '.join(left)} run", "Stop them.")
         return None
 
-    async def _active(self) -> Sequence[tuple[str, Lease]]:
-        """Region and lease of all whose lease is active, each read at SERIAL.
+    async def _registered(self) -> list[tuple[Registered, Lease | None]]:
+        """All that registered and are not known to be gone, each with its lease at SERIAL.
 
         Whoever has one was registered at quorum before it was asked for.
         """
         members = self._membership.members
         await self._membership.read_registry()
-        found = []
-        for incarnation in sorted(members.registry.keys() - members.gone.keys()):
-            lease = await self._store.lease(incarnation)
-            if lease is not None and lease.state == "active":
-                found.append((members.registry[incarnation].region, lease))
-        return found
+        names = sorted(members.registry.keys() - members.gone.keys())
+        return [(members.registry[name], await self._store.lease(name)) for name in names]
+
+    async def _active(self) -> list[Lease]:
+        leases = [lease for _, lease in await self._registered()]
+        return [lease for lease in leases if lease is not None and lease.state == "active"]
 
 
 def _there(row: ReplicationChange | None) -> ReplicationChange:

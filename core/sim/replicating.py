@@ -128,6 +128,16 @@ class ReplicationOperators:
             elif node.region == region:
                 node.process.die("its region goes away")
 
+    def _stop_drained(self) -> None:
+        """A region whose writers are to be stopped has no cores any more once it is drained, and
+        none is started: one that was about to begin would not be seen by its lease."""
+        truth = self._world.store.truth
+        step = next_step(truth.replication_row) if truth.replication_row is not None else None
+        if step is None or step.name != "stop_writers" or truth.serving_row is None:
+            return
+        if truth.serving_row.regions[step.datacentre].state == "drained":
+            self._stop_cores(step.datacentre)
+
     def look_after(self) -> None:
         """Some core is asked, whenever the row stands still: who asks may be dead, or frozen."""
         row, now_s = self._world.store.truth.replication_row, self._world.scheduler.now
@@ -200,6 +210,7 @@ class ReplicationOperators:
 
     async def _steps(self, node: Node, at: Replicating) -> None:
         while True:
+            self._stop_drained()
             try:
                 answer = await at.go_on()
             except StoreError:
