@@ -20,9 +20,10 @@ fails leads back to the repair (`not_verified`), never on.
   `await_frozen` is done only when every active core has seen the row and its running takeovers
   have ended, which its lease says (`not_frozen`). A core whose first lease comes later reads the
   row after that, and before it owns anything.
-- What is taken away is repaired *before* too: rows of local durability may stand on the leaving
-  replica and one other only. A datacentre that leaves altogether writes no more before that
-  (`stop_writers`): its region is drained and no core of it runs.
+- What is taken away is repaired, and that is verified, *before* too: rows of local durability may
+  stand on the leaving replica and one other only, or on replicas that all leave. A datacentre that
+  leaves altogether writes no more before that (`stop_writers`): its region is drained and no core
+  of it runs.
 """
 
 from collections.abc import Iterable
@@ -40,6 +41,7 @@ StepName = Literal[
     "await_frozen",
     "repair_before",
     "paxos_repair_before",
+    "verify_before",
     "alter",
     "rebuild",
     "repair",
@@ -62,6 +64,7 @@ REMOVING: tuple[StepName, ...] = (
     "await_frozen",
     "repair_before",
     "paxos_repair_before",
+    "verify_before",
     "alter",
     "repair",
     "paxos_repair",
@@ -69,6 +72,7 @@ REMOVING: tuple[StepName, ...] = (
     "thaw",
 )
 LEAVING: tuple[StepName, ...] = ("stop_writers", *REMOVING)
+REPAIRED_BY: dict[StepName, StepName] = {"verify_before": "repair_before", "verify": "repair"}
 
 Replicas = dict[str, int]
 
@@ -250,15 +254,15 @@ def done(change: ReplicationChange, step: Step, nonce: str) -> ReplicationChange
 
 
 def not_verified(change: ReplicationChange, step: Step, nonce: str) -> ReplicationChange | Refusal:
-    """The verification found rows that differ: back to the repair of this unit, still frozen."""
+    """A verification found rows that differ: back to the repair before it, still frozen."""
     place = _place(change, step)
     if isinstance(place, Refusal):
         return place
-    names = _unit(change, step.unit)[1]
-    if step.name != "verify" or place != (change.unit, change.round, change.step):
+    names, again = _unit(change, step.unit)[1], REPAIRED_BY.get(step.name)
+    if again is None or place != (change.unit, change.round, change.step):
         what = f"{step.name} of unit {step.unit} is not a verification that is to be done now"
         return Refusal("verify_now", change.keyspace, what, "Read the row again and go on from it.")
-    return _at(change, change.unit, names.index("repair"), change.round + 1, nonce)
+    return _at(change, change.unit, names.index(again), change.round + 1, nonce)
 
 
 def _single_changes(old: Replicas, new: Replicas) -> list[tuple[str, int]]:

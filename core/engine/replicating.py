@@ -9,7 +9,6 @@ or did not do the step. Ask again later in both cases.
 One step at a time is done in a process, and by one process (`sync.replication`, `driver`).
 """
 
-
 from core.contract.log import Log
 from core.engine.membership import Membership
 from sync import replication as rules
@@ -102,7 +101,7 @@ class Replicating:
             await store.repair(keyspace)
         elif step.name in ("paxos_repair", "paxos_repair_before"):
             await store.paxos_repair(keyspace)
-        elif step.name == "verify":
+        elif step.name in ("verify", "verify_before"):
             return None, await store.verify(keyspace)
         return None, True
 

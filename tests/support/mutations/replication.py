@@ -70,7 +70,7 @@ def new_replica_left_empty() -> Context:
 
 def local_rows_left_behind() -> Context:
     """What stands on the leaving replica alone is not brought to the others before."""
-    return _left_out("repair_before")
+    return _left_out("repair_before", "verify_before")
 
 
 def writers_not_stopped() -> Context:
