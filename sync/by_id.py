@@ -6,12 +6,12 @@ earlier one would hide an end, or where its records stand. So their rows are joi
 under one number has ended, all pointers are kept, and the highest number says which body counts.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import reduce
 
 from sync.forced import force_of
 from sync.lattice import join
-from sync.records import ById, Place, decode_by_id, encode
+from sync.records import ById, Place, State, decode_by_id, encode
 from sync.store.port import ByIdRow
 
 
@@ -33,7 +33,7 @@ def _joined(rows: list[ByIdRow]) -> ByIdRow:
     fixing = next((each for each in known if each.accept is not None), known[0])
     whole = ById(
         fixing.body_hash,
-        reduce(join, (each.state for each in known)),
+        reduce(join, _states(known)),
         any(each.ended for each in known),
         fixing.accept,
         _all(each.effects for each in known),
@@ -43,6 +43,16 @@ def _joined(rows: list[ByIdRow]) -> ByIdRow:
         known[0].gave_way,
     )
     return ByIdRow(top.part, top.id, top.epoch, encode(whole), top.stamp)
+
+
+def _states(known: list[ById]) -> Iterator[State]:
+    """Those of rows that no higher one has read: whose places it does not name."""
+    named: set[Place] = set()
+    for each in known:
+        its = {*each.effects, *each.receipts}
+        if not its <= named or each is known[0]:
+            yield each.state
+        named |= its
 
 
 def _all(places: Iterable[tuple[Place, ...]]) -> tuple[Place, ...]:

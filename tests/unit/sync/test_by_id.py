@@ -60,9 +60,19 @@ def test_what_ended_under_one_number_stays_ended_and_findable(rows: list[ByIdRow
         of_force = [each for each in rows if each.epoch >> 40 == force]
         known = decode_by_id(max(of_force, key=lambda each: (each.epoch, each.stamp)).body)
         assert whole.ended >= known.ended
-        assert RANK[whole.state] >= RANK[known.state]
         assert set(known.effects) <= set(whole.effects)
         assert set(known.receipts) <= set(whole.receipts)
+
+
+def test_what_a_higher_number_has_not_read_says_how_far_it_came_too() -> None:
+    at, other = Place("effect.eu.urgent.a.0", 1, 0), Place("effect.eu.urgent.b.0", 1, 0)
+    below = row(0, 2, 1, ById(b"", "expired", True, None, (at,)))
+    unread = latest([below, row(1, 1, 1, ById(b"", "unknown", True, None, (other,)))])
+    read = latest([below, row(1, 1, 1, ById(b"", "unknown", True, None, (at, other)))])
+    assert unread is not None
+    assert decode_by_id(unread.body).state == "expired"
+    assert read is not None
+    assert decode_by_id(read.body).state == "unknown"
 
 
 def test_within_one_number_the_highest_epoch_counts_alone() -> None:
