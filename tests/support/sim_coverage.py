@@ -28,7 +28,14 @@ MEASURED = [name for name in PROFILES if name != "clocks_outside"]
 STORES = "sync/store/*"
 SEEDS = 10
 # Where rare orders of events come only later.
-MORE_SEEDS = {"forced": 20, "given_up": 22, "late_answers": 15, "operators": 20, "returning": 24}
+MORE_SEEDS = {
+    "forced": 20,
+    "given_up": 22,
+    "lapses": 119,
+    "late_answers": 15,
+    "operators": 20,
+    "returning": 24,
+}
 PROFILE_MAX_S = 3_600.0
 
 
