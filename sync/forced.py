@@ -92,8 +92,9 @@ def ruling(rows: Iterable[Forced]) -> Ruling:
 
 
 def forced(rows: Iterable[Forced], region: str) -> Forced:
-    """The row by which a region owns alone."""
-    return Forced(ruling(rows).number + 1, (region,), alone=True)
+    """The row by which a region owns alone; where it does already, the one that stands."""
+    now = ruling(rows)
+    return Forced(now.number + (not now.alone_in(region)), (region,), alone=True)
 
 
 def pause(rows: Iterable[Forced]) -> Forced | Refusal:

@@ -1,7 +1,6 @@
 """What all regions agree upon, as this process has it: the serving set, the placement map, changes
 of replication, and forced ownership. Each is one row, or a few, in the store."""
 
-import asyncio
 from collections.abc import Sequence
 from functools import partial
 from random import Random
@@ -13,21 +12,10 @@ from core.engine.maps import Maps
 from core.engine.pace import Pace
 from core.engine.replication import Replication
 from core.engine.serving import Serving
+from core.engine.submitting import submitted
 from sync.forced import Ruling
 from sync.placement import PlacementMap
-from sync.store.port import Answer, JournalStore, Write
-
-
-async def submitted(store: JournalStore, write: Write) -> Answer:
-    """Hand a write to the store, and wait for its answer."""
-    told: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-
-    def done(answer: Answer) -> None:
-        if not told.done():
-            told.set_result(answer)
-
-    store.submit(write, done)
-    return await told
+from sync.store.port import JournalStore
 
 
 class Agreed:

@@ -14,9 +14,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from core.contract.log import Log
+from core.engine.submitting import submitted
 from sync.keeper.members import Members
 from sync.naming import log_name
-from sync.store.port import Answer, JournalStore, PutRow, StoreError
+from sync.store.port import JournalStore, StoreError
 
 LOGS_WAITING_MAX = 256
 LOGS_AT_ONCE = 4
@@ -82,12 +83,7 @@ class AnsweringRows:
 
     async def _write_again(self, log: str, first: int) -> None:
         rows = await self._store.rows_here(log, first, ROWS_AT_ONCE)
-        answers = await asyncio.gather(*map(self._write, rows))
+        answers = await asyncio.gather(*(submitted(self._store, row) for row in rows))
         if rows:
             stand = answers.count("ok")
             self._log.info("rows written again", log=log, first=first, rows=len(rows), stand=stand)
-
-    async def _write(self, row: PutRow) -> Answer:
-        told: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._store.submit(row, lambda answer: None if told.done() else told.set_result(answer))
-        return await told

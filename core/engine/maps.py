@@ -11,18 +11,16 @@ raised when the row cannot be read: the version may then have been published, or
 asking again does no harm.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from random import Random
 
 from core.clock import Clock
 from core.contract.log import Log
-from sync.agreed import Refusal, settled
+from core.engine.submitting import swapped
+from sync.agreed import Refusal
 from sync.maps import MapRow, published
 from sync.placement import Kept, MapBook, PlacementMap
-from sync.store.port import Answer, JournalStore, SwapMaps, Swapped, Write
-
-AGAIN_S = 0.1
+from sync.store.port import Answer, JournalStore, SwapMaps, Write
 
 
 class Maps:
@@ -93,17 +91,13 @@ class Maps:
                 return wanted
 
     async def _made(self, expect: MapRow | None, wanted: MapRow) -> bool:
-        """Set the row; whether this very change was applied. It is never left open: the same swap
-        is made again as long as it may still be applied."""
-        while True:
-            answer = await self._submit(SwapMaps(expect, wanted))
-            shown = answer.maps if isinstance(answer, Swapped) else await self._store.maps()
-            there = (shown.version, shown.nonce) if shown is not None else (0, "")
-            became = settled((wanted.version, wanted.nonce), there)
-            if became != "open":
-                self._load(shown)
-                return became == "applied"
-            await asyncio.sleep(AGAIN_S)
+        """Set the row; whether this very change was applied."""
+        write, read = SwapMaps(expect, wanted), self._store.maps
+        applied, shown = await swapped(
+            self._submit, write, wanted, lambda answer: answer.maps, read
+        )
+        self._load(shown)
+        return applied
 
     def _load(self, row: MapRow | None) -> None:
         if row is None:

@@ -13,10 +13,11 @@ from typing import Protocol
 
 from core.clock import Clock
 from core.contract.log import Log
-from core.engine.agreed import Agreed, submitted
+from core.engine.agreed import Agreed
 from core.engine.logs import Logs
 from core.engine.pace import Pace
 from core.engine.signals import Beat
+from core.engine.submitting import submitted
 from sync.keeper.members import Beat as MemberBeat
 from sync.keeper.members import (
     Command,

@@ -160,11 +160,11 @@ class Receipts:
 
     async def look_again(self, accounts: Iterable[str]) -> None:
         """Regions that were apart are about to join: who wrote a receipt down may not have read the
-        provider id that another wrote, nor the other way round. Journal what fits."""
+        provider id that another wrote, nor the other way round. Journal what fits. StoreError."""
         bucket = (self._clock.wall_ms() + AHEAD_MS) // self._bucket_ms
         for account in accounts:
             for back in range(self._buckets_back + 1):
-                for body in await self._segments_of(account, bucket - back):
+                for body in await self._store.provider_ids(account, bucket - back):
                     await self._journal_pending(account, _segment.decode(body))
 
     async def _journal_pending(self, account: str, ids: list[Known]) -> None:
@@ -173,14 +173,6 @@ class Receipts:
             pending = _pending.decode(found)
             if not await self._journal(account, by_id[pending.provider_id], pending):
                 raise StoreError("the logs were closed before a receipt that waited was journaled")
-
-    async def _segments_of(self, account: str, bucket: int) -> list[bytes]:
-        while True:
-            try:
-                return await self._store.provider_ids(account, bucket)
-            except StoreError as error:
-                self._log.error("provider ids cannot be read", error=str(error))
-                await asyncio.sleep(AGAIN_S)
 
     async def _pending_of(self, account: str, ids: list[str]) -> list[bytes]:
         while True:

@@ -11,17 +11,16 @@ rule that says no answers with its `Refusal`. `StoreError` is raised when the ro
 the change may then have been made, or be made late; asking again does no harm.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from random import Random
 
 from core.clock import Clock
 from core.contract.log import Log
-from sync.agreed import Refusal, settled
+from core.engine.submitting import swapped
+from sync.agreed import Refusal
 from sync.replication import ReplicationChange, next_step, takeovers_frozen
-from sync.store.port import Answer, JournalStore, StoreError, Swapped, SwapReplication, Write
+from sync.store.port import Answer, JournalStore, StoreError, SwapReplication, Write
 
-AGAIN_S = 0.1
 # (the row as read, nonce) -> the row to write, the same row again, or why not.
 Transition = Callable[[ReplicationChange | None, str], ReplicationChange | Refusal]
 
@@ -89,20 +88,13 @@ class Replication:
                 return wanted
 
     async def _made(self, expect: ReplicationChange | None, wanted: ReplicationChange) -> bool:
-        """Set the row; whether this very change was applied. It is never left open: the same swap
-        is made again as long as it may still be applied."""
-        while True:
-            answer = await self._submit(SwapReplication(expect, wanted))
-            if isinstance(answer, Swapped):
-                shown = answer.replication
-            else:
-                shown = await self._store.replication()
-            there = (shown.version, shown.nonce) if shown is not None else (0, "")
-            became = settled((wanted.version, wanted.nonce), there)
-            if became != "open":
-                self._see(shown)
-                return became == "applied"
-            await asyncio.sleep(AGAIN_S)
+        """Set the row; whether this very change was applied."""
+        write, read = SwapReplication(expect, wanted), self._store.replication
+        applied, shown = await swapped(
+            self._submit, write, wanted, lambda answer: answer.replication, read
+        )
+        self._see(shown)
+        return applied
 
     def _see(self, row: ReplicationChange | None) -> None:
         """Answers of changes under way at once may come in any order: the newest row counts."""

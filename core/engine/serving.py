@@ -10,18 +10,17 @@ says no answers with its `Refusal`. `StoreError` is raised when the row cannot b
 may then have been made, or be made late; asking again does no harm.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from random import Random
 
 from core.clock import Clock
 from core.contract.log import Log
+from core.engine.submitting import swapped
 from sync import serving as rules
-from sync.agreed import Refusal, settled
+from sync.agreed import Refusal
 from sync.serving import Dwell, ServingSet
-from sync.store.port import Answer, JournalStore, StoreError, Swapped, SwapServing, Write
+from sync.store.port import Answer, JournalStore, StoreError, SwapServing, Write
 
-AGAIN_S = 0.1
 OUT = ("draining", "drained")
 # (the row as read, nonce) -> the row to write, the same row again, or why not.
 Transition = Callable[[ServingSet, str], ServingSet | Refusal]
@@ -136,21 +135,14 @@ class Serving:
                 return wanted
 
     async def _made(self, expect: ServingSet | None, wanted: ServingSet) -> bool:
-        """Set the row; whether this very change was applied. It is never left open.
-
-        As long as it may still be applied, the same swap is made again: then it is either this
-        one, or can never be applied any more.
-        """
-        while True:
-            answer = await self._submit(SwapServing(expect, wanted))
-            shown = answer.serving if isinstance(answer, Swapped) else await self._store.serving()
-            asked = (wanted.version, wanted.nonce)
-            became = settled(asked, (shown.version, shown.nonce) if shown is not None else (0, ""))
-            if became != "open":
-                assert shown is not None
-                self._see(shown)
-                return became == "applied"
-            await asyncio.sleep(AGAIN_S)
+        """Set the row; whether this very change was applied."""
+        write, read = SwapServing(expect, wanted), self._store.serving
+        applied, shown = await swapped(
+            self._submit, write, wanted, lambda answer: answer.serving, read
+        )
+        assert shown is not None
+        self._see(shown)
+        return applied
 
     async def _read(self) -> ServingSet:
         """The row at SERIAL. Where there is none, the first one is made: all regions serve."""

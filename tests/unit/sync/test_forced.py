@@ -58,6 +58,12 @@ def test_a_region_that_was_forced_owns_alone() -> None:
     assert not now.alone_in("eu")
 
 
+def test_forcing_again_changes_nothing() -> None:
+    row = forced([], "us")
+    assert forced([row], "us") == row
+    assert forced([row], "eu") == Forced(2, ("eu",), alone=True)
+
+
 def test_regions_join_over_a_pause() -> None:
     rows = [forced([], "us")]
     refused = joined(ruling(rows), ["eu", "us"])
