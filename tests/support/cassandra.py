@@ -9,6 +9,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 
 from core.contract.sections.cassandra import CassandraSettings
@@ -18,6 +19,8 @@ from core.supervisor.cassandra.programs import MissingError
 DATACENTERS = ["eu", "us", "ap"]
 # The first test waits for the start of three JVMs, the first ever for Maven too.
 TIMEOUT_S = 600
+# Starts with two thirds of the CPU; what it costs at full load does not matter here.
+QUICK_START = ("-XX:TieredStopAtLevel=1",)
 
 
 def mark_cassandra(items: list[pytest.Item]) -> None:
@@ -37,6 +40,7 @@ def cassandra(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster
         launch = prepare(settings, os.environ, lambda text: print(text, file=sys.stderr))
     except MissingError as error:
         pytest.skip(str(error))
+    launch = msgspec.structs.replace(launch, options=QUICK_START)
     folder = tmp_path_factory.mktemp("cassandra")
     try:
         with LocalCluster(folder, DATACENTERS, launch) as cluster:

@@ -30,11 +30,12 @@ _LOOK_EVERY_S = 0.2
 
 
 class Launch(Struct, frozen=True):
-    """What every node is started from."""
+    """What every node is started from; `options` go to the JVM beside those that it needs."""
 
     java: str
     jars: Path
     heap_mib: int
+    options: tuple[str, ...] = ()
 
 
 def prepare(settings: CassandraSettings, environ: Mapping[str, str], tell: Tell) -> Launch:
@@ -55,7 +56,7 @@ class LocalCluster:
         before = json.loads(kept.read_text()) if kept.exists() else []
         addresses = free_addresses(len(datacenters), random.SystemRandom(), before)
         kept.write_text(json.dumps(addresses))
-        places = places_of(datacenters, addresses, folder, launch.heap_mib)
+        places = places_of(datacenters, addresses, folder, launch.heap_mib, launch.options)
         self.nodes = {each.datacenter: Node(each, launch.java, launch.jars) for each in places}
 
     def __enter__(self) -> Self:

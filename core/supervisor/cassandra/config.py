@@ -25,6 +25,7 @@ class Place(Struct, frozen=True):
     storage_port: int = STORAGE_PORT
     cql_port: int = CQL_PORT
     heap_mib: int = HEAP_MIB
+    options: tuple[str, ...] = ()
 
     @property
     def conf(self) -> Path:
@@ -42,12 +43,16 @@ class Place(Struct, frozen=True):
 
 
 def places_of(
-    datacenters: list[str], addresses: list[str], folder: Path, heap_mib: int = HEAP_MIB
+    datacenters: list[str],
+    addresses: list[str],
+    folder: Path,
+    heap_mib: int = HEAP_MIB,
+    options: tuple[str, ...] = (),
 ) -> list[Place]:
     """One node for each datacentre, all of them seeds of each other."""
     seeds = tuple(f"{address}:{STORAGE_PORT}" for address in addresses)
     return [
-        Place(name, address, index, seeds, folder / name, heap_mib=heap_mib)
+        Place(name, address, index, seeds, folder / name, heap_mib=heap_mib, options=options)
         for index, (name, address) in enumerate(zip(datacenters, addresses, strict=True))
     ]
 
@@ -79,6 +84,7 @@ def command_of(place: Place, java: str, jars: Path) -> list[str]:
     return [
         java,
         *options,
+        *place.options,
         f"-Xms{place.heap_mib}M",
         f"-Xmx{place.heap_mib}M",
         f"-Dcassandra.config=file://{conf / 'cassandra.yaml'}",

@@ -32,6 +32,7 @@ class Node:
         self.place = place
         self._command = command_of(place, java, jars)
         self._process: subprocess.Popen[bytes] | None = None
+        self._logged_before = 0
 
     @property
     def pid(self) -> int | None:
@@ -45,6 +46,7 @@ class Node:
         place.conf.mkdir(parents=True, exist_ok=True)
         for name, text in files_of(place).items():
             (place.conf / name).write_text(text)
+        self._logged_before = _size_of(place.log)
         tie = (os.getpid(), int(signal.SIGKILL), place.folder / "node.lock", _LOCK_WAIT_MS)
         with place.out.open("wb") as sink:
             self._process = subprocess.Popen(  # noqa: S603 - the command is ours
@@ -91,12 +93,21 @@ class Node:
         self.kill()
 
     def last_words(self) -> str:
-        """The end of its log, or of what its JVM said when there is no log."""
-        for path in (self.place.log, self.place.out):
-            with suppress(OSError):
-                lines = path.read_bytes()[-_TAIL_BYTES:].decode(errors="replace").splitlines()
-                # A stack trace hides the sentence that says what is wrong.
-                told = [line for line in lines if line.strip() and not line.startswith("\t")]
-                if told:
-                    return "\n".join(told[-_TAIL_LINES:])
-        return "nothing"
+        """The end of what it logged since its start, or of what its JVM said beside that."""
+        log, before = self.place.log, self._logged_before
+        # The log was begun anew meanwhile where it is shorter.
+        said = _tail(log, before if _size_of(log) >= before else 0) or _tail(self.place.out, 0)
+        return said or "nothing"
+
+
+def _size_of(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _tail(path: Path, begin: int) -> str:
+    with suppress(OSError):
+        text = path.read_bytes()[begin:][-_TAIL_BYTES:].decode(errors="replace")
+        # A stack trace hides the sentence that says what is wrong.
+        told = [line for line in text.splitlines() if line.strip() and not line.startswith("\t")]
+        return "\n".join(told[-_TAIL_LINES:])
+    return ""
