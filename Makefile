@@ -31,8 +31,8 @@ test: $(VENV)/.installed-dev ## all tests; as root it installs the Debian packag
 	  echo "Not installed: $(DEBIAN_PACKAGES). The tests that need them are skipped." >&2; fi
 	$(BIN)/pytest $(ARGS)
 
-test-fast: $(VENV)/.installed-dev ## the tests that take less than a few seconds each
-	$(BIN)/pytest -m "not slow" $(ARGS)
+test-fast: $(VENV)/.installed-dev ## the tests that take less than a few seconds each, without Cassandra
+	$(BIN)/pytest -m "not slow and not cassandra" $(ARGS)
 
 lint: $(VENV)/.installed-dev ## style, form, the walls between the packages, the house's own rules
 	$(BIN)/ruff check .

@@ -18,6 +18,7 @@ from typing import Any, get_type_hints
 import msgspec
 from msgspec import Struct, field
 
+from core.contract.sections.cassandra import CassandraSettings
 from core.contract.sections.common import (
     LogSettings,
     NatsSettings,
@@ -51,6 +52,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     core: CoreSettings = field(default_factory=CoreSettings)
     protocol: ProtocolSettings = field(default_factory=ProtocolSettings)
     store: StoreSettings = field(default_factory=StoreSettings)
+    cassandra: CassandraSettings = field(default_factory=CassandraSettings)
     limits: LimitsSettings = field(default_factory=LimitsSettings)
     retry: RetrySettings = field(default_factory=RetrySettings)
     dispatch: DispatchSettings = field(default_factory=DispatchSettings)
