@@ -18,20 +18,10 @@ from sync.store.entities import (
 from sync.store.entities_memory import MemoryEntities
 from sync.store.entities_sqlite import SQLiteEntities
 from sync.store.port import StoreError
-from tests.support.cassandra_stores import Stores
 
 
-@pytest.fixture(
-    params=["memory", "sqlite", pytest.param("cassandra", marks=pytest.mark.cassandra)]
-)
+@pytest.fixture(params=["memory", "sqlite"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[EntityStore]:
-    if request.param == "cassandra":
-        stores: Stores = request.getfixturevalue("cassandra_stores")
-        on_cassandra = await stores.open_entities()
-        yield on_cassandra
-        await on_cassandra.close()
-        await stores.empty()
-        return
     made: EntityStore = (
         MemoryEntities() if request.param == "memory" else SQLiteEntities(tmp_path / "config.db")
     )

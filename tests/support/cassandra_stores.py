@@ -8,13 +8,11 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable, Sequence
-from random import Random
 from typing import Any
 
-from sync.store.cassandra.entities import CassandraEntities
 from sync.store.cassandra.journal import CassandraJournal, open_journal
 from sync.store.cassandra.making import make
-from sync.store.cassandra.session import cluster_of, connect
+from sync.store.cassandra.session import cluster_of
 from sync.store.cassandra.settings import CassandraSettings
 from sync.store.port import (
     Done,
@@ -76,14 +74,6 @@ class Recorded:
         return getattr(self._journal, name)
 
 
-class Entities(CassandraEntities):
-    """Entities with a session of their own, which ends with them."""
-
-    async def close(self) -> None:
-        await super().close()
-        await self._session.close()
-
-
 class Stores:
     """`nodes` is each region's node: its datacentre's name, its address."""
 
@@ -110,14 +100,6 @@ class Stores:
     async def open(self, region: str = "", **others: Any) -> Any:
         settings = self.settings(region or self.regions[0], **others)
         return Recorded(await open_journal(settings, wall_us), self._written)
-
-    async def open_entities(self, region: str = "") -> "Entities":
-        settings = self.settings(region or self.regions[0], request_timeout_s=10.0)
-        session = await connect(settings)
-        made = Entities(session, self._keyspace, Random(secrets.randbits(32)))
-        await made.prepare()
-        self._written.add("entities")
-        return made
 
     async def empty(self) -> None:
         """After a test, with all nodes up."""

@@ -42,8 +42,6 @@ OF_ALL = {
     "lease_names": "force bigint, incarnation text, PRIMARY KEY ((force), incarnation)",
     "forced": "one int, number bigint, alone boolean, regions text, "
     "PRIMARY KEY ((one), number, alone, regions)",
-    "entities": "one int, kind text, id text, head bigint static, version bigint, body blob, "
-    "deleted boolean, seq bigint, nonce text, PRIMARY KEY ((one), kind, id)",
     "agreed": "name text, body blob, PRIMARY KEY ((name))",
     "keys": "tenant text, key text, at_us bigint, body blob, PRIMARY KEY ((tenant, key), at_us)",
     "provider_segments": "account text, bucket bigint, at_us bigint, writer text, seq bigint, "
@@ -60,7 +58,7 @@ ORDER = {
 ONLY_ADDED = frozenset(
     ("log_rows", "by_id", "open_set", "open_due", "keys", "provider_segments", "pending", "views")
 )
-NEVER_EXPIRING = frozenset(("shards", "meta", "forced", "agreed", "entities"))
+NEVER_EXPIRING = frozenset(("shards", "meta", "forced", "agreed"))
 
 
 def statements(
