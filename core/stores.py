@@ -10,7 +10,6 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from random import Random
 
 from core.clock import SystemClock
 from core.contract.log import Log
@@ -61,7 +60,7 @@ async def open_stores(
 async def _cassandra(settings: Settings, clock: SystemClock, log: Log) -> Stores:
     # The driver takes a moment and 20 MB: only who works on Cassandra loads it.
     from core.cassandra_store import cassandra_of  # noqa: PLC0415
-    from sync.store.cassandra.entities import CassandraEntities  # noqa: PLC0415
+    from sync.store.cassandra.entities import open_entities  # noqa: PLC0415
     from sync.store.cassandra.journal import open_journal  # noqa: PLC0415
     from sync.store.cassandra.session import connect  # noqa: PLC0415
 
@@ -76,8 +75,8 @@ async def _cassandra(settings: Settings, clock: SystemClock, log: Log) -> Stores
             break
     try:
         journal = await open_journal(store, clock.wall_us, session)
-        entities = CassandraEntities(session, store.keyspace, Random(secrets.randbits(64)))
-        await entities.prepare()
+        writer, first = settings.region.name + secrets.token_hex(8), secrets.randbits(40)
+        entities = await open_entities(session, store.keyspace, writer, clock.boot, first)
         shards = len(await journal.shards_of_home(settings.region.name))
     except BaseException:
         await session.close()
