@@ -60,6 +60,7 @@ from core.templates.render import Renderer
 from core.templates.store import TemplateStore
 from core.tenants.keys import KeyService
 from core.tenants.vault import load_vault
+from sync.placement import PlacementMap, world_map
 from sync.store.entities_sqlite import SQLiteEntities
 from sync.store.feed import EntityFeed
 from sync.store.sqlite_journal import SQLiteJournal
@@ -115,6 +116,8 @@ class Core:
             self.random,
             self.process,
             self.log,
+            # What the store was made with counts, whatever the settings say today.
+            first_map=world_map([settings.region.name], self.store.shard_count),
         )
         self.condition = Condition(
             self.arguments.data,
@@ -194,7 +197,9 @@ class Core:
             self.condition.refusal,
             self.process.spawn,
         )
-        hello = HelloOk(settings.region.name, self.store.shard_count, 1, self.incarnation)
+        placement, shards = self.engine.placement, self.store.shard_count
+        region, version = settings.region.name, placement.version
+        hello = HelloOk(region, shards, version, self.incarnation, placement)
         self.link = LinkServer(
             self.acceptor,
             self.arguments.secret,
@@ -261,6 +266,8 @@ class Core:
             work.shell.answers.on_answer = told.answered
         self.engine.receipts.on_receipt = told.receipt
         self.engine.logs.on_durable = told.durable
+        self.engine.on_map = self._map_serves
+        self._map_serves(self.engine.placement)
         self.acceptor.on_accepted = self.asking.again.on_accepted = told.accepted
         self.acceptor.on_refused = told.refused
         self.workforce.on_loaded = told.accounts_changed
@@ -353,6 +360,11 @@ class Core:
             await asyncio.sleep(0.01)
 
     # Events
+
+    def _map_serves(self, placement: PlacementMap) -> None:
+        """Edges hear of it before anything that they minted by an older version is refused."""
+        self.link.map_serves(placement)
+        self.acceptor.map_version = placement.version
 
     def _late(self, account_id: str, ref: str, outcome: Outcome) -> None:
         message_id, _, rest = ref.partition(".")

@@ -3,7 +3,7 @@
 Made once from the settings by the composition root; nothing here decides anything.
 """
 
-from collections.abc import Awaitable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from functools import partial
 from itertools import chain
 from random import Random
@@ -25,7 +25,7 @@ from core.engine.homes import HomeWork, Shared
 from core.engine.logs import Logs
 from core.engine.membership import Membership
 from core.engine.pace import Pace
-from core.engine.payload import content_of
+from core.engine.payload import content_of, placing_country
 from core.engine.pressure import Pressure
 from core.engine.receipts import Receipts
 from core.engine.signals import Beat
@@ -65,6 +65,7 @@ class Engine:
     the store has none: without one every home is a region's, served by all of them. `home` is the
     own region's work, and `shell` and `behind` are parts of it that serve any message. `under` is
     the ruling on forced ownership that holds as the process starts, and under which `store` is.
+    `on_map` is told the map that serves whenever what is known of maps changed.
     """
 
     def __init__(
@@ -111,6 +112,7 @@ class Engine:
         self.home = self.homes[settings.region.name]
         self.shell, self.behind = self.home.shell, self.home.behind
         self.on_row = _unheard
+        self.on_map: Callable[[PlacementMap], None] = lambda _: None
         self._wire(process)
 
     def _wire(self, process: Host) -> None:
@@ -236,6 +238,12 @@ class Engine:
         for work in self.homes.values():
             work.owner.homes_of = self._homes_of if several else None
             work.ownership.shards.place = self._place_of(work.home)
+        self.on_map(self.placement)
+
+    @property
+    def placement(self) -> PlacementMap:
+        """The placement map that is accepted by."""
+        return self.membership.maps.book.accepting
 
     def _open_to_homes(self) -> None:
         serving, region = self.membership.maps.book.accepting, self._settings.region.name
@@ -247,7 +255,7 @@ class Engine:
         payload = content_of(msg)
         if payload.kind or payload.parent:
             return ()
-        return self.membership.maps.book.homes_of_key(payload.tenant, payload.country)
+        return self.membership.maps.book.homes_of_key(payload.tenant, placing_country(payload))
 
     # Making
 
