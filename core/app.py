@@ -26,6 +26,7 @@ from core.api import operations
 from core.api import policies as policies_api
 from core.api import providers as providers_api
 from core.api import receipts as receipts_api
+from core.api import regions as regions_api
 from core.api import route as route_api
 from core.api import templates as templates_api
 from core.api.internal_auth import guard
@@ -60,13 +61,14 @@ from core.templates.render import Renderer
 from core.templates.store import TemplateStore
 from core.tenants.keys import KeyService
 from core.tenants.vault import load_vault
-from sync.placement import PlacementMap, world_map
+from sync.placement import PlacementMap
 from sync.store.entities_sqlite import SQLiteEntities
 from sync.store.feed import EntityFeed
 from sync.store.sqlite_journal import SQLiteJournal
 
 STOP_ADAPTERS_MS = 1000
 GIVE_AWAY_S = 5.0
+MAP_S = 2.0
 
 
 class Core:
@@ -116,8 +118,7 @@ class Core:
             self.random,
             self.process,
             self.log,
-            # What the store was made with counts, whatever the settings say today.
-            first_map=world_map([settings.region.name], self.store.shard_count),
+            shards=self.store.shard_count,
         )
         self.condition = Condition(
             self.arguments.data,
@@ -220,13 +221,20 @@ class Core:
             self.accepted,
             self.engine.lease_left_s,
         )
-        self.peers = Peers(self.engine.url_of_owner, self.arguments.secret, self.log)
+        self.peers = Peers(self.engine.where, self.arguments.secret, self.log)
         messages = MessageDeps(
-            reader, self.engine.logs, self.clock, settings.region.name, windows, self.peers
+            reader,
+            self.engine.logs,
+            self.clock,
+            settings.region.name,
+            windows,
+            self.peers,
+            self.engine.where,
         )
         middleware = guard(self.arguments.secret, self.log, operations.OPEN_PATHS)
         self.web = web.Application(middlewares=[middleware], client_max_size=limits.batch_bytes_max)
         self.web.add_routes(operations.routes(self.condition.not_ready, self.status, self.metrics))
+        self.web.add_routes(regions_api.routes(self.engine, self.clock))
         self.web.add_routes(keys_api.routes(self.config))
         self.web.add_routes(templates_api.routes(self.config, self.facts.prices))
         self.web.add_routes(providers_api.routes(self.config))
@@ -249,6 +257,7 @@ class Core:
             self.clock,
             self.condition.refusal,
             self.process,
+            self.peers,
             self.log,
         )
         self.web.add_routes(self.asking.routes(self.telling.endpoint_store))
@@ -302,6 +311,7 @@ class Core:
         await self.peers.start()
         await self.engine.membership.register()
         await self.feed.start()
+        await self.engine.membership.maps.read_at_start(MAP_S)
         host = self.settings.core.host
         await self.link.start(host, self.arguments.link_port)
         await web.TCPSite(runner, host, self.arguments.http_port).start()

@@ -29,6 +29,7 @@ from core.engine.payload import content_of, placing_country
 from core.engine.pressure import Pressure
 from core.engine.receipts import Receipts
 from core.engine.signals import Beat
+from core.engine.whereabouts import Whereabouts
 from core.providers.port import Outcome
 from sync.forced import PLAIN, Ruling
 from sync.hlc import Hlc
@@ -65,6 +66,7 @@ class Engine:
     the store has none: without one every home is a region's, served by all of them. `home` is the
     own region's work, and `shell` and `behind` are parts of it that serve any message. `under` is
     the ruling on forced ownership that holds as the process starts, and under which `store` is.
+    `shards` is how many each home has in the store, which counts whatever the settings say today.
     `on_map` is told the map that serves whenever what is known of maps changed.
     """
 
@@ -83,6 +85,7 @@ class Engine:
         pace: Pace | None = None,
         first_map: PlacementMap | None = None,
         under: Ruling = PLAIN,
+        shards: int = 0,
     ) -> None:
         self.store = store
         self._settings = settings
@@ -94,7 +97,7 @@ class Engine:
         self._limits = limits or limits_of(settings)
         names = self._names = tuple(homes) or (settings.region.name,)
         self._under = under
-        self._first_map = first_map or world_map(names, settings.region.home_shards)
+        self._first_map = first_map or world_map(names, shards or settings.region.home_shards)
         protocol = settings.protocol
         self.logs = self._make_logs(names, incarnation)
         self.accounts: dict[str, Account] = {}
@@ -110,6 +113,7 @@ class Engine:
         shared = self._shared()
         self.homes = {name: HomeWork(name, shared) for name in names}
         self.home = self.homes[settings.region.name]
+        self.where = Whereabouts(self.homes, self.membership)
         self.shell, self.behind = self.home.shell, self.home.behind
         self.on_row = _unheard
         self.on_map: Callable[[PlacementMap], None] = lambda _: None
@@ -191,11 +195,6 @@ class Engine:
     def open_messages(self) -> Iterable[Msg]:
         """All open messages in memory, oldest first within each home."""
         return chain.from_iterable(owner.msgs.values() for owner in self.owners)
-
-    def url_of_owner(self, message_id: str) -> str:
-        """Where the owner of a message's shard answers, "" if that is this process or nobody."""
-        work, named = self.homes.get(home_of(message_id)), parse_id(message_id)
-        return "" if work is None or named is None else work.ownership.url_of_owner(named.shard)
 
     def late(self, message_id: str, attempt: str, account: str, outcome: Outcome) -> None:
         """A provider's answer that came after its time-out was told."""

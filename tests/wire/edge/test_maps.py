@@ -119,7 +119,7 @@ async def test_what_crossed_with_a_new_version_is_minted_anew(
 ) -> None:
     key = core.add_key()
     held: list[AcceptCall] = []
-    core.reply = lambda call: held.append(call)
+    core.reply = held.append  # type: ignore[assignment]
     async with edge(core) as running:
         asked = asyncio.create_task(post(running, key, **headers))
         await until(lambda: held)
