@@ -84,12 +84,18 @@ class EdgeApp:
             self._minter,
             now=self._rim.now,
             log=log,
+            region=config.region,
+            far={
+                name: [(core.host, core.link_port) for core in cores]
+                for name, cores in config.far.items()
+            },
         )
         self._http = CoreHttp(
             config.cores,
             config.secret,
             connections_max=settings.proxy_connections_max,
             body_bytes_max=settings.proxy_body_bytes_max,
+            far=[core for cores in config.far.values() for core in cores],
         )
         self._keys = KeyCache(self._http, key_limits(settings), now=self._rim.now, log=log)
         gate = Gate(self._keys)

@@ -30,6 +30,7 @@ class DispatchCounts(Struct):
     calls: int = 0
     repeats: int = 0
     minted_again: int = 0
+    passed_on: int = 0
     late_replies: int = 0
     unknown: int = 0
     no_core: int = 0

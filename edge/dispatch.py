@@ -16,11 +16,14 @@ serves by now (421 `map_outdated`), nothing was taken anywhere: the ids are mint
 mints by the newest version that any core told it. It never goes back: a version that served once
 is known to all who own, while a core that has just started may still accept by an older one.
 
+Where no core of the own region can take a call, one of another region gets it, with the same ids:
+`far` names these, in the order in which they are tried, and `region` is the own one's name then.
+
 All of it runs in the event loop's thread; time is passed in.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -58,8 +61,11 @@ class Dispatcher:
         *,
         now: Callable[[], float],
         log: Log,
+        region: str = "",
+        far: Mapping[str, Sequence[Address]] | None = None,
     ) -> None:
         self.counts = DispatchCounts()
+        self._region = region
         self.placement: Placement | None = None
         self._placed = asyncio.Event()
         self._limits = limits
@@ -67,8 +73,9 @@ class Dispatcher:
         self._now = now
         self._log = log
         self._cores = CoreSet(
-            Link(core, hello, link_limits, self, log)
-            for core in cores
+            Link(core, hello, link_limits, self, log, of)
+            for of, addresses in (("", cores), *(far or {}).items())
+            for core in addresses
             for _ in range(limits.links_per_core)
         )
         self._seq = 0
@@ -144,7 +151,12 @@ class Dispatcher:
         return future
 
     def link_up(self, link: Link, hello: HelloOk) -> bool:
+        if link.region and link.region != hello.region:
+            self._log.error("core of another region", core=link.name, region=hello.region)
+            return False
         known, told = self.placement, placement_of(hello)
+        if link.region:
+            told = placement_by(self._region, told.placement)
         if known is not None and (known.region, known.shards) != (told.region, told.shards):
             self._log.error("core of another region", core=link.name, region=hello.region)
             return False
@@ -225,6 +237,8 @@ class Dispatcher:
         if pending.tries:
             self.counts.repeats += 1
             pending.call = replace(pending.call, repeat=True)
+        if link.region:
+            self.counts.passed_on += 1
         pending.link = link
         pending.tries += 1
         pending.tried_at = now
@@ -238,7 +252,7 @@ class Dispatcher:
             wait_s = self._limits.same_core_wait_ms / 1000
             if link is not None or now - pending.parked_at < wait_s:
                 return link
-        return self._cores.choose(pending.order)
+        return self._cores.choose(pending.order, pending.call.tenant, pending.call.key)
 
     def _park(self, pending: Pending, now: float, pause_ms: int = 0) -> None:
         pending.link = None
@@ -273,7 +287,7 @@ class Dispatcher:
             expired.append(pending)
         for pending in expired:
             self._give_up(pending)
-        if len(self._cores.names) > 1:
+        if self._cores.several:
             self._leave_silent_cores(now)
         self._unpark()
         if self._pending:

@@ -57,11 +57,19 @@ class LinkOwner(Protocol):
 
 
 class Link(asyncio.Protocol):
-    """A connection to one core; `usable` while calls may be given to it."""
+    """A connection to one core, of another `region` where that is named; `usable` while calls may
+    be given to it."""
 
     def __init__(
-        self, address: tuple[str, int], hello: Hello, limits: LinkLimits, owner: LinkOwner, log: Log
+        self,
+        address: tuple[str, int],
+        hello: Hello,
+        limits: LinkLimits,
+        owner: LinkOwner,
+        log: Log,
+        region: str = "",
     ) -> None:
+        self.region = region
         self.name = f"{address[0]}:{address[1]}"
         self.address = address
         self.in_flight: dict[int, AcceptCall] = {}
