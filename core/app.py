@@ -55,54 +55,46 @@ from core.policies.store import PolicyStore
 from core.process import Process
 from core.providers.port import Outcome
 from core.status import status_of
+from core.stores import Stores
 from core.telling import Telling
 from core.templates.render import Renderer
 from core.templates.store import TemplateStore
 from core.tenants.keys import KeyService
 from core.tenants.vault import load_vault
-from sync.store.entities_sqlite import SQLiteEntities
 from sync.store.feed import EntityFeed
-from sync.store.sqlite_journal import SQLiteJournal
 
 STOP_ADAPTERS_MS = 1000
 GIVE_AWAY_S = 5.0
 
 
 class Core:
-    """One core process."""
+    """One core process, on stores that were opened for it; it closes them when it ends."""
 
-    def __init__(self, arguments: Arguments, settings: Settings, log: Log) -> None:
+    def __init__(
+        self,
+        arguments: Arguments,
+        settings: Settings,
+        log: Log,
+        clock: SystemClock,
+        metrics: CoreMetrics,
+        stores: Stores,
+    ) -> None:
         self.arguments = arguments
         self.settings = settings
-        self.clock = SystemClock()
+        self.clock = clock
         self.random = Random(secrets.randbits(64))
         self.incarnation = settings.region.name + secrets.token_hex(8)
         self.log = log.bind(incarnation=self.incarnation)
-        self.metrics = CoreMetrics()
+        self.metrics = metrics
         self.process = Process(self.log)
-        self._make_store()
+        self.stores = stores
+        self.store, self.entities = stores.journal, stores.entities
         self._make_engine()
         self._make_config()
         self._make_doors()
         self._wire()
 
     # Making
-
-    def _make_store(self) -> None:
-        settings, data = self.settings, self.arguments.data
-        store = settings.store
-        data.mkdir(parents=True, exist_ok=True)
-        self.store = SQLiteJournal(
-            data / "journal.db",
-            settings.region.name,
-            settings.region.home_shards,
-            self.clock.wall_ms,
-            store.commit_interval_ms,
-            settings.protocol.ttl_days * 86_400,
-            store.busy_timeout_ms,
-        )
-        self.store.on_commit = lambda _, seconds: self.metrics.commit_seconds.observe(seconds)
-        self.entities = SQLiteEntities(data / "config.db")
 
     def _make_engine(self) -> None:
         settings = self.settings
@@ -115,6 +107,8 @@ class Core:
             self.random,
             self.process,
             self.log,
+            homes=settings.homes,
+            under=self.stores.under,
         )
         self.condition = Condition(
             self.arguments.data,
@@ -194,7 +188,7 @@ class Core:
             self.condition.refusal,
             self.process.spawn,
         )
-        hello = HelloOk(settings.region.name, self.store.shard_count, 1, self.incarnation)
+        hello = HelloOk(settings.region.name, self.stores.shards, 1, self.incarnation)
         self.link = LinkServer(
             self.acceptor,
             self.arguments.secret,
@@ -310,7 +304,7 @@ class Core:
         if self.settings.nats.url:
             spawn(self.signals.run())
         self.condition.listening = True
-        self.log.info("core started", pid=os.getpid(), shards=self.store.shard_count)
+        self.log.info("core started", pid=os.getpid(), shards=self.stores.shards)
         await end.wait()
         await self._stop()
         await runner.cleanup()
@@ -335,8 +329,7 @@ class Core:
         await self.process.cancel_all()
         await self.peers.stop()
         await self.feed.stop()
-        await self.store.close()
-        await self.entities.close()
+        await self.stores.close()
         self.log.info("core stopped")
 
     async def _give_away(self, seconds: float) -> None:

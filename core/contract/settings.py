@@ -36,6 +36,7 @@ from core.contract.sections.core import (
 from core.contract.sections.dispatch import BreakerSettings, DispatchSettings
 from core.contract.sections.edge import EdgeSettings
 from core.contract.sections.kinds import Section
+from core.contract.sections.regions import RegionsSettings
 from core.contract.sections.sandbox import SandboxSettings
 from core.contract.sections.views import ViewsSettings
 
@@ -46,6 +47,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """Every section."""
 
     region: RegionSettings = field(default_factory=RegionSettings)
+    regions: RegionsSettings = field(default_factory=RegionsSettings)
     edge: EdgeSettings = field(default_factory=EdgeSettings)
     core: CoreSettings = field(default_factory=CoreSettings)
     protocol: ProtocolSettings = field(default_factory=ProtocolSettings)
@@ -61,6 +63,11 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     nats: NatsSettings = field(default_factory=NatsSettings)
     log: LogSettings = field(default_factory=LogSettings)
     supervisor: SupervisorSettings = field(default_factory=SupervisorSettings)
+
+    @property
+    def homes(self) -> tuple[str, ...]:
+        """All regions of the installation; each is a home."""
+        return tuple(self.regions.names) or (self.region.name,)
 
 
 class SettingProblem(Struct, frozen=True):
@@ -214,8 +221,23 @@ def _wrong(
 def _conflicts(settings: Settings, source: str) -> list[SettingProblem]:
     """Values that fit each by itself but not together."""
     protocol, retry, supervisor = settings.protocol, settings.retry, settings.supervisor
-    breaker = settings.breaker
+    breaker, names = settings.breaker, settings.regions.names
     rules = [
+        (
+            len(set(names)) == len(names),
+            ("regions", "names", "names a region twice"),
+            "Name each region once, in the same order everywhere.",
+        ),
+        (
+            not names or settings.region.name in names,
+            ("regions", "names", f"does not name {settings.region.name!r}, this region"),
+            "Add it, or correct the name in [region].",
+        ),
+        (
+            len(names) <= 1 or settings.store.kind == "cassandra",
+            ("store", "kind", "is not cassandra, and there are several regions"),
+            "Regions share one store on Cassandra; SQLite is for one region.",
+        ),
         (
             protocol.renew_ms * 2 <= protocol.lease_ms,
             ("protocol", "renew_ms", "is more than half of lease_ms"),
