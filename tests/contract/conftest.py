@@ -1,7 +1,7 @@
 """Every implementation of the journal's store, for the tests of what all of them promise."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import cast
 
@@ -10,6 +10,7 @@ import pytest
 from sync.store.memory_journal import MemoryJournal
 from sync.store.port import Answer, JournalStore, Write
 from sync.store.sqlite_journal import SQLiteJournal
+from tests.support.cassandra_stores import Stores
 from tests.support.driven import DrivenStore
 
 SIMULATED = {
@@ -20,9 +21,16 @@ SIMULATED = {
 Do = Callable[[Write], Awaitable[Answer]]
 
 
-@pytest.fixture(params=["memory", "sqlite", "sim-one", "sim-three", "sim-nine"])
+@pytest.fixture(params=["memory", "sqlite", "sim-one", "sim-three", "sim-nine", "cassandra"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[JournalStore]:
     made: JournalStore
+    if request.param == "cassandra":
+        stores: Stores = request.getfixturevalue("cassandra_stores")
+        made = await stores.open()
+        yield made
+        await made.close()
+        await stores.empty()
+        return
     if request.param == "memory":
         made = MemoryJournal(["h", "i"], 4)
     elif request.param.startswith("sim"):
@@ -32,6 +40,13 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         made = SQLiteJournal(path, ["h", "i"], 4, lambda: 1_700_000_000_000)
     yield made
     await made.close()
+
+
+@pytest.fixture(scope="session")
+def cassandra_stores() -> Iterator[Stores]:
+    stores = Stores({"eu": "127.77.0.1", "us": "127.77.0.2", "ap": "127.77.0.3"}, 9077)
+    yield stores
+    stores.close()
 
 
 @pytest.fixture
