@@ -26,6 +26,7 @@ from core.api import operations
 from core.api import policies as policies_api
 from core.api import providers as providers_api
 from core.api import receipts as receipts_api
+from core.api import region_changes as region_changes_api
 from core.api import route as route_api
 from core.api import templates as templates_api
 from core.api.internal_auth import guard
@@ -222,6 +223,11 @@ class Core:
         self.web.add_routes(policies_api.routes(self.config, self.policies.store))
         route = route_api.RouteDeps(self.facts.candidates, self.policies.serving, limits)
         self.web.add_routes(route_api.routes(route))
+        membership = self.engine.membership
+        changes = region_changes_api.RegionDeps(
+            membership.serving, membership.force, settings.region.name, limits
+        )
+        self.web.add_routes(region_changes_api.routes(changes))
         self.web.add_routes([*messages_api.routes(messages), *self.telling.routes()])
         self._make_asking(reader, keys, windows)
 

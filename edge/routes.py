@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from core.contract.keys import KEYS, PROVIDERS, READ, SEND, TEMPLATES, WEBHOOKS, Scope
+from core.contract.keys import ADMIN, KEYS, PROVIDERS, READ, SEND, TEMPLATES, WEBHOOKS, Scope
 from core.contract.lists import (
     MessagePage,
     ReplayIn,
@@ -19,6 +19,7 @@ from core.contract.lists import (
 )
 from core.contract.policies import PolicyIn, PolicyOut, PolicyPage
 from core.contract.providers import ProviderIn, ProviderOut, ProviderPage
+from core.contract.region_changes import DrainIn, ForcedOut, ForceIn, JoinIn, ServingSetOut
 from core.contract.requests import BatchOutcome, NotificationAnswer, NotificationRequest
 from core.contract.resources import (
     CancelOut,
@@ -278,6 +279,20 @@ _OF_TEMPLATES: tuple[Route, ...] = (
         codes=MISSING,
     ),
 )
+
+
+def _of_region(change: str, summary: str, answer: Any, body: Any = None) -> Route:
+    codes = ("not_found", "rule_says_no", "store_unreadable")
+    path = f"/v1/regions/{{name}}/{change}"
+    return Route("POST", path, summary, ADMIN, answer, body=body, codes=codes)
+
+
+_OF_REGION: tuple[Route, ...] = (
+    _of_region("drain", "Take a region out: its shards are given away", ServingSetOut, DrainIn),
+    _of_region("return", "Let a region come back, a growing share at a time", ServingSetOut),
+    _of_region("force-own", "Let this region own alone: the others are lost", ForcedOut, ForceIn),
+    _of_region("join", "Let regions own together again, once repaired", ForcedOut, JoinIn),
+)
 FORWARDED: tuple[Route, ...] = (
     Route(
         "GET",
@@ -301,6 +316,7 @@ FORWARDED: tuple[Route, ...] = (
     *_OF_TEMPLATES,
     *_collection("provider", PROVIDERS, (ProviderIn, ProviderOut, ProviderPage)),
     *_collection("policy", PROVIDERS, (PolicyIn, PolicyOut, PolicyPage)),
+    *_OF_REGION,
     Route(
         "POST",
         "/v1/route",

@@ -23,6 +23,7 @@ _COMMANDS = {
     "keys": ("core.cli.keys", "list, create and revoke API keys"),
     "providers": ("core.cli.providers", "list and change provider accounts"),
     "policies": ("core.cli.policies", "list and change routing policies"),
+    "regions": ("core.cli.regions", "take regions out, let them return, force ownership"),
     "route": ("core.cli.route", "ask how a message would go, and why"),
     "templates": ("core.cli.templates", "list and change templates"),
     "audit": ("core.cli.audit", "check the journal of a data folder"),

@@ -38,6 +38,7 @@ CODES: dict[str, tuple[int, str]] = {
     "not_enabled": (409, "It is switched off"),
     "already_exists": (409, "It exists already"),
     "too_many": (409, "There are as many as there may be"),
+    "rule_says_no": (409, "A rule does not allow it now"),
     "not_ended": (409, "The message has not ended"),
     "stale_version": (412, "It was changed meanwhile"),
     "body_too_large": (413, "The body is too large"),
@@ -51,6 +52,7 @@ CODES: dict[str, tuple[int, str]] = {
     "storage_full": (503, "The storage is full"),
     "overloaded": (503, "Too much at once"),
     "no_core": (503, "No core can be reached"),
+    "store_unreadable": (503, "The store cannot be read"),
     "sealed": (503, "Credentials cannot be read without the sealing key"),
     "core_timeout": (504, "A core did not answer in time"),
 }
