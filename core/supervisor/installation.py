@@ -5,13 +5,13 @@ where the others will be. It is kept, so that a region that is started again fin
 later start on the same folder is the same installation.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from msgspec import Struct, ValidationError, convert
 from msgspec.structs import replace
 
-from core.supervisor.cassandra.config import HEAP_MIB, Place, places_of
+from core.supervisor.cassandra.config import CQL_PORT, HEAP_MIB, Place, places_of
 from core.supervisor.folder import DataFolder, FolderError
 
 FILE = "regions.json"
@@ -49,13 +49,24 @@ class Installation(Struct, frozen=True):
         return replace(found, folder=shared / region / CASSANDRA)
 
 
-def region_env(names: Sequence[str], region: str) -> dict[str, str]:
-    """The settings that make a process one of this region."""
-    return {
+def region_env(
+    names: Sequence[str], region: str, addresses: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """The settings that make a process one of this region; `addresses` are those of our nodes."""
+    env = {
         "GOUTONG_REGION_NAME": region,
         "GOUTONG_REGIONS_NAMES": ",".join(names),
         "GOUTONG_STORE_KIND": "cassandra",
     }
+    if addresses:
+        env |= {
+            "GOUTONG_CASSANDRA_CONTACT_POINTS": addresses[region],
+            "GOUTONG_CASSANDRA_PORT": str(CQL_PORT),
+            # One node in each datacentre is all that there is on one machine.
+            "GOUTONG_CASSANDRA_REPLICATION": ",".join(f"{name}=1" for name in addresses),
+            "GOUTONG_CASSANDRA_PRODUCTION": "false",
+        }
+    return env
 
 
 def read(shared: DataFolder) -> Installation | None:

@@ -44,8 +44,13 @@ def checked(config: Path | None, names: Sequence[str], environ: Mapping[str, str
     return found[0]
 
 
-def fetched(settings: Settings, environ: Mapping[str, str], tell: Tell) -> Launch:
-    """Java and Cassandra, fetched on first use. Raises CassandraError, saying how to mend it."""
+def fetched(settings: Settings, environ: Mapping[str, str], tell: Tell) -> Launch | None:
+    """Java and Cassandra, fetched on first use; None where the settings name a cluster to use.
+
+    Raises CassandraError, saying how to mend it.
+    """
+    if settings.cassandra.contact_points:
+        return None
     return prepare(settings.cassandra, environ, tell)
 
 
@@ -82,52 +87,52 @@ async def prepare_several(
     settings = checked(config, names, environ)
     cores = cores or settings.supervisor.cores
     folder = DataFolder(data)
-    regions = [
-        RegionSite(name, DataFolder(folder.path / name, folder), region_env(names, name))
-        for name in names
-    ]
-    held = await hold(
-        [folder, *(each.folder for each in regions)], settings.supervisor.lock_wait_ms
-    )
-    ports, by_region, notices = _ports(settings, folder, regions, cores)
+    folders = [DataFolder(folder.path / name, folder) for name in names]
+    held = await hold([folder, *folders], settings.supervisor.lock_wait_ms)
+    ports, by_region, notices = _ports(settings, folder, folders, cores)
     installation = _settled(folder, names, ports, launch)
-    keys = keys_of(folder)
-    sandbox_told: dict[str, int] = {}
-    if settings.supervisor.sandbox:
-        sandbox_told = {**ports, **_bounces(by_region[names[0]])}
-    edge_url = f"http://{reach(settings.edge.host)}:{by_region[names[0]]['edge']}"
-    sandbox = (reach(settings.sandbox.host), sandbox_told) if sandbox_told else None
-    opening = Opening(settings, folder, installation, keys, sandbox, environ, edge_url)
+    environs = [region_env(names, name, installation.addresses) for name in names]
+    first = by_region[names[0]]
+    told = {**ports, **_bounces(first)} if settings.supervisor.sandbox else {}
+    opening = Opening(
+        settings=load(config, {**environ, **environs[0]}),
+        folder=folder,
+        installation=installation,
+        keys=keys_of(folder),
+        sandbox=(reach(settings.sandbox.host), told) if told else None,
+        environ=environ,
+        edge_url=f"http://{reach(settings.edge.host)}:{first['edge']}",
+    )
     (folder.path / known.STORE_OPENED).unlink(missing_ok=True)
     return Site(
         settings=settings,
         folder=folder,
         cores=cores,
-        keys=keys,
+        keys=opening.keys,
         held=held,
-        sandbox_ports=sandbox_told,
+        sandbox_ports=told,
         notices=notices,
-        regions=regions,
+        regions=[RegionSite(*each) for each in zip(names, folders, environs, strict=True)],
         config=config,
         open_store=partial(open_store, opening, tell),
     )
 
 
 def _ports(
-    settings: Settings, folder: DataFolder, regions: list[RegionSite], cores: int
+    settings: Settings, folder: DataFolder, regions: list[DataFolder], cores: int
 ) -> tuple[dict[str, int], dict[str, dict[str, int]], list[str]]:
     """The ports beside the regions (gateways, sandbox), those of each region, and what moved."""
     chance = random.SystemRandom()
-    wanted = [(gateway_name(each.name), 0) for each in regions]
+    wanted = [(gateway_name(each.path.name), 0) for each in regions]
     if settings.supervisor.sandbox:
         wanted += [each for each in sandbox_ports(settings) if not each[0].startswith("core-")]
     ports, notices = keep_ports(folder, wanted, chance)
     taken = set(ports.values())
     by_region = {}
     for each in regions:
-        found, moved = keep_ports(each.folder, region_ports(settings, cores), chance, taken)
-        by_region[each.name] = found
-        notices += [f"region {each.name}: {notice}" for notice in moved]
+        found, moved = keep_ports(each, region_ports(settings, cores), chance, taken)
+        by_region[each.path.name] = found
+        notices += [f"region {each.path.name}: {notice}" for notice in moved]
         taken |= set(found.values())
     return ports, by_region, notices
 
