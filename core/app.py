@@ -27,6 +27,7 @@ from core.api import policies as policies_api
 from core.api import providers as providers_api
 from core.api import receipts as receipts_api
 from core.api import region_changes as region_changes_api
+from core.api import regions as regions_api
 from core.api import route as route_api
 from core.api import templates as templates_api
 from core.api.internal_auth import guard
@@ -62,10 +63,12 @@ from core.templates.render import Renderer
 from core.templates.store import TemplateStore
 from core.tenants.keys import KeyService
 from core.tenants.vault import load_vault
+from sync.placement import PlacementMap
 from sync.store.feed import EntityFeed
 
 STOP_ADAPTERS_MS = 1000
 GIVE_AWAY_S = 5.0
+MAP_S = 2.0
 
 
 class Core:
@@ -110,6 +113,7 @@ class Core:
             self.log,
             homes=settings.homes,
             under=self.stores.under,
+            shards=self.stores.shards,
         )
         self.condition = Condition(
             self.arguments.data,
@@ -189,7 +193,9 @@ class Core:
             self.condition.refusal,
             self.process.spawn,
         )
-        hello = HelloOk(settings.region.name, self.stores.shards, 1, self.incarnation)
+        placement, shards = self.engine.placement, self.stores.shards
+        region, version = settings.region.name, placement.version
+        hello = HelloOk(region, shards, version, self.incarnation, placement)
         self.link = LinkServer(
             self.acceptor,
             self.arguments.secret,
@@ -210,13 +216,20 @@ class Core:
             self.accepted,
             self.engine.lease_left_s,
         )
-        self.peers = Peers(self.engine.url_of_owner, self.arguments.secret, self.log)
+        self.peers = Peers(self.engine.where, self.arguments.secret, self.log)
         messages = MessageDeps(
-            reader, self.engine.logs, self.clock, settings.region.name, windows, self.peers
+            reader,
+            self.engine.logs,
+            self.clock,
+            settings.region.name,
+            windows,
+            self.peers,
+            self.engine.where,
         )
         middleware = guard(self.arguments.secret, self.log, operations.OPEN_PATHS)
         self.web = web.Application(middlewares=[middleware], client_max_size=limits.batch_bytes_max)
         self.web.add_routes(operations.routes(self.condition.not_ready, self.status, self.metrics))
+        self.web.add_routes(regions_api.routes(self.engine, self.clock))
         self.web.add_routes(keys_api.routes(self.config))
         self.web.add_routes(templates_api.routes(self.config, self.facts.prices))
         self.web.add_routes(providers_api.routes(self.config))
@@ -244,6 +257,7 @@ class Core:
             self.clock,
             self.condition.refusal,
             self.process,
+            self.peers,
             self.log,
         )
         self.web.add_routes(self.asking.routes(self.telling.endpoint_store))
@@ -261,6 +275,8 @@ class Core:
             work.shell.answers.on_answer = told.answered
         self.engine.receipts.on_receipt = told.receipt
         self.engine.logs.on_durable = told.durable
+        self.engine.on_map = self._map_serves
+        self._map_serves(self.engine.placement)
         self.acceptor.on_accepted = self.asking.again.on_accepted = told.accepted
         self.acceptor.on_refused = told.refused
         self.workforce.on_loaded = told.accounts_changed
@@ -295,6 +311,7 @@ class Core:
         await self.peers.start()
         await self.engine.membership.register()
         await self.feed.start()
+        await self.engine.membership.maps.read_at_start(MAP_S)
         host = self.settings.core.host
         await self.link.start(host, self.arguments.link_port)
         await web.TCPSite(runner, host, self.arguments.http_port).start()
@@ -352,6 +369,11 @@ class Core:
             await asyncio.sleep(0.01)
 
     # Events
+
+    def _map_serves(self, placement: PlacementMap) -> None:
+        """Edges hear of it before anything that they minted by an older version is refused."""
+        self.link.map_serves(placement)
+        self.acceptor.map_version = placement.version
 
     def _late(self, account_id: str, ref: str, outcome: Outcome) -> None:
         message_id, _, rest = ref.partition(".")

@@ -41,6 +41,7 @@ from edge.dispatch import Dispatcher
 from edge.gate import Gate
 from edge.keycache import KeyCache
 from edge.metrics import Counts
+from edge.minting import Minter
 from edge.notifications import Notifications
 from edge.openapi import document
 from edge.operations import LoopLag, Operations
@@ -74,11 +75,13 @@ class EdgeApp:
         self._counts = Counts()
         self._table = Table(ROUTES)
         self._lag = LoopLag()
+        self._minter = Minter(self._rim.wall_ms, self._rim.random_bytes)
         self._dispatcher = Dispatcher(
             [(core.host, core.link_port) for core in config.cores],
-            Hello(config.secret, config.name),
+            Hello(config.secret, config.name, maps=True),
             link_limits(settings),
             dispatch_limits(settings),
+            self._minter,
             now=self._rim.now,
             log=log,
         )
@@ -130,8 +133,8 @@ class EdgeApp:
             self._bodies,
             self._dispatcher,
             request_limits(self._config),
+            self._minter,
             wall_ms=self._rim.wall_ms,
-            random_bytes=self._rim.random_bytes,
         )
         self._batches = Batches(
             gate,

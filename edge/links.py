@@ -25,6 +25,7 @@ from core.contract.frames import (
     Hello,
     HelloOk,
     Leaving,
+    MapServes,
     encode_frame,
 )
 from core.contract.log import Log
@@ -46,6 +47,9 @@ class LinkOwner(Protocol):
 
     def link_up(self, link: "Link", hello: HelloOk) -> bool:
         """The core answered. False: it is not the core that we want; the link closes again."""
+
+    def map_serves(self, link: "Link", told: MapServes) -> None:
+        """The core accepts by another version of the placement map from now on."""
 
     def link_lost(self, link: "Link", sent: list[AcceptCall], unsent: list[AcceptCall]) -> None: ...
 
@@ -171,6 +175,8 @@ class Link(asyncio.Protocol):
                 self._greeted(frame)
             elif isinstance(frame, Leaving):
                 self.leaving = True
+            elif isinstance(frame, MapServes) and self.up:
+                self._owner.map_serves(self, frame)
 
     def _greeted(self, hello: HelloOk) -> None:
         self.leaving = False

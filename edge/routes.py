@@ -20,6 +20,7 @@ from core.contract.lists import (
 from core.contract.policies import PolicyIn, PolicyOut, PolicyPage
 from core.contract.providers import ProviderIn, ProviderOut, ProviderPage
 from core.contract.region_changes import DrainIn, ForcedOut, ForceIn, JoinIn, ServingSetOut
+from core.contract.regions import RegionsOut
 from core.contract.requests import BatchOutcome, NotificationAnswer, NotificationRequest
 from core.contract.resources import (
     CancelOut,
@@ -96,6 +97,7 @@ RESENT = (
     "not_found",
     "not_yet_visible",
     "not_ended",
+    "home_elsewhere",
     "idempotency_running",
     "idempotency_conflict",
     "accept_unknown",
@@ -122,6 +124,7 @@ NOTIFY = Route(
         "accept_unknown",
         "storage_full",
         "no_core",
+        "home_elsewhere",
     ),
     keyed=True,
 )
@@ -300,7 +303,7 @@ FORWARDED: tuple[Route, ...] = (
         "Read a message: state, events, attempts and the route's explanation",
         READ,
         MessageOut,
-        codes=("not_found", "not_yet_visible"),
+        codes=("not_found", "not_yet_visible", "home_elsewhere"),
     ),
     Route(
         "POST",
@@ -309,7 +312,7 @@ FORWARDED: tuple[Route, ...] = (
         SEND,
         CancelOut,
         202,
-        codes=("not_found", "not_yet_visible"),
+        codes=("not_found", "not_yet_visible", "home_elsewhere"),
     ),
     *LISTS,
     *_collection("template", TEMPLATES, (TemplateCreate, TemplateOut, TemplatePage)),
@@ -324,6 +327,13 @@ FORWARDED: tuple[Route, ...] = (
         SEND,
         RouteAnswer,
         body=RouteAsk,
+    ),
+    Route(
+        "GET",
+        "/v1/regions",
+        "How the regions are: states, leases, shards, and how far behind each other",
+        READ,
+        RegionsOut,
     ),
     Route("GET", "/v1/keys", "List API keys", KEYS, KeyPage, query=LIST),
     Route("POST", "/v1/keys", "Make an API key; it is shown once", KEYS, KeyOut, 201, KeyIn),

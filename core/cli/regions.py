@@ -1,5 +1,6 @@
-"""Take a region out and let it come back; force ownership where a majority is lost.
+"""Show how the regions are; take one out, let it come back; force ownership where most are lost.
 
+list: each region's state, share, shards, and how far behind it the one that answers is (default).
 drain NAME --reason TEXT: nothing new goes there, its shards are given away.
 return NAME: it comes back, a growing share at a time.
 force-own NAME --i-accept-duplicates: this region owns alone. What the lost regions still held may
@@ -18,9 +19,8 @@ from core.cli.out import OK, CommandError, json_line, note, table
 def add(parser: argparse.ArgumentParser) -> None:
     """The arguments of `goutong regions`."""
     add_where(parser)
-    actions = parser.add_subparsers(
-        dest="action", metavar="drain|return|force-own|join", required=True
-    )
+    actions = parser.add_subparsers(dest="action", metavar="list|drain|return|force-own|join")
+    add_action(actions, "list", "how the regions are (the default)")
     drain = add_action(actions, "drain", "take a region out")
     drain.add_argument("name")
     drain.add_argument("--reason", required=True, help="why; shown wherever its state is")
@@ -44,12 +44,42 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Do what was asked."""
-    api = reach(given, admin=True, region=given.name)
-    if given.action in ("drain", "return"):
+    api = reach(given, admin=True, region=getattr(given, "name", ""))
+    if given.action in (None, "list"):
+        _list(api, given.json)
+    elif given.action in ("drain", "return"):
         _serving(api, given)
     else:
         _ownership(api, given)
     return OK
+
+
+def _list(api: Api, as_json: bool) -> None:
+    found = api.call("GET", "/v1/regions")
+    if as_json:
+        json_line(found)
+        return
+    rows = [
+        (
+            one["region"],
+            one["state"],
+            one["share_pct"],
+            one["shards"],
+            len(one["cores"]),
+            _shown(one["lag_rows"]),
+            _shown(one["heard_s"]),
+            one["reason"],
+        )
+        for one in found["data"]
+    ]
+    table(rows, ("REGION", "STATE", "SHARE %", "SHARDS", "CORES", "LAG", "HEARD S", "REASON"))
+    note(f"As region {found['region']} knows them, by version {found['map_version']} of the map.")
+    if found["isolated"]:
+        note("It is cut off from the others: what it knows of them may be old.")
+
+
+def _shown(value: float | None) -> str:
+    return "-" if value is None else f"{value:g}"
 
 
 def _serving(api: Api, given: argparse.Namespace) -> None:

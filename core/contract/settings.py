@@ -222,6 +222,7 @@ def _conflicts(settings: Settings, source: str) -> list[SettingProblem]:
     """Values that fit each by itself but not together."""
     protocol, retry, supervisor = settings.protocol, settings.retry, settings.supervisor
     breaker, names = settings.breaker, settings.regions.names
+    replicated = [each.partition("=")[0] for each in settings.cassandra.replication]
     rules = [
         (
             len(set(names)) == len(names),
@@ -237,6 +238,11 @@ def _conflicts(settings: Settings, source: str) -> list[SettingProblem]:
             len(names) <= 1 or settings.store.kind == "cassandra",
             ("store", "kind", "is not cassandra, and there are several regions"),
             "Regions share one store on Cassandra; SQLite is for one region.",
+        ),
+        (
+            len(set(replicated)) == len(replicated),
+            ("cassandra", "replication", "names a datacentre twice"),
+            "Name each once, with the number of its replicas.",
         ),
         (
             protocol.renew_ms * 2 <= protocol.lease_ms,

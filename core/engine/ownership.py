@@ -81,11 +81,6 @@ class Ownership:
         self._floor_at = 0.0
         self._floor_under_way = False
 
-    def url_of_owner(self, shard: int) -> str:
-        """Where the shard's owner answers, "" if that is this process or nobody known."""
-        row = self.shards.rows.get(shard)
-        return "" if row is None else self._membership.url_of(row.owner)
-
     @property
     def moving(self) -> bool:
         """Whether a take, a take-up or a hand-over is under way."""

@@ -18,10 +18,16 @@ from sync.store.entities import (
 from sync.store.entities_memory import MemoryEntities
 from sync.store.entities_sqlite import SQLiteEntities
 from sync.store.port import StoreError
+from tests.support.cassandra_entities import entities_in, make_tables
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", pytest.param("cassandra", marks=pytest.mark.cassandra)])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[EntityStore]:
+    if request.param == "cassandra":
+        nodes = request.getfixturevalue("cassandra")
+        async with entities_in(nodes, "eu", make_tables(nodes)) as opened:
+            yield opened
+        return
     made: EntityStore = (
         MemoryEntities() if request.param == "memory" else SQLiteEntities(tmp_path / "config.db")
     )

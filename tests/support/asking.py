@@ -18,6 +18,7 @@ from core.api import deadletters, deliveries, lists, resend
 from core.api.deadletters import DeadDeps
 from core.api.deliveries import DeliveryDeps
 from core.api.lists import ListDeps
+from core.api.peers import Peers
 from core.api.resend import ResendDeps
 from core.contract.ids import mint_derived
 from core.contract.log import Log
@@ -45,6 +46,7 @@ from sync.records import ById, End, Message, Place, State, decode_row, encode
 from sync.store.entities_sqlite import SQLiteEntities
 from sync.store.port import Answer, ByIdRow, PutById, PutViews, Write
 from sync.store.sqlite_journal import SQLiteJournal
+from tests.support.where import Where
 
 DAY_MS = 86_400_000
 START_MS = 1_800_000_000_000
@@ -126,7 +128,7 @@ class Asking:
 
     def routes(self) -> list[web.RouteDef]:
         """The doors."""
-        limits = LimitsSettings(list_rows_max=100)
+        limits, where = LimitsSettings(list_rows_max=100), Where("local")
         listed = ListDeps(self.reader, self.clock, Windows({"sms": 3600}), limits, 45 * DAY_MS)
         again = ResendDeps(
             self.messages,
@@ -137,6 +139,8 @@ class Asking:
             "local",
             limits,
             30 * DAY_MS // 1000,
+            where,
+            Peers(where, "secret", self.log),
         )
         dead = DeadDeps(listed, self.replays, secrets.token_bytes)
         told = DeliveryDeps(self.endpoints, resend.Resender(again), dead)

@@ -269,10 +269,13 @@ class CassandraJournal:
 
 
 async def open_journal(
-    settings: CassandraSettings, wall_us: Callable[[], int]
+    settings: CassandraSettings, wall_us: Callable[[], int], session: Session | None = None
 ) -> CassandraJournal:
-    """Connect and prepare; `StoreError` where the tables are not there, or not as known here."""
-    session = await connect(settings)
+    """Prepare, connected before or now; `StoreError` where the tables are not as known here.
+
+    The session ends with the journal.
+    """
+    session = session or await connect(settings)
     try:
         texts = [text.format(ks=settings.keyspace) for text in OF_ALL.values()]
         for keyspace in settings.all_keyspaces():
