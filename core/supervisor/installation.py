@@ -28,10 +28,11 @@ class Node(Struct, frozen=True):
 
 
 class Installation(Struct, frozen=True):
-    """All regions in their order; the gateway port of each one's hub, the address of its node."""
+    """All regions in their order; where each one's cores, gateway and Cassandra node are."""
 
     names: list[str]
-    gateways: dict[str, int]
+    cores: dict[str, str]  # as `parts.core_links` writes them
+    gateways: dict[str, int]  # ports
     addresses: dict[str, str]  # empty: Cassandra is not ours to start
     node: Node | None = None
 

@@ -160,11 +160,7 @@ def edge_part(
 ) -> PartSpec:
     """The edge of the region, told where the cores are."""
     command = settings.supervisor.edge_command or [sys.executable, "-m", "edge"]
-    host = reach(settings.core.host)
-    links = ",".join(
-        f"{host}:{ports[f'core-{index}-link']}/{ports[f'core-{index}-http']}"
-        for index in range(cores)
-    )
+    links = core_links(reach(settings.core.host), ports, cores)
     url = f"http://{reach(settings.edge.host)}:{ports['edge']}"
     return PartSpec(
         role="edge",
@@ -176,6 +172,22 @@ def edge_part(
         probe=f"{url}/readyz",
         url=url,
         env=common_env(settings, folder, "edge"),
+    )
+
+
+def far_cores(installation: Installation, region: str) -> str:
+    """The cores of the other regions as an edge is told them, the next region first."""
+    names = installation.names
+    after = names.index(region) + 1
+    others = [*names[after:], *names[: after - 1]]
+    return ";".join(f"{name}={installation.cores[name]}" for name in others)
+
+
+def core_links(host: str, ports: Mapping[str, int], cores: int) -> str:
+    """The cores of a region as an edge is told them."""
+    return ",".join(
+        f"{host}:{ports[f'core-{index}-link']}/{ports[f'core-{index}-http']}"
+        for index in range(cores)
     )
 
 

@@ -50,6 +50,11 @@ def keep_ports(
     return chosen, notices
 
 
+def kept_ports(folder: DataFolder) -> dict[str, int]:
+    """The ports as they were settled, where others were told them and nothing may move."""
+    return dict(folder.read_json(FILE) or {})
+
+
 def _free_port(chance: random.Random, taken: set[int], is_free: Callable[[int], bool]) -> int:
     top = _outgoing_from()
     for _ in range(_TRIES):

@@ -37,7 +37,7 @@ from core.supervisor.parts import (
     nats_part,
     region_ports,
 )
-from core.supervisor.ports import keep_ports
+from core.supervisor.ports import keep_ports, kept_ports
 
 _GIVE_UP_DEATHS = 8
 _ORPHAN_GRACE_S = 1.5
@@ -72,8 +72,12 @@ class Region:
         self._failed = ""
         self._stop = asyncio.Event()
         self._stop_node = asyncio.Event()
-        names = region_ports(settings, cores)
-        ports, self._notices = keep_ports(folder, names, random.SystemRandom())
+        self._notices: list[str] = []
+        if installation is None:
+            names = region_ports(settings, cores)
+            ports, self._notices = keep_ports(folder, names, random.SystemRandom())
+        else:
+            ports = kept_ports(folder)
         for notice in self._notices:
             log.warning("port moved", detail=notice)
         kept = settings.supervisor

@@ -16,7 +16,7 @@ from core.supervisor.cassandra.addresses import free_addresses
 from core.supervisor.cassandra.cluster import Launch, prepare
 from core.supervisor.folder import DataFolder, FolderError
 from core.supervisor.installation import Installation, Node, region_env
-from core.supervisor.parts import CONFIG_STORE, reach, region_ports, sandbox_ports
+from core.supervisor.parts import CONFIG_STORE, core_links, reach, region_ports, sandbox_ports
 from core.supervisor.ports import keep_ports
 from core.supervisor.seed import keys_of
 from core.supervisor.site import RegionSite, Site, hold
@@ -90,7 +90,9 @@ async def prepare_several(
     folders = [DataFolder(folder.path / name, folder) for name in names]
     held = await hold([folder, *folders], settings.supervisor.lock_wait_ms)
     ports, by_region, notices = _ports(settings, folder, folders, cores)
-    installation = _settled(folder, names, ports, launch)
+    host = reach(settings.core.host)
+    links = {name: core_links(host, each, cores) for name, each in by_region.items()}
+    installation = _settled(folder, links, ports, launch)
     environs = [region_env(names, name, installation.addresses) for name in names]
     first = by_region[names[0]]
     told = {**ports, **_bounces(first)} if settings.supervisor.sandbox else {}
@@ -148,9 +150,10 @@ def _bounces(ports: Mapping[str, int]) -> dict[str, int]:
 
 
 def _settled(
-    folder: DataFolder, names: Sequence[str], ports: Mapping[str, int], launch: Launch | None
+    folder: DataFolder, links: Mapping[str, str], ports: Mapping[str, int], launch: Launch | None
 ) -> Installation:
     """The installation as it is this time, kept for whoever starts a region again."""
+    names = list(links)
     before = known.read(folder)
     addresses: dict[str, str] = {}
     if launch is not None:
@@ -163,7 +166,8 @@ def _settled(
             )
         addresses = dict(zip(names, free, strict=True))
     installation = Installation(
-        names=list(names),
+        names=names,
+        cores=dict(links),
         gateways={name: ports[gateway_name(name)] for name in names},
         addresses=addresses,
         node=Node(launch.java, str(launch.jars), launch.heap_mib) if launch else None,

@@ -8,7 +8,7 @@ from core.contract.settings import SettingsError, load
 from core.supervisor.cassandra.cluster import Launch
 from core.supervisor.folder import DataFolder, FolderError
 from core.supervisor.installation import Installation, Node, read, region_env
-from core.supervisor.parts import cassandra_part, core_parts, edge_part, nats_part
+from core.supervisor.parts import cassandra_part, core_parts, edge_part, far_cores, nats_part
 from core.supervisor.several import checked, names_of, prepare_several
 from core.supervisor.site import Site
 
@@ -61,7 +61,7 @@ async def test_addresses_of_nodes_are_kept(tmp_path: Path) -> None:
 def test_one_set_of_keys_but_a_user_of_nats_for_each(tmp_path: Path) -> None:
     shared = DataFolder(tmp_path)
     (tmp_path / "vault.key").write_text("the vault's key\n")
-    known = Installation(NAMES, {"eu": 1, "us": 2, "ap": 3}, {})
+    known = Installation(NAMES, {}, {"eu": 1, "us": 2, "ap": 3}, {})
     seen = {}
     for name in NAMES:
         settings = load(None, region_env(NAMES, name))
@@ -89,7 +89,7 @@ def test_one_set_of_keys_but_a_user_of_nats_for_each(tmp_path: Path) -> None:
 def test_a_node_is_started_in_its_regions_folder(tmp_path: Path) -> None:
     shared = DataFolder(tmp_path)
     addresses = {name: f"127.9.9.{number}" for number, name in enumerate(NAMES, 1)}
-    known = Installation(NAMES, {}, addresses, Node("/java", "/jars", 300))
+    known = Installation(NAMES, {}, {}, addresses, Node("/java", "/jars", 300))
     part = cassandra_part(DataFolder(tmp_path / "us", shared), "us", known)
     assert part is not None
     assert part.argv[0] == "/java" and "-Xmx300M" in part.argv
@@ -97,9 +97,23 @@ def test_a_node_is_started_in_its_regions_folder(tmp_path: Path) -> None:
     conf = tmp_path / "us" / "cassandra" / "conf"
     assert "dc=us" in (conf / "cassandra-rackdc.properties").read_text()
     assert "127.9.9.1:7000,127.9.9.2:7000,127.9.9.3:7000" in (conf / "cassandra.yaml").read_text()
-    assert (
-        cassandra_part(DataFolder(tmp_path / "us", shared), "us", Installation([], {}, {})) is None
-    )
+    not_ours = Installation(NAMES, {}, {}, {})
+    assert cassandra_part(DataFolder(tmp_path / "us", shared), "us", not_ours) is None
+
+
+async def test_an_edge_is_told_the_other_regions_cores_the_next_one_first(tmp_path: Path) -> None:
+    site = await prepare_several(tmp_path, None, 2, NAMES, {}, None, lambda text: None)
+    site.held.release()
+    known = read(site.folder)
+    assert known is not None
+    told = {}
+    for region in site.regions:
+        ports = region.folder.read_json("ports.json")
+        links = [f"127.0.0.1:{ports[f'core-{n}-link']}/{ports[f'core-{n}-http']}" for n in (0, 1)]
+        told[region.name] = f"{region.name}={','.join(links)}"
+    assert far_cores(known, "eu") == f"{told['us']};{told['ap']}"
+    assert far_cores(known, "us") == f"{told['ap']};{told['eu']}"
+    assert far_cores(known, "ap") == f"{told['eu']};{told['us']}"
 
 
 async def test_a_folder_goes_on_with_the_regions_that_it_was_begun_with(tmp_path: Path) -> None:
