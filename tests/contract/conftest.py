@@ -1,7 +1,7 @@
 """Every implementation of the journal's store, for the tests of what all of them promise."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import cast
 
@@ -10,8 +10,10 @@ import pytest
 from sync.store.memory_journal import MemoryJournal
 from sync.store.port import Answer, JournalStore, Write
 from sync.store.sqlite_journal import SQLiteJournal
-from tests.support.cassandra_stores import Stores
+from tests.support.cassandra_stores import Stores, cassandra_stores
 from tests.support.driven import DrivenStore
+
+__all__ = ["cassandra_stores"]  # a fixture for every test here
 
 SIMULATED = {
     "sim-one": lambda: DrivenStore(["h"], 1, refuses_revoked=True),
@@ -21,7 +23,13 @@ SIMULATED = {
 Do = Callable[[Write], Awaitable[Answer]]
 
 
-@pytest.fixture(params=["memory", "sqlite", "sim-one", "sim-three", "sim-nine", "cassandra"])
+ALL = [
+    *("memory", "sqlite", "sim-one", "sim-three", "sim-nine"),
+    pytest.param("cassandra", marks=pytest.mark.cassandra),
+]
+
+
+@pytest.fixture(params=ALL)
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[JournalStore]:
     made: JournalStore
     if request.param == "cassandra":
@@ -40,13 +48,6 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         made = SQLiteJournal(path, ["h", "i"], 4, lambda: 1_700_000_000_000)
     yield made
     await made.close()
-
-
-@pytest.fixture(scope="session")
-def cassandra_stores() -> Iterator[Stores]:
-    stores = Stores({"eu": "127.77.0.1", "us": "127.77.0.2", "ap": "127.77.0.3"}, 9077)
-    yield stores
-    stores.close()
 
 
 @pytest.fixture

@@ -69,6 +69,18 @@ async def test_rows_are_read_up_to_the_first_gap(store: JournalStore, do: Do) ->
     assert await store.logs() == {LOG: 4}
 
 
+async def test_rows_are_read_over_the_bounds_of_partitions(store: JournalStore, do: Do) -> None:
+    rows = [(row, b"%d" % row) for row in range(1020, 1030)]
+    for row, body in rows:
+        assert await do(PutRow(LOG, row, body)) == "ok"
+    assert await store.rows(LOG, 1020, 100) == rows
+    assert await store.rows(LOG, 1022, 3) == rows[2:5]
+    assert await store.last_row(LOG) == 1029
+    assert await store.logs() == {LOG: 1029}
+    assert await do(PutRow(LOG, 2047, b"last of its partition")) == "ok"
+    assert await store.last_row(LOG) == 2047
+
+
 async def test_a_row_is_written_once(store: JournalStore, do: Do) -> None:
     assert await do(PutRow(LOG, 1, b"first")) == "ok"
     assert await do(PutRow(LOG, 1, b"again")) == "ok"
@@ -119,6 +131,14 @@ async def test_a_key_row_is_refused_with_its_log(store: JournalStore, do: Do) ->
     assert await do(PutKey("t", "k", b"one", "accept.h.urgent_local.c2.0")) == "ok"
     assert await do(PutKey("t", "k", b"two")) == "ok"
     assert await store.key("t", "k") == b"one"
+
+
+async def test_of_two_key_rows_the_first_counts(store: JournalStore, do: Do) -> None:
+    assert await do(PutKey("t", "k", b"one", "accept.h.urgent_local.c2.0")) == "ok"
+    assert await do(PutKey("t", "k", b"two")) == "ok"
+    assert await do(PutKey("t", "l", b"of another key")) == "ok"
+    assert await store.key("t", "k") == b"one"
+    assert await store.key("u", "k") is None
 
 
 @pytest.mark.parametrize("store", REFUSING, indirect=True)

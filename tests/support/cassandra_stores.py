@@ -7,9 +7,12 @@ tables that it wrote to.
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator
 from typing import Any
 
+import pytest
+
+from core.supervisor.cassandra.cluster import LocalCluster
 from sync.store.cassandra.journal import CassandraJournal, open_journal
 from sync.store.cassandra.making import make
 from sync.store.cassandra.session import cluster_of
@@ -75,12 +78,11 @@ class Recorded:
 
 
 class Stores:
-    """`nodes` is each region's node: its datacentre's name, its address."""
+    """Stores in each of the cluster's datacentres; `nodes` are its nodes by their names."""
 
-    def __init__(self, nodes: dict[str, str], port: int) -> None:
-        self.regions = list(nodes)
-        self._nodes = nodes
-        self._port = port
+    def __init__(self, cluster: LocalCluster) -> None:
+        self.nodes = cluster.nodes
+        self.regions = list(cluster.nodes)
         self._keyspace = f"t{secrets.token_hex(4)}"
         self._written: set[str] = set()
         make(self.settings(self.regions[0]), HOMES, SHARDS)
@@ -88,11 +90,12 @@ class Stores:
         self._session = self._cluster.connect(self._keyspace)
 
     def settings(self, region: str, **others: Any) -> CassandraSettings:
+        place = self.nodes[region].place
         return CassandraSettings(
-            addresses=(self._nodes[region],),
+            addresses=(place.address,),
             region=region,
-            replication=dict.fromkeys(self._nodes, 1),
-            port=self._port,
+            replication=dict.fromkeys(self.nodes, 1),
+            port=place.cql_port,
             keyspace=self._keyspace,
             **others,
         )
@@ -110,9 +113,26 @@ class Stores:
             self._session.execute(f"TRUNCATE {self._keyspace}.{table}", timeout=60)
         self._written.clear()
 
+    async def replicate(self, regions: list[str]) -> None:
+        """Where the keyspace stands from now on; what was written is left where it is."""
+        await asyncio.get_running_loop().run_in_executor(None, self._replicate, regions)
+
+    def _replicate(self, regions: list[str]) -> None:
+        replicas = "".join(f", '{region}': 1" for region in regions)
+        self._session.execute(
+            f"ALTER KEYSPACE {self._keyspace} WITH replication = "
+            f"{{'class': 'NetworkTopologyStrategy'{replicas}}}",
+            timeout=60,
+        )
+        assert self._cluster.control_connection.wait_for_schema_agreement(wait_time=60)
+
     def close(self) -> None:
         self._cluster.shutdown()
 
 
-Opened = Callable[..., Any]
-Regions = Sequence[str]
+@pytest.fixture(scope="session")
+def cassandra_stores(cassandra: LocalCluster) -> Iterator[Stores]:
+    """One keyspace for the whole run."""
+    stores = Stores(cassandra)
+    yield stores
+    stores.close()

@@ -21,4 +21,7 @@ async def read_forced(reads: Reads, here: bool) -> list[Forced]:
             rows = await reads.ask("forced", (), EACH, ahead=True)
     if rows is None:
         rows = await reads.ask("forced", (), LOCAL if here else QUORUM, ahead=True)
-    return [Forced(number, tuple(filter(None, names.split(","))), alone) for number, alone, names in rows]
+    return [
+        Forced(number, tuple(filter(None, names.split(","))), alone)
+        for number, alone, names in rows
+    ]

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from sync.forced import PLAIN, Forced, Ruling, epoch_of
+from sync.forced import PLAIN, Forced, Ruling
 from sync.lease import Lease
 from sync.maps import MapRow
 from sync.replication import ReplicationChange
@@ -31,10 +31,7 @@ from sync.store.port import (
     Registered,
     ShardRow,
     StoreError,
-    SwapMaps,
     Swapped,
-    SwapReplication,
-    SwapServing,
     ViewRow,
     Write,
 )
@@ -43,6 +40,9 @@ from sync.store.shard_rows import first_rows
 CLOSE_S = 10.0
 OF_HOMES = {**writes.OF_HOMES, **reads.OF_HOMES, **swaps.OF_HOMES}
 OF_ALL = {**writes.OF_ALL, **reads.OF_ALL, **swaps.OF_ALL}
+assert len(OF_HOMES) + len(OF_ALL) == sum(
+    len(module.OF_HOMES) + len(module.OF_ALL) for module in (writes, reads, swaps)
+)  # each name is one statement's
 
 
 class CassandraJournal:
@@ -89,7 +89,6 @@ class CassandraJournal:
 
     def submit(self, write: Write, done: Done) -> None:
         """See the port. A row that is larger than may be raises here."""
-        self._under_way += 1
 
         def answered(answer: Answer) -> None:
             self._under_way -= 1
@@ -97,6 +96,14 @@ class CassandraJournal:
             if not self._under_way and self._emptied is not None and not self._emptied.done():
                 self._emptied.set_result(None)
 
+        self._under_way += 1
+        try:
+            self._submit(write, answered)
+        except BaseException:
+            self._under_way -= 1
+            raise
+
+    def _submit(self, write: Write, answered: Done) -> None:
         if isinstance(write, swaps.Swap):
             if self._levels.alone and isinstance(write, swaps.Agreed):
                 shown = Swapped(False, serving=self._alone_set())
@@ -263,9 +270,7 @@ class CassandraJournal:
         return await read_forced(self._reads, here)
 
     def under(self, ruling: Ruling) -> "CassandraJournal":
-        return CassandraJournal(
-            self._settings, self._session, self._wall_us, self._counts, ruling
-        )
+        return CassandraJournal(self._settings, self._session, self._wall_us, self._counts, ruling)
 
 
 async def open_journal(

@@ -58,7 +58,9 @@ def _make(
 
 def _once(session: Any, settings: CassandraSettings, name: str, value: str) -> str:
     """Set a value where there is none; the one that stands."""
-    text = f"INSERT INTO {settings.keyspace}.meta (one, name, value) VALUES (1, %s, %s) IF NOT EXISTS"  # noqa: S608
+    text = (
+        f"INSERT INTO {settings.keyspace}.meta (one, name, value) VALUES (1, %s, %s) IF NOT EXISTS"  # noqa: S608
+    )
     statement = SimpleStatement(
         text,
         consistency_level=ConsistencyLevel.QUORUM,

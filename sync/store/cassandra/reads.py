@@ -25,8 +25,8 @@ OF_HOMES = {
     "head_of": "SELECT row FROM {ks}.log_heads WHERE home = ? AND log = ?",
     "heads_of": "SELECT log FROM {ks}.log_heads WHERE home = ?",
     "by_ids": "SELECT part, id, epoch, body, stamp FROM {ks}.by_id WHERE part = ? AND id IN ?",
-    "open_order": "SELECT due_ms, id FROM {ks}.open_due WHERE home = ? AND bucket = ? AND shard = ? "
-    "AND (due_ms, id) > (?, ?) AND (due_ms) <= (?) LIMIT ?",
+    "open_order": "SELECT due_ms, id FROM {ks}.open_due WHERE home = ? AND bucket = ? "
+    "AND shard = ? AND (due_ms, id) > (?, ?) AND (due_ms) <= (?) LIMIT ?",
     "open_entries": "SELECT id, epoch, due_ms, body FROM {ks}.open_set WHERE home = ? "
     "AND bucket = ? AND shard = ? AND id IN ?",
     "floors": "SELECT owner, body FROM {ks}.floors WHERE home = ?",
@@ -80,7 +80,8 @@ class Reads:
         return [PutRow(log, row[0], row[1], at_quorum=True, at_us=row[2]) for row in found]
 
     async def _rows(self, name: str, log: str, first: int, limit: int, level: int) -> list[Any]:
-        home, found = log_name(log).home, []
+        home = log_name(log).home
+        found: list[Any] = []
         while limit > 0:
             part = first // ROWS_PER_PARTITION
             for row in await self.ask(name, (log, part, first, limit), level, home):
@@ -129,7 +130,9 @@ class Reads:
             if id_facts(message_id) is not None:
                 parts.setdefault(by_id_partition(message_id), []).append(message_id)
         asked = [
-            self.ask("by_ids", (part, some[at : at + IN_MAX]), self._levels.quorum, home_of(some[0]))
+            self.ask(
+                "by_ids", (part, some[at : at + IN_MAX]), self._levels.quorum, home_of(some[0])
+            )
             for part, some in parts.items()
             for at in range(0, len(some), IN_MAX)
         ]

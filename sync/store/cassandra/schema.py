@@ -1,10 +1,10 @@
 """The journal's tables on Cassandra: the same as on SQLite, with keys for several regions.
 
-Each placement group has a keyspace with the tables of its homes (`OF_HOMES`); what is no home's own
-stands in the main one (`OF_ALL`). A table whose rows are only added has TimeWindowCompactionStrategy
-and one TTL, so that whole files expire; no window stands in a key. What its owner overwrites, and
-what is under compare-and-set, is compacted by levels. Shard rows, forced ownership and rows that
-cores agree on never expire: there are few, and nobody would write them again.
+Each placement group has a keyspace with the tables of its homes (`OF_HOMES`); what is no home's
+own stands in the main one (`OF_ALL`). A table whose rows are only added has one TTL and
+TimeWindowCompactionStrategy, so that whole files expire; no window stands in a key. What its owner
+overwrites, and what is under compare-and-set, is compacted by levels. Shard rows, forced ownership
+and rows that cores agree on never expire: there are few, and nobody would write them again.
 
 - `log_rows`: see PROTOCOL.md 2. `log_heads` names the newest partition of a log; its timestamp is
   the row's number, so that the highest stays in whatever order they come.

@@ -125,9 +125,7 @@ class Session:
             self._push(told, None, error)
             return
         pages: list[Any] = []
-        future.add_callbacks(
-            self._page, self._failed, (told, future, pages), {}, (told,), {}
-        )
+        future.add_callbacks(self._page, self._failed, (told, future, pages), {}, (told,), {})
 
     # On the driver's thread
 

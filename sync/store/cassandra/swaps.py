@@ -19,7 +19,7 @@ from sync.lease import Lease
 from sync.store.cassandra.errors import HOPELESS
 from sync.store.cassandra.levels import Levels
 from sync.store.cassandra.session import Request, Session
-from sync.store.cassandra.writes import Statement
+from sync.store.cassandra.writes import Part, Statement
 from sync.store.port import (
     Answer,
     Done,
@@ -36,7 +36,9 @@ Row = TypeVar("Row")
 Swap = SwapLease | SwapShards | SwapServing | SwapMaps | SwapReplication
 Agreed = SwapServing | SwapMaps | SwapReplication
 NAMES = {SwapServing: "serving", SwapMaps: "maps", SwapReplication: "replication"}
-NAME_AGAIN = 1024  # renewals after which a lease's name is written again, so that it outlives its TTL
+NAME_AGAIN = (
+    1024  # renewals after which a lease's name is written again, so that it outlives its TTL
+)
 OF_HOMES = {
     "shard_first": "INSERT INTO {ks}.shards (home, force, shard, owner, epoch) "
     "VALUES (?, ?, ?, ?, ?) IF NOT EXISTS",
@@ -47,8 +49,7 @@ OF_ALL = {
     "lease_name": "INSERT INTO {ks}.lease_names (force, incarnation) VALUES (?, ?)",
     "lease_first": "INSERT INTO {ks}.leases (incarnation, force, body) VALUES (?, ?, ?) "
     "IF NOT EXISTS",
-    "lease_next": "UPDATE {ks}.leases SET body = ? WHERE incarnation = ? AND force = ? "
-    "IF body = ?",
+    "lease_next": "UPDATE {ks}.leases SET body = ? WHERE incarnation = ? AND force = ? IF body = ?",
     "agreed_first": "INSERT INTO {ks}.agreed (name, body) VALUES (?, ?) IF NOT EXISTS",
     "agreed_next": "UPDATE {ks}.agreed SET body = ? WHERE name = ? IF body = ?",
 }
@@ -115,6 +116,7 @@ class Swaps:
     def _lease(self, write: SwapLease, done: Done) -> None:
         force, lease = self.lease_force, write.lease
         body = encoded(lease)
+        part: Part
         if write.expect is None:
             part = (self._statement("lease_first", ""), (lease.incarnation, force, body))
         else:
@@ -166,7 +168,7 @@ class Swaps:
         if not write.expect or any(row.shard >= count for row in write.expect):
             refused()
             return
-        parts = []
+        parts: list[Part] = []
         for was, row in zip(write.expect, given, strict=True):
             place = (write.home, self._number, row.shard)
             if (was.owner, was.epoch) == ("", first):
@@ -180,6 +182,7 @@ class Swaps:
 
     def _agreed(self, write: Agreed, done: Done) -> None:
         kind, name = type(write.row), NAMES[type(write)]
+        part: Part
         if write.expect is None:
             part = (self._statement("agreed_first", ""), (name, encoded(write.row)))
         else:
@@ -197,4 +200,3 @@ class Swaps:
 def shown_as(name: str, applied: bool, row: Any) -> Answer:
     """The answer to a swap of a row that cores agree on."""
     return Swapped(applied, **{name: row})
-

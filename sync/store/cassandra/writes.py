@@ -46,7 +46,8 @@ OF_HOMES = {
     "floor": "INSERT INTO {ks}.floors (home, owner, body) VALUES (?, ?, ?) USING TIMESTAMP ?",
 }
 OF_ALL = {
-    "key": "INSERT INTO {ks}.keys (tenant, key, at_us, body) VALUES (?, ?, ?, ?) USING TIMESTAMP ?",
+    "put_key": "INSERT INTO {ks}.keys (tenant, key, at_us, body) VALUES (?, ?, ?, ?) "
+    "USING TIMESTAMP ?",
     "sent": "INSERT INTO {ks}.provider_segments (account, bucket, at_us, writer, seq, body) "
     "VALUES (?, ?, ?, ?, ?, ?) USING TIMESTAMP ?",
     "put_pending": "INSERT INTO {ks}.pending (account, provider_id, digest, body) "
@@ -126,7 +127,7 @@ class Writes:
         return self._grouped(rows, level)
 
     def _open(self, write: PutOpen, stamp: int, level: int) -> list[Request]:
-        rows = []
+        rows: list[tuple[Any, Any, Sequence[Any], int]] = []
         for r in write.rows:
             place = (r.home, r.bucket, r.shard)
             entry = (*place, r.id, r.epoch, r.due_ms, r.body, stamp)
@@ -154,7 +155,7 @@ class Writes:
 
     def _key(self, write: PutKey, stamp: int, level: int) -> list[Request]:
         values = (write.tenant, write.key, stamp, write.body, stamp)
-        return self._single("key", values, level, write.body)
+        return self._single("put_key", values, level, write.body)
 
     def _provider_ids(self, write: PutProviderIds, stamp: int, level: int) -> list[Request]:
         values = (write.account, write.bucket, stamp, write.writer, write.seq, write.body, stamp)
@@ -210,4 +211,3 @@ class Writes:
             parts += [(statement, values) for _, statement, values, _ in some]
             filling[partition] = (parts, size + adds)
         return made
-
