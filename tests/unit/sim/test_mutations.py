@@ -56,6 +56,7 @@ FOUND_BY = {
     "attempt_names_shared": {"receipt_lost", "segment_missing", "unmarked_duplicate"},
     "receipt_acknowledged_before_it_stands": {"receipt_lost"},
     "body_not_fixed": {"conflict_hidden", "two_bodies"},
+    "times_of_the_copy_at_hand": {"times_of_another", "chain_broken"},
     "resends_not_counted": {"unmarked_duplicate"},
     "escalated_without_reading": {"escalated_on_evidence"},
     "window_from_the_last_intent": {"unmarked_duplicate", "too_many_sends"},
