@@ -69,6 +69,7 @@ FOUND_BY = {
     "acknowledged_before_the_look": {"receipt_lost"},
     "newest_map_only": {"sent_under_two_homes"},
     "groups_not_heeded": {"outside_of_group"},
+    "group_left_by_its_last": {"group_left", "drained_keeps"},
     "nobody_waits_elsewhere": {"sent_under_two_homes"},
     "nobody_is_asked": {"accepted_unread"},
     "nobody_answers": {"accepted_unread"},
