@@ -101,8 +101,7 @@ class Membership:
         self._pace = pace
         self._lease = Lease(incarnation, 0, "", "active")
         self.members = Members(incarnation, region, timing, store.closes_revoked)
-        self.sightings = Sightings()
-        self._lease_s = timing.lease_s
+        self.sightings = Sightings(timing.silence_s, timing.lease_s)
         self.draining = False
         self.serving, self.maps = agreed.serving, agreed.maps
         self.replication, self.force = agreed.replication, agreed.force
@@ -142,11 +141,9 @@ class Membership:
         return entry.url if entry else ""
 
     def hears(self, incarnation: str) -> bool:
-        """Whether the core is this one, or was seen alive within its lease's length."""
-        if incarnation == self.incarnation:
-            return True
-        age_s = self.sightings.age_s(incarnation, self._clock.boot())
-        return age_s is not None and age_s < self._lease_s
+        """Whether the core is this one, or one that shows that it lives."""
+        own = incarnation == self.incarnation
+        return own or self.sightings.heard(incarnation, self._clock.boot())
 
     @property
     def alone(self) -> bool:

@@ -55,7 +55,7 @@ def seen_by(engine: Engine, now_ms: int, boot_s: float) -> Seen:
                 lease.counter,
                 lease.map_version,
                 0.0 if core.incarnation == own else age_s,
-                not core.silent and membership.hears(core.incarnation),
+                membership.hears(core.incarnation),
                 membership.draining if core.incarnation == own else core.draining,
             )
         )

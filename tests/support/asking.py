@@ -126,9 +126,9 @@ class Asking:
         self.spawned.add(task)
         task.add_done_callback(self.spawned.discard)
 
-    def routes(self) -> list[web.RouteDef]:
-        """The doors."""
-        limits, where = LimitsSettings(list_rows_max=100), Where("local")
+    def routes(self, where: Where | None = None, peers: Peers | None = None) -> list[web.RouteDef]:
+        """The doors; everything is looked after here unless `where` says otherwise."""
+        limits, where = LimitsSettings(list_rows_max=100), where or Where("local")
         listed = ListDeps(self.reader, self.clock, Windows({"sms": 3600}), limits, 45 * DAY_MS)
         again = ResendDeps(
             self.messages,
@@ -140,7 +140,7 @@ class Asking:
             limits,
             30 * DAY_MS // 1000,
             where,
-            Peers(where, "secret", self.log),
+            peers or Peers(where, "secret", self.log),
         )
         dead = DeadDeps(listed, self.replays, secrets.token_bytes)
         told = DeliveryDeps(self.endpoints, resend.Resender(again), dead)
