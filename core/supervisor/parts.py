@@ -156,9 +156,13 @@ def core_parts(
 
 
 def edge_part(
-    settings: Settings, folder: DataFolder, ports: Mapping[str, int], cores: int
+    settings: Settings,
+    folder: DataFolder,
+    ports: Mapping[str, int],
+    cores: int,
+    installation: Installation | None,
 ) -> PartSpec:
-    """The edge of the region, told where the cores are."""
+    """The edge of the region, told where the cores are, the other regions' too."""
     command = settings.supervisor.edge_command or [sys.executable, "-m", "edge"]
     links = core_links(reach(settings.core.host), ports, cores)
     url = f"http://{reach(settings.edge.host)}:{ports['edge']}"
@@ -168,6 +172,7 @@ def edge_part(
             *command,
             *("--port", str(ports["edge"]), "--cores", links),
             *("--processes", str(folder.path / PROCESSES)),
+            *(("--far", far_cores(installation, settings.region.name)) if installation else ()),
         ),
         probe=f"{url}/readyz",
         url=url,

@@ -92,7 +92,7 @@ class Region:
         self._nodes = [self._part(node)] if node else []
         specs = core_parts(settings, folder, ports, cores, installation)
         self._cores = [self._part(spec) for spec in specs]
-        self._edge = self._part(edge_part(settings, folder, ports, cores))
+        self._edge = self._part(edge_part(settings, folder, ports, cores, installation))
 
     async def run(self) -> int:
         """Bring the region up and keep it up; the exit code of the supervisor."""

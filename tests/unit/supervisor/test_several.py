@@ -61,7 +61,8 @@ async def test_addresses_of_nodes_are_kept(tmp_path: Path) -> None:
 def test_one_set_of_keys_but_a_user_of_nats_for_each(tmp_path: Path) -> None:
     shared = DataFolder(tmp_path)
     (tmp_path / "vault.key").write_text("the vault's key\n")
-    known = Installation(NAMES, {}, {"eu": 1, "us": 2, "ap": 3}, {})
+    cores = dict.fromkeys(NAMES, "127.0.0.1:1/2")
+    known = Installation(NAMES, cores, {"eu": 1, "us": 2, "ap": 3}, {})
     seen = {}
     for name in NAMES:
         settings = load(None, region_env(NAMES, name))
@@ -71,7 +72,7 @@ def test_one_set_of_keys_but_a_user_of_nats_for_each(tmp_path: Path) -> None:
         )
         nats_part(settings, folder, ports, known)
         (core,) = core_parts(settings, folder, ports, 1, known)
-        edge = edge_part(settings, folder, ports, 1)
+        edge = edge_part(settings, folder, ports, 1, known)
         assert edge.env["GOUTONG_INTERNAL_SECRET"] == core.env["GOUTONG_INTERNAL_SECRET"]
         assert "GOUTONG_VAULT_KEY" not in edge.env
         seen[name] = core.env
