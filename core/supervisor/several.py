@@ -16,11 +16,20 @@ from core.supervisor.cassandra.addresses import free_addresses
 from core.supervisor.cassandra.cluster import Launch, prepare
 from core.supervisor.folder import DataFolder, FolderError
 from core.supervisor.installation import Installation, Node, region_env
-from core.supervisor.parts import CONFIG_STORE, core_links, reach, region_ports, sandbox_ports
+from core.supervisor.parts import (
+    CONFIG_STORE,
+    VAULT_KEY,
+    VAULT_VARIABLE,
+    core_links,
+    reach,
+    region_ports,
+    sandbox_ports,
+)
 from core.supervisor.ports import keep_ports
 from core.supervisor.seed import keys_of
 from core.supervisor.site import RegionSite, Site, hold
 from core.supervisor.store_opening import Opening, open_store
+from core.tenants.vault import create_vault_key
 
 Tell = Callable[[str], None]
 
@@ -95,6 +104,9 @@ async def prepare_several(
     installation = _settled(folder, links, ports, launch)
     environs = [region_env(names, name, installation.addresses) for name in names]
     first = by_region[names[0]]
+    if not environ.get(VAULT_VARIABLE):
+        # Before any supervisor starts: it hands the key on to its cores.
+        create_vault_key(folder.path / VAULT_KEY)
     told = {**ports, **_bounces(first)} if settings.supervisor.sandbox else {}
     opening = Opening(
         settings=load(config, {**environ, **environs[0]}),

@@ -4,17 +4,26 @@ The store is stood in for (tests.support.standin); everything else is as in prod
 """
 
 import asyncio
+import json
+import os
+import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from core.supervisor.gateways import outbound_of
+from core.supervisor.probe import body_of
 from tests.support.region import ask
 from tests.support.regions import ROLES, Regions
 from tests.support.up import alive, all_gone
 from tests.support.wait import until
 
+pytestmark = pytest.mark.slow
 NAMES = ("eu", "us", "ap")
 
 
@@ -51,6 +60,13 @@ async def works(up: Regions, region: str) -> None:
     await arrived(up, await asyncio.to_thread(send, up, region))
 
 
+async def is_joined(up: Regions, region: str) -> bool:
+    """Whether this region's hub has a gateway to each of the others."""
+    port = json.loads((up.data / region / "ports.json").read_text())["nats-http"]
+    outbound = outbound_of(await body_of(f"http://127.0.0.1:{port}/gatewayz"))
+    return outbound == set(NAMES) - {region}
+
+
 async def test_the_first_line_has_every_region_with_its_own_processes(up: Regions) -> None:
     line = up.line
     assert set(line) == {"ready", "api_key", "admin_key", "sandbox", "regions"}
@@ -85,6 +101,8 @@ async def test_a_killed_region_stays_gone_until_it_is_started_again(up: Regions)
     await up.start_again("us")
     assert all(alive(pid) for pid in others)
     await works(up, "us")
+    for name in NAMES:
+        await until(partial(is_joined, up, name), 30)
     # And once more, so that its end is noticed each time.
     up.kill("us")
     await until(lambda: up.said.count("region us ended") == 2)
@@ -119,4 +137,47 @@ async def test_told_to_stop_it_leaves_nothing_and_a_second_start_goes_on(up: Reg
 async def test_a_launcher_that_is_killed_takes_every_region_with_it(up: Regions) -> None:
     pids = up.all_pids()
     up.send(signal.SIGKILL)
-    await all_gone(pids)
+    await all_gone(pids, 30)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("eu,us,eu", "eu is named twice"),
+        ("eu,,ap", "'' is no name of a region"),
+        ("eu,Us", "'Us' is no name of a region"),
+    ],
+)
+def test_names_that_cannot_be_are_refused_before_anything_is_made(
+    tmp_path: Path, given: str, said: str
+) -> None:
+    code, told = goutong_up(tmp_path / "data", "--regions", given)
+    assert code == 2
+    assert said in told
+    assert not (tmp_path / "data").exists()
+
+
+def test_what_is_missing_for_cassandra_is_told(tmp_path: Path) -> None:
+    data, regions = tmp_path / "data", ("--regions", "eu,us,ap")
+    code, told = goutong_up(data, *regions, GOUTONG_CASSANDRA_JAVA="/nowhere/java")
+    assert code == 1
+    assert "Java 17 is needed" in told and "Install JDK 17" in told
+    new = {"GOUTONG_CASSANDRA_FOLDER": str(tmp_path / "none"), "GOUTONG_CASSANDRA_MAVEN": "no-mvn"}
+    if shutil.which("java"):
+        code, told = goutong_up(data, *regions, **new)
+        assert code == 1
+        assert "Maven is needed to fetch Cassandra, and no-mvn was not found" in told
+    assert not (data / "regions.json").exists()
+
+
+def goutong_up(data: Path, *words: str, **env: str) -> tuple[int, str]:
+    """A start that fails: its exit code, and what it said on standard error."""
+    done = subprocess.run(
+        [sys.executable, "-m", "core.cli", "up", "--data", str(data), *words],
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return done.returncode, done.stderr

@@ -2,7 +2,8 @@
 
 `python -m tests.support.standin DATA NAMES` is the launcher with its real supervisors, hubs, edges
 and sandbox, but without Cassandra, so that what it promises of processes is tested in seconds.
-`python -m tests.support.standin core ...` is a core of it. Messages do not travel between regions.
+`python -m tests.support.standin core ...` is a core of it, `edge ...` an edge: each region takes
+and sends its own messages, and asks no other.
 """
 
 import asyncio
@@ -20,22 +21,25 @@ from core.supervisor.seed import seed
 from core.supervisor.several import prepare_several
 from core.supervisor.site import Site
 from core.supervisor.up import Launcher, Running
-from core.tenants.vault import create_vault_key
 
-CORE = [sys.executable, "-m", "tests.support.standin", "core"]
+ITSELF = [sys.executable, "-m", "tests.support.standin"]
+FAR = "--far"
 
 
-def core(arguments: list[str]) -> None:
-    """Become a core of one region on SQLite."""
+def become(program: str, arguments: list[str]) -> None:
+    """Become a core or an edge of a region alone, on SQLite."""
     own = {"GOUTONG_STORE_KIND": "sqlite", "GOUTONG_REGIONS_NAMES": ""}
-    os.execve(sys.executable, [sys.executable, "-m", "core", *arguments], {**os.environ, **own})
+    if FAR in arguments:
+        at = arguments.index(FAR)
+        arguments = arguments[:at] + arguments[at + 2 :]
+    os.execve(sys.executable, [sys.executable, "-m", program, *arguments], {**os.environ, **own})
 
 
 async def launch(data: Path, names: list[str]) -> int:
     """The launcher, from its first line to its end."""
-    environ = {**os.environ, "GOUTONG_SUPERVISOR_CORE_COMMAND": ",".join(CORE)}
-    os.environ.update(environ)
-    site = await prepare_several(data, None, None, names, environ, None, _say)
+    for program in ("core", "edge"):
+        os.environ[f"GOUTONG_SUPERVISOR_{program.upper()}_COMMAND"] = ",".join([*ITSELF, program])
+    site = await prepare_several(data, None, None, names, os.environ, None, _say)
 
     async def open_store() -> None:
         for region in site.regions:
@@ -50,7 +54,6 @@ async def launch(data: Path, names: list[str]) -> int:
 
 
 async def _seed(site: Site, folder: DataFolder) -> None:
-    create_vault_key(site.folder.path / VAULT_KEY)
     vault = (site.folder.path / VAULT_KEY).read_text().strip()
     sandbox = ("127.0.0.1", site.sandbox_ports)
     await seed(folder, site.keys, sandbox, {VAULT_VARIABLE: vault}, _say)
@@ -62,6 +65,6 @@ def _say(text: str) -> None:
 
 if __name__ == "__main__":
     first, *rest = sys.argv[1:]
-    if first == "core":
-        core(rest)
+    if first in ("core", "edge"):
+        become(first, rest)
     sys.exit(asyncio.run(launch(Path(first), rest[0].split(","))))

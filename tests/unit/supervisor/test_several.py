@@ -11,6 +11,7 @@ from core.supervisor.installation import Installation, Node, read, region_env
 from core.supervisor.parts import cassandra_part, core_parts, edge_part, far_cores, nats_part
 from core.supervisor.several import checked, names_of, prepare_several
 from core.supervisor.site import Site
+from core.tenants.vault import load_vault
 
 NAMES = ["eu", "us", "ap"]
 
@@ -50,6 +51,14 @@ async def test_regions_are_told_of_each_other_and_of_themselves(tmp_path: Path) 
         assert settings.cassandra.contact_points == [known.addresses[region.name]]
         assert settings.cassandra.replication == ["eu=1", "us=1", "ap=1"]
         assert region.folder.path == tmp_path / region.name
+
+
+async def test_the_vaults_key_is_there_before_any_supervisor_hands_it_on(tmp_path: Path) -> None:
+    site = await prepared(tmp_path)
+    for region in site.regions:
+        ports = region.folder.read_json("ports.json")
+        (core,) = core_parts(load(None, region.env), region.folder, ports, 1, read(site.folder))
+        assert not load_vault(core.env["GOUTONG_VAULT_KEY"], tmp_path / "none").problem
 
 
 async def test_addresses_of_nodes_are_kept(tmp_path: Path) -> None:
