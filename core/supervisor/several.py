@@ -18,6 +18,9 @@ from core.supervisor.folder import DataFolder, FolderError
 from core.supervisor.installation import Installation, Node, region_env
 from core.supervisor.parts import (
     CONFIG_STORE,
+    GATEWAY_KEY,
+    HASH_KEY,
+    INTERNAL_KEY,
     VAULT_KEY,
     VAULT_VARIABLE,
     core_links,
@@ -104,9 +107,7 @@ async def prepare_several(
     installation = _settled(folder, links, ports, launch)
     environs = [region_env(names, name, installation.addresses) for name in names]
     first = by_region[names[0]]
-    if not environ.get(VAULT_VARIABLE):
-        # Before any supervisor starts: it hands the key on to its cores.
-        create_vault_key(folder.path / VAULT_KEY)
+    _make_secrets(folder, environ)
     told = {**ports, **_bounces(first)} if settings.supervisor.sandbox else {}
     opening = Opening(
         settings=load(config, {**environ, **environs[0]}),
@@ -154,6 +155,14 @@ def _ports(
 def gateway_name(region: str) -> str:
     """Under which name the port of this region's gateway is kept."""
     return f"gateway-{region}"
+
+
+def _make_secrets(folder: DataFolder, environ: Mapping[str, str]) -> None:
+    """What regions share, before any of them starts: two that made one at once would differ."""
+    for name in (INTERNAL_KEY, HASH_KEY, GATEWAY_KEY):
+        folder.secret(name)
+    if not environ.get(VAULT_VARIABLE):
+        create_vault_key(folder.path / VAULT_KEY)
 
 
 def _bounces(ports: Mapping[str, int]) -> dict[str, int]:

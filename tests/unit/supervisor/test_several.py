@@ -22,6 +22,10 @@ async def prepared(data: Path, launch: Launch | None = None, names: list[str] = 
     return site
 
 
+def keys_in(folder: Path) -> set[str]:
+    return {path.name for path in folder.glob("*.key")}
+
+
 def ports_of(site: Site) -> list[int]:
     """Every port of every folder."""
     found = []
@@ -53,8 +57,10 @@ async def test_regions_are_told_of_each_other_and_of_themselves(tmp_path: Path) 
         assert region.folder.path == tmp_path / region.name
 
 
-async def test_the_vaults_key_is_there_before_any_supervisor_hands_it_on(tmp_path: Path) -> None:
+async def test_what_regions_share_is_made_before_any_of_them_starts(tmp_path: Path) -> None:
+    """Supervisors that start at once would each make their own."""
     site = await prepared(tmp_path)
+    assert keys_in(tmp_path) == {"internal.key", "hash.key", "gateway.key", "vault.key"}
     for region in site.regions:
         ports = region.folder.read_json("ports.json")
         (core,) = core_parts(load(None, region.env), region.folder, ports, 1, read(site.folder))
