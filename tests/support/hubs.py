@@ -39,6 +39,11 @@ class Hub:
         self.process = await asyncio.create_subprocess_exec(nats_program(), "-c", self._config)
         await until(self._answers)
 
+    def send(self, number: int) -> None:
+        """Signal its process."""
+        assert self.process is not None
+        self.process.send_signal(number)
+
     async def kill(self) -> None:
         if self.process is not None and self.process.returncode is None:
             self.process.kill()

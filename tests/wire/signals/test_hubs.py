@@ -4,7 +4,9 @@ import asyncio
 import contextlib
 import io
 import json
+import signal
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import nats
@@ -125,6 +127,26 @@ async def test_signals_flow_again_after_a_hub_was_killed(hubs: dict[str, Hub]) -
         await until(lambda: us.client.is_connected, 20)
         await arrives(eu, "goutong.eu.beat", b"after", us, ap)
         await arrives(us, "goutong.us.beat", b"back", eu, ap)
+
+
+async def test_a_frozen_hub_is_given_up_within_seconds_and_found_again(
+    hubs: dict[str, Hub],
+) -> None:
+    async with client_of(hubs["eu"]) as eu, client_of(hubs["us"]) as us:
+        await arrives(eu, "goutong.eu.beat", b"before", us)
+        hubs["us"].send(signal.SIGSTOP)
+        try:
+            # With the server's own two minutes between pings it would still be believed.
+            await until(partial(is_left, hubs["eu"], "us"), 20)
+        finally:
+            hubs["us"].send(signal.SIGCONT)
+        await hubs["eu"].until_joined()
+        await until(lambda: us.client.is_connected, 20)
+        await arrives(eu, "goutong.eu.beat", b"after", us)
+
+
+async def is_left(hub: Hub, region: str) -> bool:
+    return region not in await hub.joined_to()
 
 
 async def test_a_hub_that_does_not_connect_to_one_that_answers_is_started_again(
