@@ -17,7 +17,12 @@ from typing import Any
 from cassandra import ConsistencyLevel
 from cassandra.auth import PlainTextAuthProvider
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable
-from cassandra.policies import DCAwareRoundRobinPolicy, FallthroughRetryPolicy, TokenAwarePolicy
+from cassandra.policies import (
+    ConstantReconnectionPolicy,
+    DCAwareRoundRobinPolicy,
+    FallthroughRetryPolicy,
+    TokenAwarePolicy,
+)
 from cassandra.query import BatchStatement, BatchType, dict_factory, tuple_factory
 
 from sync.store.cassandra.errors import HOPELESS, said
@@ -26,6 +31,7 @@ from sync.store.port import StoreError
 
 SWAP = "swap"
 SCHEMA_AGREES_S = 10
+RECONNECT_S = 1.0
 Told = Callable[[Any, BaseException | None], None]
 
 
@@ -117,10 +123,11 @@ class Session:
             await self._loop.run_in_executor(None, self._cluster.shutdown)
 
     def _start(self, request: Request, told: Told) -> None:
-        self._under_way += 1
         profile = EXEC_PROFILE_DEFAULT if request.serial is None else SWAP
+        statement = request.statement()
+        self._under_way += 1
         try:
-            future = self._session.execute_async(request.statement(), execution_profile=profile)
+            future = self._session.execute_async(statement, execution_profile=profile)
         except NoHostAvailable as error:
             self._push(told, None, error)
             return
@@ -193,6 +200,8 @@ def cluster_of(settings: CassandraSettings, for_schema: bool = False) -> Any:
             SWAP: profile(dict_factory),
         },
         protocol_version=5,
+        # A node that was away is tried again soon, however long it was away.
+        reconnection_policy=ConstantReconnectionPolicy(RECONNECT_S, max_attempts=None),
         connect_timeout=settings.connect_timeout_s,
         control_connection_timeout=settings.connect_timeout_s,
         schema_metadata_enabled=not for_schema,
