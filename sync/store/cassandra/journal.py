@@ -91,6 +91,11 @@ class CassandraJournal:
             found = self._statements[(name, keyspace)] = self._session.prepared(text)
         return found
 
+    @property
+    def last_error(self) -> str:
+        """What the store said last when it did not carry a request out; for people."""
+        return self._session.last_error
+
     # Writing
 
     def submit(self, write: Write, done: Done) -> None:

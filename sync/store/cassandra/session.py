@@ -9,7 +9,7 @@ their LOCAL_QUORUM would be another region's.
 
 import asyncio
 import ssl
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -63,7 +63,10 @@ class Request:
 
 
 class Session:
-    """See the module's docstring. Connect with `connect`."""
+    """See the module's docstring. Connect with `connect`.
+
+    `errors` counts the requests that failed by the kind of error; `last_error` says more.
+    """
 
     def __init__(self, cluster: Any, session: Any, requests_max: int) -> None:
         self._loop = asyncio.get_running_loop()
@@ -76,6 +79,8 @@ class Session:
         self._armed = False
         self._prepared: dict[str, Any] = {}
         self._closed = False
+        self.errors: Counter[str] = Counter()
+        self.last_error = ""
 
     async def prepare(self, texts: Sequence[str]) -> None:
         """Make statements known, at the start: it blocks a thread for each."""
@@ -163,6 +168,9 @@ class Session:
             while replies:
                 told, rows, error = replies.popleft()
                 self._under_way -= 1
+                if error is not None:
+                    self.errors[type(error).__name__] += 1
+                    self.last_error = said(error)
                 told(rows, error)
         finally:
             if replies:  # one raised: the others are told in a turn of their own
