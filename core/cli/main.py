@@ -26,6 +26,7 @@ _COMMANDS = {
     "route": ("core.cli.route", "ask how a message would go, and why"),
     "templates": ("core.cli.templates", "list and change templates"),
     "audit": ("core.cli.audit", "check the journal of a data folder"),
+    "store": ("core.cli.store", "make, upgrade and check the store on Cassandra"),
     "sim": ("core.cli.sim", "run regions under simulated faults, check every rule"),
     "config": ("core.cli.config", "check, show and describe the settings"),
     "sandbox": ("core.cli.passed", "run the provider sandbox alone"),

@@ -83,7 +83,7 @@ class LocalCluster:
                 node.start()
 
     def wait_ready(self, timeout_s: float) -> None:
-        """Wait until every node answers CQL and knows all others with their tokens."""
+        """Wait until every node answers CQL and agrees with all others on the schema."""
         until = time.monotonic() + timeout_s
         for node in self.nodes.values():
             _wait(node, self.nodes.keys() - {node.place.datacenter}, until)
@@ -120,4 +120,4 @@ def _lacks(place: Place, others: set[str]) -> str:
         missing = others - known_datacenters(place.address, place.cql_port)
     except CqlError as error:
         return f"no answer ({error})"
-    return f"it does not know {', '.join(sorted(missing))} yet" if missing else ""
+    return f"it does not agree with {', '.join(sorted(missing))} yet" if missing else ""

@@ -13,7 +13,8 @@ _ERROR, _STARTUP, _READY, _QUERY, _RESULT = 0x00, 0x01, 0x02, 0x07, 0x08
 _ONE = 1
 _ROWS = 2
 _HEADER = struct.Struct(">BBhBi")
-_PEERS = "SELECT data_center, tokens FROM system.peers_v2"
+_OWN = "SELECT schema_version FROM system.local"
+_PEERS = "SELECT data_center, tokens, schema_version FROM system.peers_v2"
 _GLOBAL_TABLES, _NO_METADATA = 1, 4
 
 
@@ -22,18 +23,19 @@ class CqlError(Exception):
 
 
 def known_datacenters(address: str, port: int, timeout_s: float = 2.0) -> set[str]:
-    """The datacentres of the other nodes whose tokens this node knows.
+    """The datacentres of the other nodes that this node knows well enough to change the schema.
 
-    Only with their tokens a keyspace can be replicated there. Raises CqlError while the node does
-    not answer.
+    Only where it knows their tokens a keyspace can be replicated, and only where their schema is
+    its own a change of it arrives. Raises CqlError while the node does not answer.
     """
     try:
         with socket.create_connection((address, port), timeout_s) as wire:
             _exchange(wire, _STARTUP, _startup(), _READY)
-            body = _exchange(wire, _QUERY, _query(_PEERS), _RESULT)
+            own = _rows(_exchange(wire, _QUERY, _query(_OWN), _RESULT))[0][0]
+            peers = _rows(_exchange(wire, _QUERY, _query(_PEERS), _RESULT))
     except (OSError, struct.error, IndexError) as error:
         raise CqlError(f"{address}:{port}: {error}") from None
-    return {name.decode() for name, tokens in _rows(body) if name and tokens}
+    return {name.decode() for name, tokens, schema in peers if name and tokens and schema == own}
 
 
 def _startup() -> bytes:

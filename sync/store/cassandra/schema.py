@@ -14,6 +14,7 @@ and rows that cores agree on never expire: there are few, and nobody would write
   have the same partition key, so that one mutation writes both.
 - `keys`, `provider_segments` and `views` have the moment of writing in the key: of rows that are
   written once the earliest counts, whatever is written again later.
+- `entities` are under compare-and-set; see `entities` and `entity_changes` for the others.
 - `leases`, `shards`: `force` is the force number that has them for itself, 0 for all others.
 """
 
@@ -43,6 +44,12 @@ OF_ALL = {
     "forced": "one int, number bigint, alone boolean, regions text, "
     "PRIMARY KEY ((one), number, alone, regions)",
     "agreed": "name text, body blob, PRIMARY KEY ((name))",
+    "entities": "kind text, id text, version bigint, deleted boolean, body blob, written text, "
+    "PRIMARY KEY ((kind, id))",
+    "entity_names": "kind text, id text, PRIMARY KEY ((kind), id)",
+    "entity_feed": "writer text, seq bigint, kind text, id text, version bigint, "
+    "PRIMARY KEY ((writer), seq)",
+    "entity_heads": "one int, writer text, seq bigint, PRIMARY KEY ((one), writer)",
     "keys": "tenant text, key text, at_us bigint, body blob, PRIMARY KEY ((tenant, key), at_us)",
     "provider_segments": "account text, bucket bigint, at_us bigint, writer text, seq bigint, "
     "body blob, PRIMARY KEY ((account, bucket), at_us, writer, seq)",
@@ -56,9 +63,14 @@ ORDER = {
     "views": "kind ASC, at_ms DESC, writer DESC, seq DESC, at_us ASC",
 }
 ONLY_ADDED = frozenset(
-    ("log_rows", "by_id", "open_set", "open_due", "keys", "provider_segments", "pending", "views")
+    (
+        *("log_rows", "by_id", "open_set", "open_due", "keys", "provider_segments", "pending"),
+        *("views", "entity_feed"),
+    )
 )
-NEVER_EXPIRING = frozenset(("shards", "meta", "forced", "agreed"))
+NEVER_EXPIRING = frozenset(("shards", "meta", "forced", "agreed", "entities", "entity_names"))
+# Longer than hints are kept; whoever was away longer starts anew and reads everything.
+TTLS_S = {"entity_feed": 86_400, "entity_heads": 86_400}
 
 
 def statements(
@@ -69,7 +81,10 @@ def statements(
     `main` is the keyspace of what is no home's own; those of further placement groups lack that.
     """
     tables = {**OF_HOMES, **(OF_ALL if main else {})}
-    made = [create_table(keyspace, name, columns, ttl_s) for name, columns in tables.items()]
+    made = [
+        create_table(keyspace, name, columns, TTLS_S.get(name, ttl_s))
+        for name, columns in tables.items()
+    ]
     return [create_keyspace(keyspace, replication), *made]
 
 

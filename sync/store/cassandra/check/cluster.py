@@ -83,18 +83,20 @@ def _keyspaces(seen: Seen, wanted: Wanted) -> Iterator[Finding]:
 
 
 def _schema(seen: Seen, wanted: Wanted) -> Iterator[Finding]:
-    where = ", ".join(wanted.keyspaces)
-    if wanted.version is None or seen.version == wanted.version:
+    there, known = seen.version, wanted.version
+    if there == known or (there is None and wanted.purpose == "init"):
         return
-    if seen.version is None:
+    if there is None:
         what, mend = "the tables are not there", "`goutong store init` makes them."
-    elif seen.version < wanted.version:
-        what = f"the tables are of schema {seen.version}, this program needs {wanted.version}"
-        mend = "`goutong store upgrade` brings them there."
-    else:
-        what = f"the tables are of schema {seen.version}, this program knows {wanted.version}"
+    elif there > known:
+        what = f"the tables are of schema {there}, this program knows {known}"
         mend = "Start the newer release of GouTong that made them."
-    yield Finding("refuse", "schema", where, what, mend)
+    elif wanted.purpose == "upgrade":
+        return
+    else:
+        what = f"the tables are of schema {there}, this program needs {known}"
+        mend = "`goutong store upgrade` brings them there."
+    yield Finding("refuse", "schema", ", ".join(wanted.keyspaces), what, mend)
 
 
 def _shown(counts: Mapping[str, int]) -> str:

@@ -7,6 +7,7 @@ from typing import Literal
 from msgspec import Struct
 
 Level = Literal["refuse", "warn"]
+Purpose = Literal["use", "init", "upgrade"]
 _UNIT_MS = {
     "ns": 1e-6,
     "us": 1e-3,
@@ -50,13 +51,14 @@ class Seen(Struct, frozen=True):
 
 
 class Wanted(Struct, frozen=True):
-    """What the settings ask for. `version` None: the schema is not looked at."""
+    """What the settings ask for, and for which purpose the cluster is looked at."""
 
     region: str
     keyspaces: Mapping[str, Mapping[str, int]]
     production: bool
     clock_bound_ms: int
-    version: int | None = None
+    version: int
+    purpose: Purpose = "use"
     tolerated: frozenset[str] = frozenset()
 
 
