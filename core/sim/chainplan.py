@@ -14,12 +14,15 @@ chains are what they would be without this. `first` is a region, `number` one of
 - `stale`: a core goes on for long after the next one has its shards, and that one ends early.
 - `returning`: a region is drained and comes back, and meanwhile it, or the other one, is drained
   again, or taken for lost.
+- `emptied`: the regions of the narrow group are drained one after the other, or the last one is
+  taken for lost, and another one may join the group or leave it meanwhile. Three regions.
 - `gone`: a region is apart while a core of it starts, meets the others, and is lost for good.
 """
 
 from collections.abc import Callable
 from random import Random
 
+from core.sim.mapplan import NARROW
 from core.sim.profile import Profile
 from core.sim.steps import Step
 from core.sim.workload import Requests
@@ -168,6 +171,23 @@ def returning(stage: Stage) -> list[Step]:
     return [*steps, Step(stage.at_s + again_s, kind, stage.next, stage.first, number)]
 
 
+def emptied(stage: Stage) -> list[Step]:
+    """See the module's docstring. Who is asked is a core of the region that is not of the group."""
+    draw, number = stage.chance.uniform, stage.number
+    asked, group = stage.regions[1], [stage.regions[0], stage.regions[-1]]
+    stage.chance.shuffle(group)
+    kind = stage.chance.choice(("region_drain", "region_drain", "declare_lost"))
+    steps = [
+        Step(stage.at_s, "region_drain", group[0], asked, number),
+        Step(stage.at_s + draw(0.0, 3.0), kind, group[1], asked, number),
+        Step(stage.at_s + draw(4.0, 7.0), "region_return", group[0], asked, number),
+    ]
+    if stage.chance.random() < 0.5:
+        joins_s = stage.at_s + draw(-1.0, 3.0)
+        steps.append(Step(joins_s, "map_change", stage.first, asked, number, id=NARROW))
+    return steps
+
+
 CHAINS: dict[str, Callable[[Stage], list[Step]]] = {
     "given_up": given_up,
     "given_then_gone": given_then_gone,
@@ -176,6 +196,7 @@ CHAINS: dict[str, Callable[[Stage], list[Step]]] = {
     "gone": gone,
     "stale": stale,
     "returning": returning,
+    "emptied": emptied,
 }
 
 

@@ -5,6 +5,7 @@ with it. What a former owner wrote after its shard was taken over is known for w
 """
 
 from sync.forced import force_of
+from sync.owner.copies import content_found
 from sync.owner.intake import Intake
 from sync.owner.state import Phase
 from sync.records import EffectRecord, End, Intent, OpenEntry, Outcome, Place
@@ -76,9 +77,8 @@ class Inherited(Intake):
             return
         known = self.find(message.id)
         if known is not None:
-            if known.message is None and known.accept == entry.accept:
-                known.message = message  # it is whole here, whatever became of its row
-                self._wake(known)
+            if known.message is None and content_found(known, entry.accept, message):
+                self._wake(known)  # it is whole here, whatever became of its row
             if known.bucket < 0 and (known.phase is not Phase.ENDED or known.by_id < 2):
                 known.bucket = bucket
                 self.marks.due.hold("due", known.shard, bucket)

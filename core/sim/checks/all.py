@@ -22,6 +22,7 @@ from core.sim.checks.spools import Spools
 from core.sim.checks.told import Told
 from core.sim.checks.unread import Unread
 from core.sim.history import ViolationError
+from core.sim.mapplan import first_map
 from core.sim.plan import BUCKET_MS
 from sync.naming import log_name
 from sync.records import End, Intent
@@ -57,7 +58,8 @@ class Checks:
         self._ends = Ends(self.journal, world.history, world.plan)
         self._maps = Maps(self.journal, world.history, world.plan)
         self.spools = Spools(self.journal, world.history)
-        self._serving = ServingRegions()
+        first = first_map(self._plan.regions, self._plan.shards) if self._plan.maps else None
+        self._serving = ServingRegions(first)
         self._replication = ReplicationChanges(world.store)
         self.began = self._kept(self._replication.begins)
         self.healed = Healed(world.store, self.journal)
@@ -119,6 +121,8 @@ class Checks:
             self._maps.acts(write.home, write.owner, "takes shards")
         elif isinstance(write, SwapMaps):
             self._maps.published(write.row)
+            newest = write.row.kept[-1].placement
+            self._serving.published(newest, self._world.scheduler.now)
         elif isinstance(write, SwapReplication):
             self._note_replication(write)
             self._replication.applied(write.row)
