@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -168,6 +169,24 @@ def test_what_is_missing_for_cassandra_is_told(tmp_path: Path) -> None:
         assert code == 1
         assert "Maven is needed to fetch Cassandra, and no-mvn was not found" in told
     assert not (data / "regions.json").exists()
+
+
+async def test_a_cluster_of_ones_own_that_is_down_is_waited_for(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+        own = {"GOUTONG_CASSANDRA_CONTACT_POINTS": "127.0.0.1", "GOUTONG_CASSANDRA_PORT": port}
+        words = ("up", "--json", "--data", str(tmp_path / "data"), "--regions", "eu,us,ap")
+        command = (sys.executable, "-m", "core.cli", *words)
+        up = await Regions.launched(tmp_path / "data", command, own)
+        await until(lambda: "waiting for it" in up.said, 60)
+        assert "cannot be" in up.said and "127.0.0.1" in up.said
+        roles = {each["role"] for name in NAMES for each in up.processes_of(name)}
+        assert roles == {"supervisor", "nats"}
+        pids = [pid for name in NAMES for pid in up.pids_of(name)]
+        up.send(signal.SIGTERM)
+        assert (await up.ended())[0] == 0
+        await all_gone(pids, 0)
 
 
 def goutong_up(data: Path, *words: str, **env: str) -> tuple[int, str]:

@@ -91,7 +91,7 @@ async def test_three_regions_come_up_lose_one_and_go_on_later(up: Regions) -> No
     for message in messages:
         assert (await shown(up, "ap", message))["id"] == message
 
-    others = [pid for name in ("eu", "ap") for pid in up.pids_of(name)]
+    others = [up.supervisor_of(name) for name in ("eu", "ap")]
     await all_gone(up.kill("us"))
     await until(lambda: "region us ended" in up.said)
     messages += [await sent(up, name) for name in ("eu", "ap")]

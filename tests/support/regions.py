@@ -31,6 +31,20 @@ class Regions(Up):
         cls, data: Path, words: tuple[str, ...], env: Mapping[str, str], timeout_s: float
     ) -> "Regions":
         """Start this program and wait for its first line."""
+        up = await cls.launched(data, words, env)
+        assert up.process.stdout is not None
+        async with asyncio.timeout(timeout_s):
+            line = await up.process.stdout.readline()
+        if not line:
+            raise AssertionError(f"it ended: {await up.ended()}")
+        up.line = json.loads(line)
+        return up
+
+    @classmethod
+    async def launched(
+        cls, data: Path, words: tuple[str, ...], env: Mapping[str, str]
+    ) -> "Regions":
+        """Start this program without waiting for anything."""
         process = await asyncio.create_subprocess_exec(
             *words,
             stdout=asyncio.subprocess.PIPE,
@@ -40,12 +54,6 @@ class Regions(Up):
         )
         up = cls(process, data)
         up.listening = asyncio.create_task(up.listen())
-        assert process.stdout is not None
-        async with asyncio.timeout(timeout_s):
-            line = await process.stdout.readline()
-        if not line:
-            raise AssertionError(f"it ended: {await up.ended()}")
-        up.line = json.loads(line)
         return up
 
     listening: asyncio.Task[None]
@@ -75,6 +83,10 @@ class Regions(Up):
     def pids_of(self, region: str) -> list[int]:
         return [each["pid"] for each in self.processes_of(region)]
 
+    def supervisor_of(self, region: str) -> int:
+        (pid,) = [p["pid"] for p in self.processes_of(region) if p["role"] == "supervisor"]
+        return int(pid)
+
     def all_pids(self) -> list[int]:
         return [pid for region in self.line["regions"] for pid in self.pids_of(region)]
 
@@ -90,7 +102,7 @@ class Regions(Up):
 
     async def start_again(self, region: str, timeout_s: float = 60.0) -> None:
         """Have the launcher start what is gone, and wait until the region is ready."""
-        before = self.pids_of(region)
+        before = self.supervisor_of(region)
         self.send(signal.SIGUSR1)
 
         def is_ready() -> bool:
@@ -99,6 +111,6 @@ class Regions(Up):
             except FileNotFoundError:
                 return False
             state = json.loads(text)
-            return bool(state["ready"]) and state["processes"][0]["pid"] != before[0]
+            return bool(state["ready"]) and self.supervisor_of(region) != before
 
         await until(is_ready, timeout_s, 0.05)
