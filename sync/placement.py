@@ -35,6 +35,7 @@ from msgspec import Struct
 from sync.agreed import Refusal
 
 SHARDS_MAX = 4096
+Group = tuple[str, tuple[str, ...]]  # a placement group's name, and its regions
 _NAME = re.compile(r"[a-z][a-z0-9]{0,15}")
 _COUNTRY = re.compile(r"[A-Z]{2}")
 _NAME_HINT = "Use a small letter, then up to 15 small letters or digits."
@@ -96,6 +97,12 @@ def regions_of(placement: PlacementMap, home: str) -> tuple[str, ...]:
 def may_act(placement: PlacementMap, home: str, region: str) -> bool:
     """Whether a region's cores may journal, own and take over this home's messages."""
     return region in regions_of(placement, home)
+
+
+def groups_with_homes(placement: PlacementMap) -> list[Group]:
+    """The placement groups of which there is a home."""
+    names = {home.group for home in placement.homes.values()}
+    return [(name, placement.groups[name]) for name in sorted(names)]
 
 
 def can_be_taken_over(placement: PlacementMap, home: str) -> bool:
@@ -177,6 +184,12 @@ class MapBook:
     def accepting(self) -> PlacementMap:
         """The map to accept by, and to judge by who may own and take over."""
         return next(one.placement for one in self.kept if one.placement.version == self._serving)
+
+    @property
+    def groups(self) -> list[Group]:
+        """The placement groups with a home, of the version in use and of those that come after."""
+        used = [one.placement for one in self.kept if one.replaced_at_ms is None]
+        return list(dict.fromkeys(group for each in used for group in groups_with_homes(each)))
 
     def learn(self, placement: PlacementMap) -> list[Refusal]:
         """Load the next version; one that is known already, or is wrong, changes nothing."""

@@ -6,17 +6,24 @@ stands; the same row again when there is nothing to do, so that a repeat does no
 the version makes of two changes at once one after the other: two drains cannot leave none. A
 change whose answer was lost is judged by `sync.agreed.settled`, or just made again.
 
+The same holds within each placement group: shards of its homes go to its regions only, so the drain
+of the last one that serves would never end. It is refused. Where the map changes in the same moment
+a group may be left with none all the same: then the region keeps its shards and stays `draining`.
+A region that was lost is out whatever becomes of its groups.
+
 A drained region takes nothing new; `draining` lasts until its shards have been handed over. A
 region that returns gets its share of traffic in steps. How long a step lasts is measured by
 whoever takes the next one, on CLOCK_BOOTTIME (`Dwell`): no wall clock stands in the row.
 Placement does not look at this row: homes stay where they are.
 """
 
+from collections.abc import Collection
 from typing import Literal
 
 from msgspec import Struct
 
 from sync.agreed import Refusal
+from sync.placement import Group
 
 RegionState = Literal["serving", "draining", "drained", "returning"]
 RETURN_SHARES_PCT = (5, 25, 50, 100)
@@ -47,8 +54,13 @@ def first_set(regions: list[str], nonce: str) -> ServingSet:
     return ServingSet(1, nonce, {region: RegionRow("serving", 100, 1) for region in regions})
 
 
-def drain(current: ServingSet, region: str, reason: str, nonce: str) -> ServingSet | Refusal:
-    """The region takes nothing new from now on, and hands its shards over."""
+def drain(
+    current: ServingSet, region: str, reason: str, nonce: str, groups: Collection[Group] = ()
+) -> ServingSet | Refusal:
+    """The region takes nothing new from now on, and hands its shards over.
+
+    `groups` are the placement groups of the maps that are, or may come to be, in use.
+    """
     row = current.regions.get(region)
     if row is None:
         return _unknown(current, region)
@@ -56,6 +68,9 @@ def drain(current: ServingSet, region: str, reason: str, nonce: str) -> ServingS
         return current
     if not _others(current, region, "serving"):
         return _last(current, region)
+    for name, regions in groups:
+        if region in regions and not set(regions) & set(_others(current, region, "serving")):
+            return _last_of_group(current, region, name, regions)
     return _with(current, {region: ("draining", 0, reason)}, nonce)
 
 
@@ -70,23 +85,28 @@ def drained(current: ServingSet, region: str, nonce: str) -> ServingSet | Refusa
     return _with(current, {region: ("drained", 0, row.reason)}, nonce)
 
 
-def lost(current: ServingSet, region: str, reason: str, nonce: str) -> ServingSet | Refusal:
+def lost(
+    current: ServingSet, region: str, reason: str, nonce: str, groups: Collection[Group] = ()
+) -> ServingSet | Refusal:
     """The region is gone: out at once, whatever it still owns.
 
-    Where only regions that return would be left, they serve fully from now on: there is nobody
-    else. Refused when none would be left at all, since nothing is won by it.
+    Where only regions that return would be left, at all or of a placement group, they serve fully
+    from now on: there is nobody else. Refused when none would be left at all, since nothing is won
+    by it.
     """
     row = current.regions.get(region)
     if row is None:
         return _unknown(current, region)
     if row.state == "drained":
         return current
+    serving, returning = _others(current, region, "serving"), _others(current, region, "returning")
+    if not serving and not returning:
+        return _last(current, region)
     changed: dict[str, tuple[RegionState, int, str]] = {region: ("drained", 0, reason)}
-    if not _others(current, region, "serving"):
-        returning = _others(current, region, "returning")
-        if not returning:
-            return _last(current, region)
-        changed |= dict.fromkeys(returning, ("serving", 100, ""))
+    for regions in (tuple(current.regions), *(regions for _, regions in groups)):
+        if region in regions and not set(regions) & set(serving):
+            back = [each for each in returning if each in regions]
+            changed |= dict.fromkeys(back, ("serving", 100, ""))
     return _with(current, changed, nonce)
 
 
@@ -125,6 +145,12 @@ def next_share(
 def shares(current: ServingSet) -> dict[str, int]:
     """The regions that take traffic and how much of their usual part, in percent."""
     return {name: row.share_pct for name, row in sorted(current.regions.items()) if row.share_pct}
+
+
+def out(current: ServingSet | None) -> list[str]:
+    """The regions that drain or are drained; none of them before there is a row."""
+    regions = {} if current is None else current.regions
+    return [name for name, row in sorted(regions.items()) if row.state in ("draining", "drained")]
 
 
 class Dwell:
@@ -180,3 +206,17 @@ def _last(current: ServingSet, region: str) -> Refusal:
     else:
         hint = "Let another region return first."
     return Refusal("last_serving_region", region, what, hint)
+
+
+def _last_of_group(
+    current: ServingSet, region: str, name: str, regions: Collection[str]
+) -> Refusal:
+    others = sorted(set(regions) & current.regions.keys() - {region})
+    if others:
+        states = ", ".join(f"{one} is {current.regions[one].state}" for one in others)
+        what = f"no other region of placement group {name} serves fully: {states}"
+        hint = f"Let {' or '.join(others)} return first, and wait for all of its share."
+    else:
+        what = f"placement group {name} has no other region"
+        hint = "Publish a map in which it has one first."
+    return Refusal("last_serving_of_group", region, what, hint)

@@ -39,6 +39,9 @@ class Agreed:
         self.force = Force(
             store.forces, submit, clock, log, region, under, right_s, pace.force_every_s
         )
+        self.maps = Maps(
+            store, submit, clock, random, log, first_map, homes, keys_kept_ms, self.force.alone
+        )
         self.serving = Serving(
             store,
             submit,
@@ -49,8 +52,7 @@ class Agreed:
             homes,
             pace.serving_every_s,
             pace.return_dwell_s,
+            self.maps,
         )
-        self.maps = Maps(
-            store, submit, clock, random, log, first_map, homes, keys_kept_ms, self.force.alone
-        )
+        self.maps.read_out = self.serving.read_out
         self.replication = Replication(store, submit, clock, random, log, pace.replication_every_s)

@@ -27,7 +27,8 @@ from sync.store.port import Answer, JournalStore, StoreError, SwapMaps, Write
 class Maps:
     """See the module's docstring. `first` holds where the store has no row; `homes` are those that
     this process works for; a region that is `alone` (see `sync.forced`) publishes nothing.
-    `on_changed` is told when what is kept, or what serves, changed."""
+    `on_changed` is told when what is kept, or what serves, changed; `read_out` reads which regions
+    are out."""
 
     def __init__(
         self,
@@ -52,6 +53,7 @@ class Maps:
         self._loaded = False
         self.book = MapBook([Kept(first)], keys_kept_ms)
         self.on_changed: Callable[[], None] = lambda: None
+        self.read_out: Callable[[], Awaitable[Collection[str]]] = _none
 
     async def read(self) -> None:
         """Load what the row has; raises StoreError."""
@@ -93,7 +95,8 @@ class Maps:
             # What is kept here says when versions were replaced, too; a row only did once.
             known = row is None or row.version == self.book.lease_version
             kept = self.book.kept if row is None or known else row.kept
-            wanted = published(kept, placement, f"{self._random.getrandbits(64):016x}")
+            out = await self.read_out()
+            wanted = published(kept, placement, f"{self._random.getrandbits(64):016x}", out)
             if isinstance(wanted, list):
                 return wanted
             if await self._made(row, wanted):
@@ -125,3 +128,7 @@ class Maps:
         if self.book.lease_version > before:
             self._log.info("placement map loaded", version=self.book.lease_version)
             self.on_changed()
+
+
+async def _none() -> Collection[str]:
+    return ()

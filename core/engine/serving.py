@@ -1,9 +1,9 @@
 """The set of serving regions, as this core reads and changes it (PROTOCOL.md 7).
 
-Carries out what `sync.serving` decides. The row is read around the looks at the leases; until it
-was read once there is no look, so that a core that starts in a drained region takes nothing there.
-Later, when it cannot be read, what was read last still holds: nothing that decides a send hangs on
-it.
+Carries out what `sync.serving` decides, by the placement groups of `core.engine.maps`. The row is
+read around the looks at the leases; until it was read once there is no look, so that a core that
+starts in a drained region takes nothing there. Later, when it cannot be read, what was read last
+still holds: nothing that decides a send hangs on it.
 
 A change is read, transition, compare-and-set, until it is known what became of it. A rule that
 says no answers with its `Refusal`. `StoreError` is raised when the row cannot be read: the change
@@ -15,13 +15,13 @@ from random import Random
 
 from core.clock import Clock
 from core.contract.log import Log
+from core.engine.maps import Maps
 from core.engine.submitting import swapped
 from sync import serving as rules
 from sync.agreed import Refusal
 from sync.serving import Dwell, ServingSet
 from sync.store.port import Answer, JournalStore, StoreError, SwapServing, Write
 
-OUT = ("draining", "drained")
 # (the row as read, nonce) -> the row to write, the same row again, or why not.
 Transition = Callable[[ServingSet, str], ServingSet | Refusal]
 
@@ -40,6 +40,7 @@ class Serving:
         regions: Sequence[str],
         every_s: float,
         dwell_s: float,
+        maps: Maps,
     ) -> None:
         self._store = store
         self._submit = submit
@@ -50,6 +51,7 @@ class Serving:
         self._regions = list(regions)
         self._every_s = every_s
         self._dwell_s = dwell_s
+        self._maps = maps
         self._dwell = Dwell()
         self._read_at = float("-inf")
         self.row: ServingSet | None = None
@@ -72,15 +74,21 @@ class Serving:
     @property
     def out(self) -> Collection[str]:
         """The regions that drain or are drained: they take no shards, and give theirs away."""
-        if self.row is None:
-            return ()
-        return [name for name, one in sorted(self.row.regions.items()) if one.state in OUT]
+        return rules.out(self.row)
+
+    async def read_out(self) -> Collection[str]:
+        """The regions that are out, as the row says now; raises StoreError."""
+        return rules.out(await self._read())
 
     # What people ask
 
     async def drain(self, region: str, reason: str) -> ServingSet | Refusal:
         """The region takes nothing new from now on and gives its shards away."""
-        return await self._change(lambda row, nonce: rules.drain(row, region, reason, nonce))
+        maps = self._maps
+        await maps.read()  # a version that is published and does not serve yet counts, too
+        return await self._change(
+            lambda row, nonce: rules.drain(row, region, reason, nonce, maps.book.groups)
+        )
 
     async def begin_return(self, region: str) -> ServingSet | Refusal:
         """The region comes back; its share then grows by itself."""
@@ -88,7 +96,10 @@ class Serving:
 
     async def lost(self, region: str, reason: str) -> ServingSet | Refusal:
         """The region is gone: out at once, whatever it still owns."""
-        return await self._change(lambda row, nonce: rules.lost(row, region, reason, nonce))
+        maps = self._maps
+        return await self._change(
+            lambda row, nonce: rules.lost(row, region, reason, nonce, maps.book.groups)
+        )
 
     # Around each look at the leases
 

@@ -14,12 +14,19 @@ chains are what they would be without this. `first` is a region, `number` one of
 - `stale`: a core goes on for long after the next one has its shards, and that one ends early.
 - `returning`: a region is drained and comes back, and meanwhile it, or the other one, is drained
   again, or taken for lost.
+- `emptied`: the regions of the narrow group are drained one after the other, or the last one is
+  taken for lost, and another one may join the group or leave it meanwhile. Three regions.
 - `gone`: a region is apart while a core of it starts, meets the others, and is lost for good.
+
+Those of `core.sim.chainlate` are about what comes late.
 """
 
 from collections.abc import Callable
 from random import Random
 
+from core.sim.chainlate import answers_overdue, bereft, intents_overdue, taking, unaware
+from core.sim.chainstage import KEYED, LATER, Stage
+from core.sim.mapplan import NARROW
 from core.sim.profile import Profile
 from core.sim.steps import Step
 from core.sim.workload import Requests
@@ -29,45 +36,6 @@ AGAIN_S = (4.0, 9.0)
 BUSY_FROM_S, BUSY_S = -0.5, 5.0
 CANCELED = 40
 LAST_WORDS_S = (2.7, 4.2)  # a lease is renewed each second, and lasts four
-LATER = {
-    "scheduled": (1.0,),
-    "copies": (0.0,),
-    "cancels": (0.0,),
-    "chains": (0.0,),
-    "spooled": (0.0,),
-    "suppressed": (0.0,),
-}
-KEYED = LATER | {"keyed": (1.0,)}
-
-
-class Stage:
-    """Where a chain is played."""
-
-    def __init__(
-        self,
-        chance: Random,
-        regions: tuple[str, ...],
-        cores: int,
-        shards: int,
-        start_ms: int,
-        at_s: float,
-    ) -> None:
-        self.chance = chance
-        self.shards = shards
-        self.start_ms = start_ms
-        self.regions = regions
-        self.first = chance.choice(regions)
-        # Who comes next in the order of owners of the first region's shards.
-        self.next = min((region for region in regions if region != self.first), default="")
-        self.number = chance.randrange(cores)
-        self.others = [number for number in range(cores) if number != self.number]
-        self.at_s = at_s
-
-    def step(
-        self, after_s: float, kind: str, number: int, length_s: float = 0.0, amount: float = 0.0
-    ) -> Step:
-        """A fault at a core of the first region."""
-        return Step(self.at_s + after_s, kind, self.first, self.next, number, length_s, amount)
 
 
 def given_up(stage: Stage) -> list[Step]:
@@ -168,6 +136,23 @@ def returning(stage: Stage) -> list[Step]:
     return [*steps, Step(stage.at_s + again_s, kind, stage.next, stage.first, number)]
 
 
+def emptied(stage: Stage) -> list[Step]:
+    """See the module's docstring. Who is asked is a core of the region that is not of the group."""
+    draw, number = stage.chance.uniform, stage.number
+    asked, group = stage.regions[1], [stage.regions[0], stage.regions[-1]]
+    stage.chance.shuffle(group)
+    kind = stage.chance.choice(("region_drain", "region_drain", "declare_lost"))
+    steps = [
+        Step(stage.at_s, "region_drain", group[0], asked, number),
+        Step(stage.at_s + draw(0.0, 3.0), kind, group[1], asked, number),
+        Step(stage.at_s + draw(4.0, 7.0), "region_return", group[0], asked, number),
+    ]
+    if stage.chance.random() < 0.5:
+        joins_s = stage.at_s + draw(-1.0, 3.0)
+        steps.append(Step(joins_s, "map_change", stage.first, asked, number, id=NARROW))
+    return steps
+
+
 CHAINS: dict[str, Callable[[Stage], list[Step]]] = {
     "given_up": given_up,
     "given_then_gone": given_then_gone,
@@ -176,6 +161,12 @@ CHAINS: dict[str, Callable[[Stage], list[Step]]] = {
     "gone": gone,
     "stale": stale,
     "returning": returning,
+    "emptied": emptied,
+    "answers_overdue": answers_overdue,
+    "intents_overdue": intents_overdue,
+    "taking": taking,
+    "bereft": bereft,
+    "unaware": unaware,
 }
 
 

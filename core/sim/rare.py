@@ -27,8 +27,7 @@ RARE: dict[str, Profile] = {
             "await_in_memory_ms": (100, 600),
         },
     ),
-    # Operators drain regions, take them for lost, change the map, and ask for what cannot be. With
-    # three regions the narrow group may have none left that is not out: its shards stay there.
+    # Operators drain regions, take them for lost, change the map, and ask for what cannot be.
     "operators": Profile(
         0.7,
         (2,),
@@ -80,6 +79,17 @@ RARE: dict[str, Profile] = {
         tenants=True,
         made_up=True,
         chains=("returning",),
+        busy=5,
+    ),
+    # The narrow group of three regions is to be left by the last one that serves.
+    "narrowed": Profile(
+        0.7,
+        (3,),
+        (1, 2),
+        {"crash": 1, "isolate": 1},
+        shares={"keyed": (0.8, 1.0), "copies": (0.1, 0.5), "spooled": (0.0,)},
+        maps=True,
+        chains=("emptied",),
         busy=5,
     ),
 }

@@ -5,6 +5,7 @@ with it. What a former owner wrote after its shard was taken over is known for w
 """
 
 from sync.forced import force_of
+from sync.owner.copies import content_found
 from sync.owner.intake import Intake
 from sync.owner.state import Phase
 from sync.records import EffectRecord, End, Intent, OpenEntry, Outcome, Place
@@ -69,16 +70,16 @@ class Inherited(Intake):
         """An entry of the open set is due soon: look it up, then it waits for its time.
 
         Of a message that is in memory it holds the bucket, until a by-id row that says ended
-        stands. That such a row is being written is not enough.
+        stands. That such a row is being written is not enough. What the entry names as an effect
+        and not as unsettled was settled, or came too late to count: its by-id row does not say so.
         """
         message = entry.message
         if message.shard not in self.shards:
             return
         known = self.find(message.id)
         if known is not None:
-            if known.message is None and known.accept == entry.accept:
-                known.message = message  # it is whole here, whatever became of its row
-                self._wake(known)
+            if known.message is None and content_found(known, entry.accept, message):
+                self._wake(known)  # it is whole here, whatever became of its row
             if known.bucket < 0 and (known.phase is not Phase.ENDED or known.by_id < 2):
                 known.bucket = bucket
                 self.marks.due.hold("due", known.shard, bucket)
@@ -88,6 +89,7 @@ class Inherited(Intake):
         msg.due_ms, msg.tries, msg.fixed, msg.by_id = entry.due_ms, entry.tries, True, 1
         msg.bucket = bucket
         msg.effects.extend(entry.unsettled)
+        msg.late = frozenset(entry.effects).difference(place for place, _ in entry.unsettled)
         self.marks.due.hold("due", msg.shard, bucket)
         self._join_early(msg)
         self._asked.append(message.id)

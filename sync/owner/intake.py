@@ -1,13 +1,14 @@
 """What the owner reads: messages, cancels and receipts, look-ups, and what came too early.
 
 A message is looked up by id at quorum before its first intent, unless it is one that this owner
-can know to be new. A copy with the same body is the same message; one with another body is a
-conflict. A cancel or a receipt of a message that is not in memory is joined through its by-id row,
-or kept there where the message has not been seen yet.
+can know to be new. A copy with the same body is the same message (which of them counts: `copies`);
+one with another body is a conflict. A cancel or a receipt of a message that is not in memory is
+joined through its by-id row, or kept there where the message has not been seen yet.
 """
 
 from sync.lattice import RANK, overruled
 from sync.naming import attempt_name, id_facts
+from sync.owner.copies import another_counts, content_found, stand_in
 from sync.owner.events import Events
 from sync.owner.state import Limits, Lookup, Msg, Phase, Revive, WriteByIds
 from sync.records import (
@@ -81,9 +82,7 @@ class Intake(Events):
 
     def _content(self, msg: Msg, record: Message, place: Place) -> None:
         """A message that was known from effects only: this is its body if they name it."""
-        if msg.accept is None or place == msg.accept:
-            msg.message, msg.accept = record, place
-        elif msg.body_hash and msg.body_hash != record.body_hash:
+        if not content_found(msg, place, record) and msg.body_hash:
             self._conflict(msg, place)
         self.hold_accept(msg, place)
         self._wake(msg)
@@ -177,7 +176,9 @@ class Intake(Events):
             if msg.accept not in known.conflicts:
                 self._conflict(msg, msg.accept)
             msg.message = None
-        msg.accept, msg.body_hash = known.accept or msg.accept, known.body_hash
+        if known.accept is not None:
+            another_counts(msg, known.accept)
+        msg.body_hash = known.body_hash
         msg.by_id = 2
         self._join_early(msg)
         news = bool(msg.conflicts or msg.receipts) or not (
@@ -198,13 +199,16 @@ class Intake(Events):
         if known.body_hash and known.body_hash != msg.message.body_hash:
             Intake._conflict(msg, msg.accept)
             msg.message, msg.accept, msg.body_hash = None, known.accept, known.body_hash
+        elif not msg.fixed:
+            another_counts(msg, known.accept)
 
     @staticmethod
     def _missing(msg: Msg, known: ById) -> list[Place]:
         have = {p for p, _ in msg.records}
         pointers = [*known.effects, *known.receipts]
-        if msg.message is None and known.accept is not None:
-            pointers.append(known.accept)
+        content = msg.accept or known.accept
+        if msg.message is None and content is not None:
+            pointers.append(content)
         return [p for p in pointers if p not in have]
 
     def revived(
@@ -235,7 +239,8 @@ class Intake(Events):
         msg.cancel = msg.cancel or known.noted
         msg.followed = msg.followed or known.ended  # what had to follow stands since then
         self._join_early(msg)
-        if msg.phase is not Phase.LOOKUP and not (msg.phase is Phase.STUCK and records):
+        found = records or msg.spare is not None
+        if msg.phase is not Phase.LOOKUP and not (msg.phase is Phase.STUCK and found):
             return
         self._take_records(msg, records)
         for place in known.conflicts:
@@ -251,8 +256,7 @@ class Intake(Events):
         for place, record in records:
             if type(record) is Message:
                 if msg.message is None:
-                    msg.message = record
-                    msg.accept = msg.accept or place
+                    content_found(msg, place, record)
             elif place in have or record.id != msg.id:
                 continue
             elif type(record) is Receipt:
@@ -288,7 +292,8 @@ class Intake(Events):
         if msg.message is not None and msg.message.body_hash != fixing.body_hash:
             Intake._conflict(msg, msg.accept)
             msg.message = None
-        msg.accept = fixing.accept
+        if fixing.accept is not None:
+            another_counts(msg, fixing.accept)
 
     def _classify(self, msg: Msg, now_ms: int) -> None:
         """A message that came with a history: ended, in doubt, or free to send.
@@ -298,6 +303,8 @@ class Intake(Events):
         """
         self.classify_all(msg)
         self.rejoin(msg)
+        if msg.message is None and msg.sought_ms and msg.seeking is None:
+            stand_in(msg)
         if msg.message is None and msg.accept is not None and not msg.sought_ms:
             self.seek(msg, now_ms)
         elif msg.message is None and msg.seeking is not None:

@@ -105,6 +105,7 @@ class Msg:
         "seeking",
         "shard",
         "sought_ms",
+        "spare",
         "state",
         "told",
         "tries",
@@ -118,6 +119,7 @@ class Msg:
         self.shard = shard
         self.message: Message | None = None
         self.accept: Place | None = None
+        self.spare: tuple[Place, Message] | None = None  # may stand in for it (`copies`)
         self.content: Any = None  # the payload as the shell decoded it
         self.phase = Phase.LOOKUP
         self.state: State = "accepted"

@@ -7,6 +7,7 @@ there is kept in `found`, and whoever lets the run go on looks whether there is 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ParamSpec
 
+from core.sim.checks.doubts import Doubts
 from core.sim.checks.edits import Edits
 from core.sim.checks.ends import Ends
 from core.sim.checks.floors import Floors
@@ -22,6 +23,7 @@ from core.sim.checks.spools import Spools
 from core.sim.checks.told import Told
 from core.sim.checks.unread import Unread
 from core.sim.history import ViolationError
+from core.sim.mapplan import first_map
 from core.sim.plan import BUCKET_MS
 from sync.naming import log_name
 from sync.records import End, Intent
@@ -52,14 +54,17 @@ class Checks:
         self.journal = Journal()
         self._sends = Sends(self.journal, world.history, world.plan)
         self._floors = Floors(self.journal)
+        self._doubts = Doubts(self.journal)
         tables, alone = world.store.tables, len(world.plan.regions) == 1
         self._told = Told(self.journal, world.history, tables, alone, world.plan.forces)
         self._ends = Ends(self.journal, world.history, world.plan)
         self._maps = Maps(self.journal, world.history, world.plan)
         self.spools = Spools(self.journal, world.history)
-        self._serving = ServingRegions()
+        first = first_map(self._plan.regions, self._plan.shards) if self._plan.maps else None
+        self._serving = ServingRegions(first)
         self._replication = ReplicationChanges(world.store)
         self.began = self._kept(self._replication.begins)
+        self.in_doubt = self._kept(self._doubts.in_doubt)
         self.healed = Healed(world.store, self.journal)
         self.readers = Readers(world)
         self.unread = Unread(world)
@@ -100,6 +105,7 @@ class Checks:
             self._maps.acts(name.home, name.incarnation, write.log)
             if name.kind == "effect":
                 self._floors.effects(write, name.home)
+                self._doubts.effects(write, self._world.scheduler.now)
                 self._note_intents(write, name.incarnation)
             else:
                 self._told.evidence(write, self._world.scheduler.now)
@@ -117,8 +123,12 @@ class Checks:
         if isinstance(write, SwapShards):
             self.journal.took(write, self._world.scheduler.now)
             self._maps.acts(write.home, write.owner, "takes shards")
+        elif isinstance(write, PutFloor):
+            self._doubts.floor_applied(write, self._world.scheduler.now)
         elif isinstance(write, SwapMaps):
             self._maps.published(write.row)
+            newest = write.row.kept[-1].placement
+            self._serving.published(newest, self._world.scheduler.now)
         elif isinstance(write, SwapReplication):
             self._note_replication(write)
             self._replication.applied(write.row)

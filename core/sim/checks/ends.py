@@ -7,7 +7,7 @@ from core.sim.plan import Plan
 from core.views.segments import decode_rows
 from sync.lattice import ENDED
 from sync.owner.follow import Reached, follow_up
-from sync.records import ById, Cancel, End, Message, Outcome, Receipt
+from sync.records import ById, Cancel, End, Intent, Message, Outcome, Receipt
 
 SKEW_MS = 500
 ENDPOINT_ID = "ep"
@@ -55,6 +55,7 @@ class Ends:
                 self._ended(submitted.id)
                 self._behind(submitted.id, views.get(submitted.id, set()))
             self._chain(submitted.id)
+            self._times(submitted.id)
         self._receipts()
 
     def _stored(self, submitted: Submitted) -> bool:
@@ -139,6 +140,26 @@ class Ends:
         in_time = message.expires_ms - self._journal.ended_at_ms.get(message_id, 0) > SKEW_MS
         if in_time and follow_up(message, facts, False, last) == "now":
             raise ViolationError("chain_broken", f"{message_id} ended as {state} at {last}")
+
+    def _times(self, message_id: str) -> None:
+        """What names an accept row goes by the times of that one: it is the one that is shown."""
+        accepts = dict(self._journal.of("accept", message_id))
+        effects = [r for _, r in self._journal.of("effect", message_id)]
+        expiries = [r.expires_ms for r in effects if type(r) is Intent]
+        for record in effects:
+            if not isinstance(record, Intent | End) or record.accept is None:
+                continue
+            named = accepts.get(record.accept)
+            if type(named) is not Message:
+                continue
+            if isinstance(record, Intent):
+                right = record.expires_ms == named.expires_ms
+            elif record.state == "expired":
+                right = record.at_ms >= min([named.expires_ms, *expiries])
+            else:
+                right = record.state != "skipped" or record.at_ms >= named.escalate_at_ms
+            if not right:
+                raise ViolationError("times_of_another", f"{record} does not go by {named}")
 
     def _receipts(self) -> None:
         for account, provider_id, _, message_id in self._history.acked:

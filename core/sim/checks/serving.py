@@ -1,10 +1,12 @@
 """The set of serving regions: what becomes of it, and whether cores and operators are told truly.
 
-- There is always a region that serves fully.
+- There is always a region that serves fully; no drain takes the last one from a placement group.
 - An operator is told of a row that was written; one who was refused has changed nothing, neither
   before it was told nor later.
 - A core that has read that its region is out takes no shard of another owner or of nobody.
-- Once faults are over, regions that were drained own nothing, and say so.
+- Once faults are over, regions that were drained own nothing, and say so. Shards of a home for
+  which no region serves stay with whoever has them: a region that was taken for lost, or the last
+  one of a group that the map changed in the moment of its drain.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,36 +14,70 @@ from collections.abc import Iterable, Mapping, Sequence
 from core.sim.history import ViolationError
 from core.sim.operators import Answered
 from core.sim.store.swaps import SERVING, Operation
-from sync.serving import ServingSet
+from sync.placement import PlacementMap, groups_with_homes, regions_of
+from sync.serving import ServingSet, out
 from sync.store.port import ShardRow, Swapped, SwapServing, SwapShards
 
 OUT = ("draining", "drained")
+# Who drains may have read the map so long ago, and a map may have been published since.
+MAP_READ_S = 10.0
 
 
 class ServingRegions:
     """See the module's docstring."""
 
-    def __init__(self) -> None:
+    def __init__(self, first: PlacementMap | None) -> None:
         self._rows: list[tuple[float, ServingSet]] = []
+        self._maps = [(0.0, first)] if first is not None else []
+
+    def published(self, placement: PlacementMap, now_s: float) -> None:
+        """A version of the map was published."""
+        self._maps.append((now_s, placement))
 
     def applied(self, write: SwapServing, now_s: float) -> None:
         """The row was set."""
         self._rows.append((now_s, write.row))
-        if not any(one.state == "serving" for one in write.row.regions.values()):
+        serving = {name for name, one in write.row.regions.items() if one.state == "serving"}
+        if not serving:
             raise ViolationError("no_region_serves", f"{write.row}")
+        before = {} if write.expect is None else write.expect.regions
+        for region, one in write.row.regions.items():
+            begins = one.state == "draining" and before[region].state not in OUT
+            if begins and self._group_is_left(region, serving, now_s):
+                raise ViolationError("group_left", f"{region} drains: {write.row}")
+
+    def _group_is_left(self, region: str, serving: set[str], now_s: float) -> bool:
+        """Whether, by each map that may have been the newest, a group of the region has none."""
+        first = next((at for at, (s, _) in enumerate(self._maps) if s > now_s - MAP_READ_S), None)
+        newest = self._maps[-1:] if first is None else self._maps[max(0, first - 1) :]
+        return bool(newest) and all(
+            any(region in regions and not serving & set(regions) for _, regions in groups)
+            for groups in (groups_with_homes(placement) for _, placement in newest)
+        )
 
     def after_drains(
         self, row: ServingSet | None, shards: Mapping[str, Sequence[ShardRow]]
     ) -> None:
         """Faults are over, and drains had their time."""
-        regions = {} if row is None else row.regions
-        out = [name for name, one in sorted(regions.items()) if one.state in OUT]
-        for region in out:
-            for home, rows in shards.items():
-                if kept := [one for one in rows if one.owner.startswith(region)]:
-                    raise ViolationError("drained_keeps", f"{region} is out: {home} {kept}")
-            if regions[region].state != "drained":
-                raise ViolationError("never_drained", f"{region} owns nothing: {regions[region]}")
+        for region in out(row):
+            assert row is not None
+            kept = [
+                (home, one)
+                for home, rows in shards.items()
+                for one in rows
+                if one.owner.startswith(region)
+            ]
+            if served := [each for each in kept if self._is_served(each[0], row)]:
+                raise ViolationError("drained_keeps", f"{region} is out: {served}")
+            if not kept and row.regions[region].state != "drained":
+                what = f"{region} owns nothing: {row.regions[region]}"
+                raise ViolationError("never_drained", what)
+
+    def _is_served(self, home: str, row: ServingSet) -> bool:
+        if not self._maps:
+            return True
+        regions = regions_of(self._maps[-1][1], home)
+        return any(row.regions[region].share_pct for region in regions)
 
     def final(
         self, operations: Iterable[Operation], answers: Iterable[Answered], where: Mapping[str, str]

@@ -23,17 +23,26 @@ class Spools:
         self._history = history
         self._found: list[ViolationError] = []
         self._spooled: list[tuple[str, Entry]] = []
+        self._seen: dict[str, set[Entry]] = {}
         self._fresh: dict[str, dict[str, Entry]] = {}
 
     def began(self, region: str, entries: Iterable[Entry]) -> None:
         """An edge started, with these on its disk."""
         self._fresh[region] = {entry.id: entry for entry in entries}
+        self._seen[region] = set(self._fresh[region].values())
 
     def spooled(self, region: str, entry: Entry) -> None:
-        """An edge answers for an entry, perhaps once more."""
+        """An edge answers for an entry, perhaps once more.
+
+        Fresh is what the process has just written. What it found on its disk may have been tried,
+        and put off, before somebody asks again and hears of it for the first time: the process
+        that wrote it died before its answer.
+        """
         if (region, entry) not in self._spooled:
             self.counts["spooled"] += 1
             self._spooled.append((region, entry))
+        if entry not in self._seen[region]:
+            self._seen[region].add(entry)
             self._fresh[region][entry.id] = entry
 
     def handed(self, region: str, batch: Sequence[Entry], now_ms: int) -> None:

@@ -40,6 +40,15 @@ def body_not_fixed() -> Context:
     )
 
 
+def times_of_the_copy_at_hand() -> Context:
+    """The copy that was read gives the times, whichever counts."""
+
+    def named_only(msg: Msg, place: Place) -> None:
+        msg.accept = place
+
+    return patched((intake, "another_counts", named_only))
+
+
 def no_settles_older_doubt() -> Context:
     """A definite no of one call counts for the calls before it."""
     durable = sending.Sending._outcome_durable
@@ -139,6 +148,7 @@ def turned_away_in_doubt() -> Context:
 SENDS = (
     Mutation("copies_not_looked_up", "5", "swarm", copies_not_looked_up),
     Mutation("body_not_fixed", "5", "copies", body_not_fixed),
+    Mutation("times_of_the_copy_at_hand", "5", "copies", times_of_the_copy_at_hand),
     Mutation("no_settles_older_doubt", "6", "doubts", no_settles_older_doubt),
     Mutation("resends_not_counted", "6", "doubts", resends_not_counted),
     Mutation("window_from_the_last_intent", "6", "doubts", window_from_the_last_intent),

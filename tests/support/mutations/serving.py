@@ -15,12 +15,26 @@ Context = AbstractContextManager[None]
 def last_region_drained() -> Context:
     """A region is drained without a look at whether another one serves."""
 
-    def drain(current: ServingSet, region: str, reason: str, nonce: str) -> ServingSet | Refusal:
+    def drain(
+        current: ServingSet, region: str, reason: str, nonce: str, _groups: object
+    ) -> ServingSet | Refusal:
         version = current.version + 1
         row = RegionRow("draining", 0, version, reason)
         return ServingSet(version, nonce, current.regions | {region: row})
 
     return patched((rules, "drain", drain))
+
+
+def group_left_by_its_last() -> Context:
+    """A region is drained without a look at who else of its placement groups serves."""
+    drain = rules.drain
+
+    def whatever_its_groups(
+        current: ServingSet, region: str, reason: str, nonce: str, _groups: object
+    ) -> ServingSet | Refusal:
+        return drain(current, region, reason, nonce)
+
+    return patched((rules, "drain", whatever_its_groups))
 
 
 def lost_answer_is_refused() -> Context:
@@ -61,6 +75,7 @@ def drained_regions_take_shards() -> Context:
 
 SERVING: tuple[Mutation, ...] = (
     Mutation("last_region_drained", "7", "drains", last_region_drained),
+    Mutation("group_left_by_its_last", "10", "narrowed", group_left_by_its_last),
     Mutation("lost_serving_answer_is_refused", "0.1", "drains", lost_answer_is_refused),
     Mutation("lost_serving_answer_is_applied", "0.1", "drains", lost_answer_is_applied),
     Mutation("drained_regions_take_shards", "7", "drains", drained_regions_take_shards),

@@ -1,7 +1,7 @@
 """The placement map's versions: published by one core, learned by all, served once all name it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Collection
 from random import Random
 
 import pytest
@@ -54,6 +54,8 @@ def core(
     clock: Clock,
     seed: int,
     lose: Callable[[Write], bool] = lambda _: False,
+    homes: tuple[str, ...] = REGIONS,
+    first: PlacementMap = WORLD,
 ) -> Maps:
     """Answers of writes that `lose` names are not heard, though the write is made."""
 
@@ -63,7 +65,7 @@ def core(
         answer = await told
         return "unknown" if lose(write) else answer
 
-    return Maps(store, submit, clock, Random(seed), silent(), WORLD, REGIONS, KEPT_MS)
+    return Maps(store, submit, clock, Random(seed), silent(), first, homes, KEPT_MS)
 
 
 def rules(answer: object) -> list[str]:
@@ -123,6 +125,45 @@ async def test_what_was_replaced_is_forgotten_with_its_keys(
     clock.now_ms += KEPT_MS + 1
     await maps.saw_leases([3])
     assert [one.placement.version for one in maps.book.kept] == [2, 3]
+
+
+def out_are(*regions: str) -> Callable[[], Awaitable[Collection[str]]]:
+    async def read_out() -> Collection[str]:
+        return regions
+
+    return read_out
+
+
+async def test_no_group_is_left_to_regions_that_are_out(store: MemoryJournal, clock: Clock) -> None:
+    maps = core(store, clock, 1, homes=(*REGIONS, "de"))
+    maps.read_out = out_are("eu")
+    unused = replace(WORLD, version=2, groups={"world": REGIONS, "own": ("eu",)})
+    own = replace(unused, homes=WORLD.homes | {"de": Home("eu", "own")})
+    assert rules(await maps.publish(own)) == ["group_serves"]
+    assert isinstance(await maps.publish(unused), MapRow)
+
+
+async def test_a_group_that_no_region_served_before_holds_no_change_back(
+    store: MemoryJournal, clock: Clock
+) -> None:
+    own = replace(WORLD, groups={"world": REGIONS, "own": ("us",)})
+    own = replace(own, homes=WORLD.homes | {"de": Home("us", "own")})
+    maps = core(store, clock, 1, homes=(*REGIONS, "de"), first=own)
+    maps.read_out = out_are("us")
+    assert isinstance(await maps.publish(replace(own, version=2, default="us")), MapRow)
+
+
+async def test_a_core_asks_which_regions_are_out_before_it_publishes() -> None:
+    rig = Rig(MemoryJournal((HOME, OTHER), SHARDS))
+    await rig.start()
+    await until(lambda: sum(rig.owned().values()) > 0)
+    membership = rig.engine.membership
+    first = membership.maps.book.accepting
+    await membership.serving.lost(OTHER, "burnt")
+    groups = first.groups | {"own": (OTHER,)}
+    left = replace(first, version=2, groups=groups, homes=first.homes | {"x": Home(OTHER, "own")})
+    assert rules(await membership.maps.publish(left)) == ["group_serves"]
+    await rig.end()
 
 
 async def test_versions_kept_are_bounded(store: MemoryJournal, clock: Clock) -> None:

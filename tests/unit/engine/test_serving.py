@@ -5,13 +5,17 @@ from collections.abc import Callable
 from random import Random
 
 import pytest
+from msgspec.structs import replace
 
 from core.contract.log import silent
+from core.engine.maps import Maps
 from core.engine.serving import Serving
 from sync.agreed import Refusal
+from sync.maps import MapRow
+from sync.placement import Kept, world_map
 from sync.serving import ServingSet
 from sync.store.memory_journal import MemoryJournal
-from sync.store.port import Answer, StoreError, Write
+from sync.store.port import Answer, StoreError, SwapMaps, Write, ignore
 from tests.support.wait import until
 from tests.unit.engine.rig import HOME, OTHER, SHARDS, Rig
 
@@ -58,7 +62,8 @@ def core(
         answer = await told
         return "unknown" if lose(write) else answer
 
-    return Serving(store, submit, clock, Random(seed), silent(), region, REGIONS, 1.0, 10.0)
+    maps = Maps(store, submit, clock, Random(seed), silent(), world_map(REGIONS, 2), REGIONS, 1_000)
+    return Serving(store, submit, clock, Random(seed), silent(), region, REGIONS, 1.0, 10.0, maps)
 
 
 def states(row: ServingSet | Refusal | None) -> dict[str, str]:
@@ -72,6 +77,20 @@ async def test_two_drains_at_once_leave_one_region(store: MemoryJournal, clock: 
     refused = [one for one in answers if isinstance(one, Refusal)]
     assert [one.rule for one in refused] == ["last_serving_region"]
     assert sorted(states(await store.serving()).values()) == ["draining", "serving"]
+
+
+async def test_the_last_one_of_a_group_is_not_drained_also_where_the_map_was_just_published(
+    store: MemoryJournal, clock: Clock
+) -> None:
+    world = world_map(REGIONS, 2)
+    narrowed = replace(world, version=2, groups={"world": ("eu",)}, homes={"eu": world.homes["eu"]})
+    store.submit(SwapMaps(None, MapRow("n", (Kept(world), Kept(narrowed)))), ignore)
+    await asyncio.sleep(0)
+    us = core(store, clock, "us", 2)
+    refused = await us.drain("eu", "a")
+    assert isinstance(refused, Refusal)
+    assert refused.rule == "last_serving_of_group"
+    assert states(await us.lost("eu", "b")) == {"eu": "drained", "us": "serving"}
 
 
 async def test_a_lost_answer_is_found_to_have_been_applied(

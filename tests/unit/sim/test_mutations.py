@@ -8,7 +8,7 @@ import pytest
 from core.sim.plan import plan_of
 from core.sim.run import simulate
 from tests.support.mutations import Mutation, patched
-from tests.support.mutations.catalogue import MUTATIONS
+from tests.support.mutations.catalogue import COVERED, MUTATIONS
 
 SEEDS = 40
 UNHEARD = {"disabled_unheard", "suppressed_unheard", "edit_not_followed"}
@@ -56,6 +56,7 @@ FOUND_BY = {
     "attempt_names_shared": {"receipt_lost", "segment_missing", "unmarked_duplicate"},
     "receipt_acknowledged_before_it_stands": {"receipt_lost"},
     "body_not_fixed": {"conflict_hidden", "two_bodies"},
+    "times_of_the_copy_at_hand": {"times_of_another", "chain_broken"},
     "resends_not_counted": {"unmarked_duplicate"},
     "escalated_without_reading": {"escalated_on_evidence"},
     "window_from_the_last_intent": {"unmarked_duplicate", "too_many_sends"},
@@ -68,6 +69,7 @@ FOUND_BY = {
     "acknowledged_before_the_look": {"receipt_lost"},
     "newest_map_only": {"sent_under_two_homes"},
     "groups_not_heeded": {"outside_of_group"},
+    "group_left_by_its_last": {"group_left", "drained_keeps"},
     "nobody_waits_elsewhere": {"sent_under_two_homes"},
     "nobody_is_asked": {"accepted_unread"},
     "nobody_answers": {"accepted_unread"},
@@ -75,6 +77,14 @@ FOUND_BY = {
     "freeze_not_awaited": {"taken_up_frozen", "moved_frozen"},
     "all_replicas_at_once": {"several_replicas"},
     "new_replica_left_empty": {"below_quorum", "regions_differ"},
+    "content_not_waited_for": {"view_missing"},
+    "takeovers_under_way_not_awaited": {"taken_up_frozen"},
+    "map_served_before_all_name_it": {"sent_under_two_homes"},
+    "late_intent_is_doubt": {"doubt_of_nothing"},
+    "late_outcome_without_segment": {"segment_missing", "receipt_lost"},
+    "epsilon_zero": {"told_without_lease"},
+    "right_counted_from_the_answer": {"told_without_lease"},
+    "every_sight_starts_the_wait": {"stuck"},
     "chain_forgotten": {"chain_broken"},
     "canceled_chain_goes_on": {"followed_after_cancel"},
     "chain_stops_at_silence": {"chain_broken"},
@@ -111,7 +121,7 @@ def first_checker(mutation: Mutation) -> str:
 
 
 def test_names_are_used_once() -> None:
-    names = [mutation.name for mutation in MUTATIONS]
+    names = [*(mutation.name for mutation in MUTATIONS), *COVERED]
     assert len(names) == len(set(names))
 
 

@@ -61,6 +61,42 @@ def test_the_last_region_that_serves_fully_stays() -> None:
     assert "eu" in waiting.hint
 
 
+NARROW = ("narrow", ("ap", "eu"))
+WORLD = ("world", ("ap", "eu", "us"))
+
+
+def test_the_last_one_of_a_group_that_serves_fully_stays() -> None:
+    row = good(drain(first_set(REGIONS, "n"), "ap", "", "n", [NARROW, WORLD]))
+    waiting = drain(row, "eu", "", "n", [NARROW, WORLD])
+    assert refused(waiting) == "last_serving_of_group"
+    assert isinstance(waiting, Refusal)
+    assert "narrow" in waiting.what
+    assert "ap" in waiting.hint
+    assert shares(good(drain(row, "us", "", "n", [NARROW, WORLD]))) == {"eu": 100}
+    row = good(begin_return(row, "ap", "n"))
+    assert refused(drain(row, "eu", "", "n", [NARROW])) == "last_serving_of_group"
+
+
+def test_the_only_region_of_a_group_is_not_drained() -> None:
+    row = first_set(REGIONS, "n")
+    assert refused(drain(row, "ap", "", "n", [("own", ("ap",))])) == "last_serving_of_group"
+    assert refused(drain(row, "ap", "", "n", [("own", ("ap", "mars"))])) == "last_serving_of_group"
+    assert shares(good(drain(row, "us", "", "n", [("own", ("ap",))]))) == {"ap": 100, "eu": 100}
+
+
+def test_a_region_that_is_lost_is_out_also_where_it_was_the_last_of_its_group() -> None:
+    row = good(drain(first_set(REGIONS, "n"), "ap", "", "n", [NARROW]))
+    assert shares(good(lost(row, "eu", "burnt", "n", [NARROW]))) == {"us": 100}
+
+
+def test_where_the_last_of_a_group_is_lost_its_others_that_return_serve_fully_at_once() -> None:
+    row = good(begin_return(out(first_set(REGIONS, "n"), "ap"), "ap", "n"))
+    row = good(lost(row, "eu", "burnt", "n", [NARROW]))
+    assert shares(row) == {"ap": 100, "us": 100}
+    row = good(begin_return(out(first_set(REGIONS, "n"), "us"), "us", "n"))
+    assert shares(good(lost(row, "eu", "burnt", "n", [NARROW])))["us"] == RETURN_SHARES_PCT[0]
+
+
 def test_where_the_last_one_is_lost_those_that_return_serve_fully_at_once() -> None:
     row = good(begin_return(out(first_set(REGIONS, "n"), "ap", "eu"), "eu", "n"))
     row = good(lost(row, "us", "cut off", "n"))
@@ -164,7 +200,7 @@ class Operator:
     def change(self, row: ServingSet) -> ServingSet | Refusal:
         nonce = f"{self.name}.{self.tries}"
         if self.what == "drain":
-            return drain(row, self.region, "", nonce)
+            return drain(row, self.region, "", nonce, [NARROW])
         if self.what == "lost":
             return lost(row, self.region, "", nonce)
         if self.what == "next_share":
@@ -211,6 +247,8 @@ def test_no_interleaving_of_changes_leaves_no_region(
             register.write(register.late.pop(0))
         assert "serving" in {row.state for row in register.row.regions.values()}
         assert 100 in shares(register.row).values()
+        if all(what != "lost" for _, what in who):
+            assert {register.row.regions[region].state for region in NARROW[1]} & {"serving"}
 
 
 def test_without_the_condition_two_drains_at_once_would_leave_none() -> None:
