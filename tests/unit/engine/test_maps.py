@@ -215,6 +215,12 @@ async def test_a_store_that_cannot_be_read_says_so(store: MemoryJournal, clock: 
 # In whole engines
 
 
+async def test_the_stores_number_of_shards_counts_whatever_the_settings_say() -> None:
+    store = MemoryJournal((HOME, OTHER), 2)
+    assert Rig(store).engine.placement.shards == SHARDS
+    assert Rig(store, shards=2).engine.placement.shards == 2
+
+
 def following(rig: Rig) -> PlacementMap:
     newest = rig.engine.membership.maps.book.kept[-1].placement
     return replace(newest, version=newest.version + 1, countries={"DE": OTHER})
