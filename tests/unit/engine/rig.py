@@ -64,6 +64,7 @@ class Rig:
         bucket_ms: int = 600_000,
         region: str = HOME,
         homes: tuple[str, ...] = (HOME, OTHER),
+        shards: int = 0,
     ) -> None:
         settings = Settings(region=RegionSettings(name=region, home_shards=SHARDS))
         limits = msgspec.structs.replace(
@@ -85,6 +86,7 @@ class Rig:
             self,
             silent(),
             homes=homes,
+            shards=shards,
             limits=limits,
             pace=Pace(second_s=0.1, open_lead_ms=100, asking=AskingPace(0.05, 0.2, 1.0)),
         )
