@@ -11,8 +11,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 WANTED := pyproject.toml constraints.txt
 # What `make test` and `make bench` use from Debian: Kannel and Alertmanager as peers, strace to see
-# fsync.
-DEBIAN_PACKAGES := kannel prometheus-alertmanager strace
+# fsync, Java and Maven to fetch and run Cassandra.
+DEBIAN_PACKAGES := kannel prometheus-alertmanager strace openjdk-17-jre-headless maven
 
 .PHONY: help run demo test test-fast lint types bench sim sim-coverage mutations clean system-deps
 .DELETE_ON_ERROR:

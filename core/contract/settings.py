@@ -221,29 +221,9 @@ def _wrong(
 def _conflicts(settings: Settings, source: str) -> list[SettingProblem]:
     """Values that fit each by itself but not together."""
     protocol, retry, supervisor = settings.protocol, settings.retry, settings.supervisor
-    breaker, names = settings.breaker, settings.regions.names
-    replicated = [each.partition("=")[0] for each in settings.cassandra.replication]
+    breaker = settings.breaker
     rules = [
-        (
-            len(set(names)) == len(names),
-            ("regions", "names", "names a region twice"),
-            "Name each region once, in the same order everywhere.",
-        ),
-        (
-            not names or settings.region.name in names,
-            ("regions", "names", f"does not name {settings.region.name!r}, this region"),
-            "Add it, or correct the name in [region].",
-        ),
-        (
-            len(names) <= 1 or settings.store.kind == "cassandra",
-            ("store", "kind", "is not cassandra, and there are several regions"),
-            "Regions share one store on Cassandra; SQLite is for one region.",
-        ),
-        (
-            len(set(replicated)) == len(replicated),
-            ("cassandra", "replication", "names a datacentre twice"),
-            "Name each once, with the number of its replicas.",
-        ),
+        *_rules_of_regions(settings),
         (
             protocol.renew_ms * 2 <= protocol.lease_ms,
             ("protocol", "renew_ms", "is more than half of lease_ms"),
@@ -281,3 +261,31 @@ def _conflicts(settings: Settings, source: str) -> list[SettingProblem]:
         ),
     ]
     return [SettingProblem(source, *place, mend) for holds, place, mend in rules if not holds]
+
+
+def _rules_of_regions(settings: Settings) -> list[tuple[bool, tuple[str, str, str], str]]:
+    """What has to hold of the regions' names and of where they are kept; what and how to mend."""
+    names = settings.regions.names
+    replicated = [each.partition("=")[0] for each in settings.cassandra.replication]
+    return [
+        (
+            len(set(names)) == len(names),
+            ("regions", "names", "names a region twice"),
+            "Name each region once, in the same order everywhere.",
+        ),
+        (
+            not names or settings.region.name in names,
+            ("regions", "names", f"does not name {settings.region.name!r}, this region"),
+            "Add it, or correct the name in [region].",
+        ),
+        (
+            len(names) <= 1 or settings.store.kind == "cassandra",
+            ("store", "kind", "is not cassandra, and there are several regions"),
+            "Regions share one store on Cassandra; SQLite is for one region.",
+        ),
+        (
+            len(set(replicated)) == len(replicated),
+            ("cassandra", "replication", "names a datacentre twice"),
+            "Name each once, with the number of its replicas.",
+        ),
+    ]

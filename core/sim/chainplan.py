@@ -17,11 +17,15 @@ chains are what they would be without this. `first` is a region, `number` one of
 - `emptied`: the regions of the narrow group are drained one after the other, or the last one is
   taken for lost, and another one may join the group or leave it meanwhile. Three regions.
 - `gone`: a region is apart while a core of it starts, meets the others, and is lost for good.
+
+Those of `core.sim.chainlate` are about what comes late.
 """
 
 from collections.abc import Callable
 from random import Random
 
+from core.sim.chainlate import answers_overdue, bereft, intents_overdue, taking, unaware
+from core.sim.chainstage import KEYED, LATER, Stage
 from core.sim.mapplan import NARROW
 from core.sim.profile import Profile
 from core.sim.steps import Step
@@ -32,45 +36,6 @@ AGAIN_S = (4.0, 9.0)
 BUSY_FROM_S, BUSY_S = -0.5, 5.0
 CANCELED = 40
 LAST_WORDS_S = (2.7, 4.2)  # a lease is renewed each second, and lasts four
-LATER = {
-    "scheduled": (1.0,),
-    "copies": (0.0,),
-    "cancels": (0.0,),
-    "chains": (0.0,),
-    "spooled": (0.0,),
-    "suppressed": (0.0,),
-}
-KEYED = LATER | {"keyed": (1.0,)}
-
-
-class Stage:
-    """Where a chain is played."""
-
-    def __init__(
-        self,
-        chance: Random,
-        regions: tuple[str, ...],
-        cores: int,
-        shards: int,
-        start_ms: int,
-        at_s: float,
-    ) -> None:
-        self.chance = chance
-        self.shards = shards
-        self.start_ms = start_ms
-        self.regions = regions
-        self.first = chance.choice(regions)
-        # Who comes next in the order of owners of the first region's shards.
-        self.next = min((region for region in regions if region != self.first), default="")
-        self.number = chance.randrange(cores)
-        self.others = [number for number in range(cores) if number != self.number]
-        self.at_s = at_s
-
-    def step(
-        self, after_s: float, kind: str, number: int, length_s: float = 0.0, amount: float = 0.0
-    ) -> Step:
-        """A fault at a core of the first region."""
-        return Step(self.at_s + after_s, kind, self.first, self.next, number, length_s, amount)
 
 
 def given_up(stage: Stage) -> list[Step]:
@@ -197,6 +162,11 @@ CHAINS: dict[str, Callable[[Stage], list[Step]]] = {
     "stale": stale,
     "returning": returning,
     "emptied": emptied,
+    "answers_overdue": answers_overdue,
+    "intents_overdue": intents_overdue,
+    "taking": taking,
+    "bereft": bereft,
+    "unaware": unaware,
 }
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from core.sim.world import World
 
 REPAIR_AFTER_S = 1.0
+LANDED_AFTER_S = 4.0
 REPAIR_AGAIN_S = 6.0  # what was late when faults ended has landed by then
 WALL_AHEAD_MAX_MS = 450  # the clock bound, less what a test may add
 
@@ -120,6 +121,19 @@ class Faults:
         node = self._world.slots[(step.region, step.number)]
         if node is not None:
             self._world.store.swaps.hold_shards(node.process, step.length_s, step.amount)
+
+    def _writes_held(self, step: Step) -> None:
+        """What a core writes lands late, and it is told nothing of it.
+
+        No later after the end of faults than other late writes do: all has landed by the last
+        repair.
+        """
+        world = self._world
+        node = world.slots[(step.region, step.number)]
+        if node is not None:
+            left_s = world.plan.faults_s - world.scheduler.now - step.length_s
+            late_s = min(step.amount, LANDED_AFTER_S + max(0.0, left_s))
+            world.store.writes.hold(node.process, step.length_s, late_s)
 
     def _hushed(self, step: Step) -> None:
         """A core hears nothing of what is under compare-and-set; plain reads and writes work.

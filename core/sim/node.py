@@ -30,7 +30,7 @@ from sync.keeper.shards import Pace as ShardsPace
 from sync.owner.asking import AskingPace
 from sync.owner.owner import Owner
 from sync.owner.state import Msg
-from sync.records import Message
+from sync.records import Message, State
 from sync.store.port import StoreError
 
 if TYPE_CHECKING:
@@ -188,6 +188,7 @@ class Node:
         hooks.endpoint = lambda *_: Door("https://hook", ())
         work.shell.on_changed = self._told
         accept, read, go = work.behind.accept, work.shell._read_events_of, work.owner.go
+        end = work.owner.end
 
         def accepted(message: Message, globally: bool, then: Callable[[], None]) -> None:
             self._made(message)
@@ -201,6 +202,14 @@ class Node:
             self._world.checks.began(self.process.name, shards)
             go(shards)
 
+        def ends(msg: Msg, state: State, *why: Any) -> None:
+            shard = work.owner.shards.get(msg.shard)
+            if state == "unknown" and shard is not None:
+                doubts = (self.process.name, msg.id, msg.shard, shard.epoch, list(msg.unsettled))
+                self._world.checks.in_doubt(*doubts)
+            end(msg, state, *why)
+
+        work.owner.end = ends
         work.owner.go = begins
         work.behind.accept = accepted
         work.shell._read_events_of = read_events_of

@@ -70,7 +70,8 @@ class Inherited(Intake):
         """An entry of the open set is due soon: look it up, then it waits for its time.
 
         Of a message that is in memory it holds the bucket, until a by-id row that says ended
-        stands. That such a row is being written is not enough.
+        stands. That such a row is being written is not enough. What the entry names as an effect
+        and not as unsettled was settled, or came too late to count: its by-id row does not say so.
         """
         message = entry.message
         if message.shard not in self.shards:
@@ -88,6 +89,7 @@ class Inherited(Intake):
         msg.due_ms, msg.tries, msg.fixed, msg.by_id = entry.due_ms, entry.tries, True, 1
         msg.bucket = bucket
         msg.effects.extend(entry.unsettled)
+        msg.late = frozenset(entry.effects).difference(place for place, _ in entry.unsettled)
         self.marks.due.hold("due", msg.shard, bucket)
         self._join_early(msg)
         self._asked.append(message.id)

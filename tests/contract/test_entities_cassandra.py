@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 
 from core.supervisor.cassandra.cluster import LocalCluster
 from sync.store.cassandra.entities import CassandraEntities, open_entities
+from sync.store.cassandra.levels import QUORUM, SERIAL
 from sync.store.cassandra.session import Request, Session, connect
 from sync.store.entities import BODY_BYTES_MAX, Entity, StaleVersion
 from sync.store.feed import EntityFeed
@@ -44,13 +45,25 @@ class Flaky:
     def __init__(self, session: Session) -> None:
         self._session = session
         self.lose = ""  # "before" or "after"
+        self.settles = True
+        self.refuses = ""  # writes to this table
+
+        self.meanwhile: Callable[[], Awaitable[Any]] | None = None
 
     async def ask(self, request: Request, ahead: bool = False) -> Any:
+        if request.level == SERIAL and not self.settles:
+            raise StoreError("no majority answers")
+        text = request.parts[0][0].query_string
+        if self.refuses and text.startswith("INSERT") and self.refuses in text:
+            raise StoreError("refused")
         if request.serial is None or not self.lose:
             return await self._session.ask(request, ahead)
         lose, self.lose = self.lose, ""
         if lose == "after":
             await self._session.ask(request, ahead)
+        if self.meanwhile:
+            meanwhile, self.meanwhile = self.meanwhile, None
+            await meanwhile()
         raise StoreError("the answer was lost")
 
     def __getattr__(self, name: str) -> Any:
@@ -72,7 +85,7 @@ class Process:
     async def run(self, text: str, *values: Any) -> Any:
         full = text.format(ks=self.keyspace)
         await self.session.prepare([full])
-        return await self.session.ask(Request([(self.session.prepared(full), values)], 4))
+        return await self.session.ask(Request([(self.session.prepared(full), values)], QUORUM))
 
 
 @pytest.fixture
@@ -198,6 +211,71 @@ async def test_a_lost_answer_is_settled(process: Process, lose: str, expect: int
     assert await store.get("k", "a") == Entity("k", "a", 2, b"2")
     process.session.lose = lose
     assert await store.put("k", "new", b"1", 0 if expect else None) == 1
+
+
+@pytest.mark.parametrize("lose", ["before", "after"])
+async def test_a_lost_answer_is_settled_though_others_wrote_since(
+    process: Process, cassandra: LocalCluster, lose: str
+) -> None:
+    store = await process.open()
+    await store.put("k", "a", b"1", None)
+    async with entities_in(cassandra, "us", process.keyspace) as other:
+
+        async def others() -> None:
+            for number in range(5):
+                await other.put("k", "a", b"other %d" % number, None)
+
+        process.session.lose, process.session.meanwhile = lose, others
+        if lose == "after":
+            assert await store.put("k", "a", b"2", 1) == 2
+        else:
+            with pytest.raises(StaleVersion):
+                await store.put("k", "a", b"2", 1)
+        found = await other.get("k", "a")
+        assert found is not None
+        assert (found.version, found.body) == (7 if lose == "after" else 6, b"other 4")
+
+
+async def test_a_write_that_cannot_be_settled_is_told_when_it_shows(process: Process) -> None:
+    store = await process.open()
+    process.session.lose, process.session.settles = "after", False
+    with pytest.raises(StoreError):
+        await store.put("k", "a", b"1", None)
+    assert await store.changes(0, 10) == (1, [("k", "a")])
+    assert await store.get("k", "a") == Entity("k", "a", 1, b"1")
+
+
+async def test_what_was_under_way_as_a_process_started_is_told(process: Process) -> None:
+    await announce(process, "us/0", 1, "k", "a", 1)
+    store = await process.open()
+    assert await store.changes(0, 10) == (0, [])
+    insert = "INSERT INTO {ks}.entities (kind, id, version, deleted, body) VALUES (?, ?, ?, ?, ?)"
+    await process.run(insert, "k", "a", 1, False, b"1")
+    process.now_s += 1
+    assert await store.changes(0, 10) == (1, [("k", "a")])
+
+
+async def test_many_at_once_are_written_and_told(regions: dict[str, CassandraEntities]) -> None:
+    ids = [f"n{number:03}" for number in range(150)]
+    assert set(await outcomes(*(regions["eu"].put("k", each, b"x", 0) for each in ids))) == {1}
+    told = await told_to(regions["ap"], set(ids))
+    assert sorted(told) == [("k", each) for each in ids]
+    assert [each.id for each in await regions["ap"].list("k", limit=1000)] == ids
+
+
+async def test_an_announcement_that_failed_is_made_again_under_another_name(
+    process: Process, cassandra: LocalCluster
+) -> None:
+    store = await process.open()
+    await store.put("k", "a", b"", None)
+    process.session.refuses = "entity_heads"
+    found = await outcomes(*(store.put("k", each, b"", None) for each in "bcd"))
+    assert [type(each) for each in found] == [StoreError] * 3
+    process.session.refuses = ""
+    assert await outcomes(*(store.put("k", each, b"", None) for each in "bcd")) == [1, 1, 1]
+    async with entities_in(cassandra, "us", process.keyspace) as other:
+        await store.put("k", "e", b"", None)
+        assert await told_to(other, {"e"}) == [("k", "e")]
 
 
 async def test_the_largest_body_fits(process: Process) -> None:

@@ -7,6 +7,7 @@ there is kept in `found`, and whoever lets the run go on looks whether there is 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ParamSpec
 
+from core.sim.checks.doubts import Doubts
 from core.sim.checks.edits import Edits
 from core.sim.checks.ends import Ends
 from core.sim.checks.floors import Floors
@@ -53,6 +54,7 @@ class Checks:
         self.journal = Journal()
         self._sends = Sends(self.journal, world.history, world.plan)
         self._floors = Floors(self.journal)
+        self._doubts = Doubts(self.journal)
         tables, alone = world.store.tables, len(world.plan.regions) == 1
         self._told = Told(self.journal, world.history, tables, alone, world.plan.forces)
         self._ends = Ends(self.journal, world.history, world.plan)
@@ -62,6 +64,7 @@ class Checks:
         self._serving = ServingRegions(first)
         self._replication = ReplicationChanges(world.store)
         self.began = self._kept(self._replication.begins)
+        self.in_doubt = self._kept(self._doubts.in_doubt)
         self.healed = Healed(world.store, self.journal)
         self.readers = Readers(world)
         self.unread = Unread(world)
@@ -102,6 +105,7 @@ class Checks:
             self._maps.acts(name.home, name.incarnation, write.log)
             if name.kind == "effect":
                 self._floors.effects(write, name.home)
+                self._doubts.effects(write, self._world.scheduler.now)
                 self._note_intents(write, name.incarnation)
             else:
                 self._told.evidence(write, self._world.scheduler.now)
@@ -119,6 +123,8 @@ class Checks:
         if isinstance(write, SwapShards):
             self.journal.took(write, self._world.scheduler.now)
             self._maps.acts(write.home, write.owner, "takes shards")
+        elif isinstance(write, PutFloor):
+            self._doubts.floor_applied(write, self._world.scheduler.now)
         elif isinstance(write, SwapMaps):
             self._maps.published(write.row)
             newest = write.row.kept[-1].placement

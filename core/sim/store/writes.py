@@ -3,6 +3,9 @@
 When a write is handed over it is settled which replicas get it and when, and when the level is
 reached, if it ever is. The own region's have it at once (nothing could tell that from a little
 later). What is under way when a cut begins still arrives.
+
+`hold`: what a process writes for a while lands late, whatever becomes of the process, and is not
+answered.
 """
 
 from collections.abc import Callable
@@ -38,6 +41,11 @@ class Writes:
         self._replicas = store.replicas
         self._local_logs: dict[str, bool] = {}
         self._levels: list[tuple[int, int]] = []
+        self._held: dict[str, tuple[float, float]] = {}
+
+    def hold(self, process: Process, seconds: float, late_s: float) -> None:
+        """See the module's docstring; each write lands so much later."""
+        self._held[process.name] = (self._store.now + seconds, late_s)
 
     def submit(
         self, process: Process, write: Write, stamp: int, done: Done, alone: bool = False
@@ -48,7 +56,8 @@ class Writes:
             store.counts["rows written again"] += 1
         region, local = process.region, alone or self.is_local(write)
         mutation = Mutation(write, stamp, store.now, replicas.at(region), region, local)
-        fate = store.fate("write", process)
+        held_s = self._held_s(process)
+        fate = "late" if held_s else store.fate("write", process)
         if fate == "torn":
             mutation.write = some_partitions(write, self._random.random)
             mutation.whole = mutation.write is write
@@ -57,7 +66,7 @@ class Writes:
             after(store.network.distance_s(region, region), lambda: done("full"), process)
             return
         stays = type(write) in STAYS and self.is_local(write) and store.keeps_alone(process)
-        answered_s = self._spread(mutation, region, fate, stays)
+        answered_s = self._spread(mutation, region, fate, stays, held_s)
         if fate == "slow":
             answered_s += self._random.random() * store.faults.slow_max_s
         if answered_s > store.timeout_s or fate not in {"", "slow"}:
@@ -77,7 +86,13 @@ class Writes:
             return not write.at_quorum
         return type(write) in {PutKey, PutViews}
 
-    def _spread(self, mutation: Mutation, region: str, fate: str, stays: bool) -> float:
+    def _held_s(self, process: Process) -> float:
+        until_s, late_s = self._held.get(process.name, (0.0, 0.0))
+        return late_s if self._store.faulty and self._store.now < until_s else 0.0
+
+    def _spread(
+        self, mutation: Mutation, region: str, fate: str, stays: bool, held_s: float
+    ) -> float:
         """Send it to every datacentre, or to the own one alone; in how many seconds its level is
         reached."""
         store, down, travel_s = self._store, self._replicas.down, self._store.network.travel_s
@@ -87,7 +102,7 @@ class Writes:
             return never_s
         late_s = 0.0
         if fate == "late":
-            late_s = store.timeout_s + self._random.random() * store.faults.late_max_s
+            late_s = held_s or store.timeout_s + self._random.random() * store.faults.late_max_s
         torn = follows.all
         if fate == "torn" and mutation.whole:
             torn = self._minority(follows)

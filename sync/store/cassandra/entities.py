@@ -5,8 +5,8 @@ each other in any region, and what was told as written outlives the loss of one.
 the own region's majority: they go on while the region is cut off, and show its last knowledge. A
 write returns when its own region shows it, too.
 
-A compare-and-set whose answer was lost is settled by a SERIAL read: each version carries the name
-of its write. What cannot be settled raises `StoreError`, and may have happened.
+A compare-and-set whose answer was lost is settled by a SERIAL read: each version carries the names
+of the latest writes. What cannot be settled raises `StoreError`, and may have happened.
 
 The names of a kind are put down before their entities, so `list` finds all; `changes` is told by
 `entity_changes`.
@@ -32,6 +32,7 @@ from sync.store.port import StoreError
 
 Rows = list[Any]
 _TRIES = 8
+_NAMES_KEPT = 16  # of the writes of the latest versions
 _HERE_WAIT_S = 1.0
 _HERE_LOOK_S = 0.005
 _READS_AT_ONCE = 32  # also the names that are read at least: some may be of tombstones
@@ -141,23 +142,34 @@ class CassandraEntities:
     ) -> int:
         for _ in range(_TRIES):
             rows = await self._ask(_NEWEST, (kind, name), QUORUM)
-            version, deleted = rows[0][:2] if rows else (0, True)
+            version, deleted, before = rows[0] if rows else (0, True, "")
             check_expected(expect, version, deleted)
             if body is None and deleted:
                 return 0
             if not rows:
                 await self._changes.at_both_levels(_NAME, (kind, name))
             await self._changes.announce(kind, name, version + 1)
-            if await self._swap(kind, name, body, version):
-                await self._until_here(kind, name, version + 1)
+            try:
+                ours = await self._swap(kind, name, body, version, before)
+            except BaseException:
+                # It may have happened, or happen still.
+                self._changes.expect(kind, name, version + 1)
+                raise
+            if ours and await self._until_here(kind, name, version + 1):
                 self._changes.tell(kind, name)
+            else:
+                self._changes.expect(kind, name, version + 1)
+            if ours:
                 return int(version) + 1
         raise StoreError(f"{kind} {name} is changed by others all the time; nothing was written")
 
-    async def _swap(self, kind: str, name: str, body: bytes | None, version: int) -> bool:
-        """Whether the version after this one is ours."""
+    async def _swap(
+        self, kind: str, name: str, body: bytes | None, version: int, before: str
+    ) -> bool:
+        """Whether the version after this one is ours; `before` has the names of earlier writes."""
         self._writes += 1
-        written = f"{self._writer}/{self._writes}"
+        mine = f"{self._writer}/{self._writes}"
+        written = " ".join([mine, *before.split()][:_NAMES_KEPT])
         values: tuple[Any, ...] = (version + 1, body is None, body or b"", written)
         values = (*values, kind, name, version) if version else (kind, name, *values)
         statement = self._statement(_NEXT if version else _FIRST)
@@ -165,29 +177,30 @@ class CassandraEntities:
         try:
             answered = await self._session.ask(request, ahead=True)
         except StoreError:
-            return await self._settled(kind, name, version, written)
+            return await self._settled(kind, name, version, mine)
         return bool(answered[0]["[applied]"])
 
-    async def _settled(self, kind: str, name: str, version: int, written: str) -> bool:
+    async def _settled(self, kind: str, name: str, version: int, mine: str) -> bool:
         """What became of a write whose answer was lost; whatever was under way has ended then."""
         rows = await self._ask(_NEWEST, (kind, name), SERIAL)
-        stands, by = (rows[0][0], rows[0][2]) if rows else (0, "")
-        if by == written:
+        stands, _, written = rows[0] if rows else (0, True, "")
+        if mine in written.split():
             return True
-        if stands > version + 1:
+        if stands > version + _NAMES_KEPT:
             raise StoreError(f"{kind} {name} was changed by others; ours may have been before")
         return False
 
-    async def _until_here(self, kind: str, name: str, version: int) -> None:
-        """Wait until the own region shows the version. It was written whether it does or not."""
+    async def _until_here(self, kind: str, name: str, version: int) -> bool:
+        """Wait until the own region shows the version; False where it does not in time."""
         loop = asyncio.get_running_loop()
         until = loop.time() + _HERE_WAIT_S
         with suppress(StoreError):
             while loop.time() < until:
                 rows = await self._ask(_NEWEST, (kind, name), LOCAL)
                 if rows and rows[0][0] >= version:
-                    return
+                    return True
                 await asyncio.sleep(_HERE_LOOK_S)
+        return False
 
     async def _ask(self, text: str, values: Sequence[Any], level: int) -> Rows:
         request = Request([(self._statement(text), values)], level)

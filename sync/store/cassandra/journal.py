@@ -6,7 +6,7 @@ Whoever submitted a write that was `unknown` repeats it; it has the same timesta
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from sync.forced import PLAIN, Forced, Ruling
 from sync.lease import Lease
@@ -74,16 +74,27 @@ class CassandraJournal:
         self._swaps = swaps.Swaps(
             session, self._statement, self._levels, ruling, self._shards_of, self._shards_shown
         )
+        self._statements: dict[tuple[str, str], Any] = {}
         self._stands: dict[str, int] = {}
         self._under_way = 0
         self._emptied: asyncio.Future[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     def _statement(self, name: str, home: str) -> Any:
-        if name in OF_ALL:
-            return self._session.prepared(OF_ALL[name].format(ks=self._settings.keyspace))
         keyspace = self._settings.keyspace_of(home)
-        return self._session.prepared(OF_HOMES[name].format(ks=keyspace))
+        found = self._statements.get((name, keyspace))
+        if found is None:
+            if name in OF_ALL:
+                text = OF_ALL[name].format(ks=self._settings.keyspace)
+            else:
+                text = OF_HOMES[name].format(ks=keyspace)
+            found = self._statements[(name, keyspace)] = self._session.prepared(text)
+        return found
+
+    @property
+    def last_error(self) -> str:
+        """What the store said last when it did not carry a request out; for people."""
+        return self._session.last_error
 
     # Writing
 
@@ -104,14 +115,15 @@ class CassandraJournal:
             raise
 
     def _submit(self, write: Write, answered: Done) -> None:
-        if isinstance(write, swaps.Swap):
-            if self._levels.alone and isinstance(write, swaps.Agreed):
+        kind = type(write)
+        if type(write) is PutRow and self._is_written(write):
+            self._loop.call_soon(answered, "ok")
+        elif kind in swaps.KINDS:
+            if self._levels.alone and kind in swaps.NAMES:
                 shown = Swapped(False, serving=self._alone_set())
                 self._loop.call_soon(answered, shown)
             else:
-                self._swaps.submit(write, answered)
-        elif type(write) is PutRow and self._is_written(write):
-            self._loop.call_soon(answered, "ok")
+                self._swaps.submit(cast(swaps.Swap, write), answered)
         else:
             self._put(write, answered)
 

@@ -17,7 +17,7 @@ from sync.store.cassandra.session import cluster_of
 from sync.store.cassandra.settings import CassandraSettings
 from sync.store.port import StoreError
 
-SCHEMA_TIMEOUT_S = 60.0
+SCHEMA_TIMEOUT_S = 120.0
 
 
 def make(settings: CassandraSettings, homes: Sequence[str], shards: int) -> dict[str, int]:

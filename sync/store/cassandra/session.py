@@ -9,7 +9,7 @@ their LOCAL_QUORUM would be another region's.
 
 import asyncio
 import ssl
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -17,7 +17,12 @@ from typing import Any
 from cassandra import ConsistencyLevel
 from cassandra.auth import PlainTextAuthProvider
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable
-from cassandra.policies import DCAwareRoundRobinPolicy, FallthroughRetryPolicy, TokenAwarePolicy
+from cassandra.policies import (
+    ConstantReconnectionPolicy,
+    DCAwareRoundRobinPolicy,
+    FallthroughRetryPolicy,
+    TokenAwarePolicy,
+)
 from cassandra.query import BatchStatement, BatchType, dict_factory, tuple_factory
 
 from sync.store.cassandra.errors import HOPELESS, said
@@ -26,6 +31,7 @@ from sync.store.port import StoreError
 
 SWAP = "swap"
 SCHEMA_AGREES_S = 10
+RECONNECT_S = 1.0
 Told = Callable[[Any, BaseException | None], None]
 
 
@@ -57,7 +63,10 @@ class Request:
 
 
 class Session:
-    """See the module's docstring. Connect with `connect`."""
+    """See the module's docstring. Connect with `connect`.
+
+    `errors` counts the requests that failed by the kind of error; `last_error` says more.
+    """
 
     def __init__(self, cluster: Any, session: Any, requests_max: int) -> None:
         self._loop = asyncio.get_running_loop()
@@ -70,6 +79,8 @@ class Session:
         self._armed = False
         self._prepared: dict[str, Any] = {}
         self._closed = False
+        self.errors: Counter[str] = Counter()
+        self.last_error = ""
 
     async def prepare(self, texts: Sequence[str]) -> None:
         """Make statements known, at the start: it blocks a thread for each."""
@@ -117,10 +128,11 @@ class Session:
             await self._loop.run_in_executor(None, self._cluster.shutdown)
 
     def _start(self, request: Request, told: Told) -> None:
-        self._under_way += 1
         profile = EXEC_PROFILE_DEFAULT if request.serial is None else SWAP
+        statement = request.statement()
+        self._under_way += 1
         try:
-            future = self._session.execute_async(request.statement(), execution_profile=profile)
+            future = self._session.execute_async(statement, execution_profile=profile)
         except NoHostAvailable as error:
             self._push(told, None, error)
             return
@@ -156,6 +168,9 @@ class Session:
             while replies:
                 told, rows, error = replies.popleft()
                 self._under_way -= 1
+                if error is not None:
+                    self.errors[type(error).__name__] += 1
+                    self.last_error = said(error)
                 told(rows, error)
         finally:
             if replies:  # one raised: the others are told in a turn of their own
@@ -193,6 +208,8 @@ def cluster_of(settings: CassandraSettings, for_schema: bool = False) -> Any:
             SWAP: profile(dict_factory),
         },
         protocol_version=5,
+        # A node that was away is tried again soon, however long it was away.
+        reconnection_policy=ConstantReconnectionPolicy(RECONNECT_S, max_attempts=None),
         connect_timeout=settings.connect_timeout_s,
         control_connection_timeout=settings.connect_timeout_s,
         schema_metadata_enabled=not for_schema,

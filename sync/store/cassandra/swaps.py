@@ -35,10 +35,9 @@ from sync.store.port import (
 Row = TypeVar("Row")
 Swap = SwapLease | SwapShards | SwapServing | SwapMaps | SwapReplication
 Agreed = SwapServing | SwapMaps | SwapReplication
-NAMES = {SwapServing: "serving", SwapMaps: "maps", SwapReplication: "replication"}
-NAME_AGAIN = (
-    1024  # renewals after which a lease's name is written again, so that it outlives its TTL
-)
+NAMES: dict[type, str] = {SwapServing: "serving", SwapMaps: "maps", SwapReplication: "replication"}
+KINDS = frozenset((SwapLease, SwapShards, *NAMES))
+NAME_AGAIN = 1024  # renewals between writings of a lease's name, which has to outlive its TTL
 OF_HOMES = {
     "shard_first": "INSERT INTO {ks}.shards (home, force, shard, owner, epoch) "
     "VALUES (?, ?, ?, ?, ?) IF NOT EXISTS",

@@ -91,7 +91,7 @@ class Writes:
         return self._made[type(write)](write, stamp, levels.of(write))
 
     def _row(self, write: PutRow, stamp: int, level: int) -> list[Request]:
-        self._check(write.body)
+        self._sized(len(write.body))
         log, part = write.log, write.row // ROWS_PER_PARTITION
         home = log_name(log).home
         values = [log, part, write.row, write.body, stamp]
@@ -179,14 +179,15 @@ class Writes:
     def _single(
         self, name: str, values: Sequence[Any], level: int, body: bytes, home: str = ""
     ) -> list[Request]:
-        self._check(body)
+        self._sized(len(body))
         return [Request([(self._statement(name, home), values)], level)]
 
-    def _check(self, body: bytes) -> None:
-        """What is too large for a row would be refused for ever; whoever made it has a bound."""
-        if len(body) > self._settings.row_bytes_max:
-            what = f"a row of {len(body)} bytes is over row_bytes_max"
+    def _sized(self, body_bytes: int) -> int:
+        """A row's size. One that is too large would be refused for ever: its maker has a bound."""
+        if body_bytes > self._settings.row_bytes_max:
+            what = f"a row of {body_bytes} bytes is over row_bytes_max"
             raise ValueError(f"{what} ({self._settings.row_bytes_max})")
+        return body_bytes + ROW_BESIDE_BODY
 
     def _grouped(
         self, rows: Iterable[tuple[Any, Any, Sequence[Any], int]], level: int, at_once: int = 1
@@ -203,7 +204,7 @@ class Writes:
             some = listed[at : at + at_once]
             partition = some[0][0]
             parts, size = filling.get(partition, ([], 0))
-            adds = sum(ROW_BESIDE_BODY + row[3] for row in some)
+            adds = sum(self._sized(row[3]) for row in some)
             if parts and (size + adds > bytes_max or len(parts) + at_once > rows_max):
                 parts, size = [], 0
             if not parts:

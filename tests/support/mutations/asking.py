@@ -48,5 +48,5 @@ ASKING: tuple[Mutation, ...] = (
     Mutation("nobody_is_asked", "2", "alone", nobody_is_asked),
     Mutation("asked_once", "2", "alone", asked_once),
     Mutation("nobody_answers", "2", "alone", nobody_answers),
-    Mutation("content_not_waited_for", "6", "alone", content_not_waited_for),
+    Mutation("content_not_waited_for", "6", "bereft", content_not_waited_for),
 )

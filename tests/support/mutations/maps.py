@@ -82,7 +82,7 @@ def groups_not_heeded() -> Context:
 
 MAPS: tuple[Mutation, ...] = (
     Mutation("newest_map_only", "5", "maps", newest_map_only),
-    Mutation("map_served_before_all_name_it", "1", "maps", served_before_all_name_it),
+    Mutation("map_served_before_all_name_it", "1", "unaware", served_before_all_name_it),
     Mutation("both_give_way", "5", "maps", both_give_way),
     Mutation("nobody_waits_elsewhere", "5", "maps", nobody_waits),
     Mutation("groups_not_heeded", "10", "maps", groups_not_heeded),

@@ -119,14 +119,13 @@ def revoked_whatever_the_counter() -> Context:
     return patched((Membership, "_revoke", revoke))
 
 
-def old_sight_is_a_sight() -> Context:
-    """A counter lower than the one known is believed, and so is the time of the first sight."""
+def every_sight_starts_the_wait() -> Context:
+    """The wait for a counter begins anew whenever it is seen, moved or not."""
 
     def saw(self: Watch, lease: Lease, now: float) -> None:
-        known = self._seen.get(lease.incarnation)
-        if known is None or known[0] != lease.counter:
-            first = now if known is None or known[0] < lease.counter else known[1]
-            self._seen[lease.incarnation] = (lease.counter, first)
+        self._seen[lease.incarnation] = (lease.counter, now)
+        if lease.state != "active":
+            del self._seen[lease.incarnation]
 
     return patched((Watch, "saw", saw))
 
@@ -261,7 +260,7 @@ def late_intent_is_doubt() -> Context:
         late_effect(self, place, record)  # type: ignore[arg-type]
         msg: Msg | None = self.find(record.id)
         if msg is not None and type(record) is Intent:
-            msg.late.discard(place)
+            msg.late -= {place}
             self.classify_all(msg)
 
     return patched((Inherited, "late_effect", doubtful))
@@ -340,7 +339,7 @@ REGIONS: tuple[Mutation, ...] = (
     Mutation("renewals_without_nonce", "4", "slow_owners", renewals_without_nonce),
     Mutation("wait_counted_from_before_the_read", "4", "struck", wait_counted_from_before_the_read),
     Mutation("revoked_whatever_the_counter", "4", "slow_owners", revoked_whatever_the_counter),
-    Mutation("old_sight_is_a_sight", "4", "slow_owners", old_sight_is_a_sight),
+    Mutation("every_sight_starts_the_wait", "4", "crashes", every_sight_starts_the_wait),
     Mutation("taken_without_the_epoch", "4", "takeovers", taken_without_the_epoch),
     Mutation("unknown_take_is_applied", "4", "takeovers", unknown_take_is_applied),
     Mutation("floor_of_a_lower_epoch", "3", "takeovers", floor_of_a_lower_epoch),
@@ -349,9 +348,9 @@ REGIONS: tuple[Mutation, ...] = (
     Mutation("due_marks_too_far", "3", "parked", due_marks_too_far),
     Mutation("revoked_logs_closed_at_once", "2", "struck", revoked_logs_closed_at_once),
     Mutation("former_effects_not_followed", "2", "struck", former_effects_not_followed),
-    Mutation("late_intent_is_doubt", "6", "struck", late_intent_is_doubt),
+    Mutation("late_intent_is_doubt", "6", "late_intents", late_intent_is_doubt),
     Mutation("late_effects_dropped", "2", "struck", late_effects_dropped),
-    Mutation("late_outcome_without_segment", "8", "struck", late_outcome_without_segment),
+    Mutation("late_outcome_without_segment", "8", "late_outcomes", late_outcome_without_segment),
     Mutation("global_rows_before_quorum", "1", "gone_for_good", global_rows_before_quorum),
     Mutation("rows_past_a_gap", "2", "hints_expire", rows_past_a_gap),
 )

@@ -95,9 +95,7 @@ def driver_without_lease() -> Context:
 REPLICATION: tuple[Mutation, ...] = (
     Mutation("freeze_not_heeded", "11", "replication", freeze_not_heeded),
     Mutation("freeze_not_awaited", "11", "replication", freeze_not_awaited),
-    Mutation(
-        "takeovers_under_way_not_awaited", "11", "replication", takeovers_under_way_not_awaited
-    ),
+    Mutation("takeovers_under_way_not_awaited", "11", "taking", takeovers_under_way_not_awaited),
     Mutation("all_replicas_at_once", "11", "replication", all_replicas_at_once),
     Mutation("new_replica_left_empty", "11", "replication", new_replica_left_empty),
     Mutation("difference_passed_over", "11", "replication", difference_passed_over),

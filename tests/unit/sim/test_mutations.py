@@ -8,7 +8,7 @@ import pytest
 from core.sim.plan import plan_of
 from core.sim.run import simulate
 from tests.support.mutations import Mutation, patched
-from tests.support.mutations.catalogue import MUTATIONS
+from tests.support.mutations.catalogue import COVERED, MUTATIONS
 
 SEEDS = 40
 UNHEARD = {"disabled_unheard", "suppressed_unheard", "edit_not_followed"}
@@ -77,6 +77,14 @@ FOUND_BY = {
     "freeze_not_awaited": {"taken_up_frozen", "moved_frozen"},
     "all_replicas_at_once": {"several_replicas"},
     "new_replica_left_empty": {"below_quorum", "regions_differ"},
+    "content_not_waited_for": {"view_missing"},
+    "takeovers_under_way_not_awaited": {"taken_up_frozen"},
+    "map_served_before_all_name_it": {"sent_under_two_homes"},
+    "late_intent_is_doubt": {"doubt_of_nothing"},
+    "late_outcome_without_segment": {"segment_missing", "receipt_lost"},
+    "epsilon_zero": {"told_without_lease"},
+    "right_counted_from_the_answer": {"told_without_lease"},
+    "every_sight_starts_the_wait": {"stuck"},
     "chain_forgotten": {"chain_broken"},
     "canceled_chain_goes_on": {"followed_after_cancel"},
     "chain_stops_at_silence": {"chain_broken"},
@@ -113,7 +121,7 @@ def first_checker(mutation: Mutation) -> str:
 
 
 def test_names_are_used_once() -> None:
-    names = [mutation.name for mutation in MUTATIONS]
+    names = [*(mutation.name for mutation in MUTATIONS), *COVERED]
     assert len(names) == len(set(names))
 
 

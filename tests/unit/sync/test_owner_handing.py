@@ -12,11 +12,13 @@ from sync.owner.state import (
     Offer,
     Phase,
     ReadEventsAgain,
+    Revive,
     WriteByIds,
     WriteEffect,
 )
 from sync.owner.takeover import Loaded
-from sync.records import End, Outcome, Place, Receipt
+from sync.records import ById, End, Intent, OpenEntry, Outcome, Place, Receipt, encode
+from sync.store.port import ByIdRow
 from tests.unit.sync.test_owner import FORMER, LOG, MID, NOW, Rig, intent, message
 
 CALLS_END_MS = NOW + 1_750
@@ -124,6 +126,26 @@ def test_an_intent_that_stands_too_late_leaves_nothing_in_doubt() -> None:
     assert not msg.unsettled
     assert rig.owner.intend(msg, "acc", "key", 0, NOW)
     assert write_of(rig).record.resend == 0  # type: ignore[union-attr]
+
+
+def reopened(unsettled: tuple[tuple[Place, Intent], ...]) -> Msg:
+    """A message whose entry and by-id row name a former owner's intent, back from the open set."""
+    rig, effect, accept = Rig(), Place(FORMER, 10, 0), Place(LOG, 1, 0)
+    entry = OpenEntry(message(), accept, NOW, 1, 2, (effect,), unsettled)
+    rig.owner.due_rows([(NOW // 600_000, entry)])
+    rig.owner.ask(NOW)
+    rig.out()
+    known = ByIdRow("", MID, 2, encode(ById(b"A", "sending", False, accept, (effect,))))
+    rig.owner.looked_up([MID], {MID: known}, NOW)
+    for command in rig.out():
+        if isinstance(command, Revive):
+            rig.owner.revived(MID, command.row, [(effect, intent())], NOW)
+    return rig.owner.msgs[MID]
+
+
+def test_nor_does_it_when_its_message_comes_back_from_the_open_set() -> None:
+    assert not reopened(()).unsettled
+    assert reopened(((Place(FORMER, 10, 0), intent()),)).unsettled
 
 
 def test_no_call_follows_from_an_intent_that_was_written_before_the_shard_was_lost() -> None:

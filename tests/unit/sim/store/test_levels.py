@@ -312,3 +312,14 @@ def test_reads_that_never_go_far_do_not_see_what_stands_there_alone() -> None:
     other = "accept.a.normal_local.c2.0"
     stage.row(far, other, 1, b"far")
     assert all(stage.rows("a", other) == [] for _ in range(20))
+
+
+def test_what_is_held_lands_late_and_is_not_answered() -> None:
+    stage = Stage()
+    stage.store.writes.hold(stage.processes["a"], 1.0, 5.0)
+    assert stage.row("a", EFFECT, 1) == "unknown"
+    assert stage.row("a", EFFECT, 2) == "ok"
+    stage.processes["a"].die("it has ended")
+    assert stage.read("b", stage.views["b"].rows(EFFECT, 1, 9)) == []
+    stage.run(5.0)
+    assert stage.read("b", stage.views["b"].rows(EFFECT, 1, 9)) == [(1, b"x"), (2, b"x")]
