@@ -39,20 +39,38 @@ class Opening(Struct, frozen=True):
 
 
 async def open_store(opening: Opening, tell: Tell) -> None:
-    """Make it ready and say so to the regions. Raises FolderError when the store refuses."""
+    """Make it ready and say so to the regions. Raises FolderError when the store refuses.
+
+    What fails on its way to the store is done again for as long as the launcher waits: nodes that
+    have just come up are slow, and nothing is lost by it.
+    """
     # The driver is loaded in here only: the launcher of one region has no use for it.
-    from core.cassandra_store import cassandra_of  # noqa: PLC0415
+    from sync.store.cassandra.errors import HOPELESS  # noqa: PLC0415
+
+    told = False
+    await _until_nodes_answer(opening, tell)
+    while True:
+        try:
+            await _make(opening, tell)
+            break
+        except (StoreError, ValueError) as error:
+            if error.__cause__ is None or isinstance(error.__cause__, HOPELESS):
+                raise FolderError(f"the store on Cassandra is not made: {error}") from None
+            if not told:
+                tell(f"{error}; trying again")
+            told = True
+        await asyncio.sleep(_AGAIN_S)
+    opening.folder.write_json(STORE_OPENED, {"opened": True})
+
+
+async def _make(opening: Opening, tell: Tell) -> None:
+    from core.cassandra_store import cassandra_of  # noqa: PLC0415 - loads the driver
     from sync.store.cassandra.making import make  # noqa: PLC0415
 
     store = cassandra_of(opening.settings)
     homes, shards = opening.settings.homes, opening.settings.region.home_shards
-    try:
-        await _until_nodes_answer(opening, tell)
-        await asyncio.to_thread(make, store, homes, shards)
-        await _seed(opening, tell)
-    except (StoreError, ValueError) as error:
-        raise FolderError(f"the store on Cassandra cannot be made ready: {error}") from None
-    opening.folder.write_json(STORE_OPENED, {"opened": True})
+    await asyncio.to_thread(make, store, homes, shards)
+    await _seed(opening, tell)
 
 
 async def _seed(opening: Opening, tell: Tell) -> None:
@@ -110,7 +128,7 @@ async def _until_cluster_answers(settings: Settings, tell: Tell) -> None:
     found = findings(seen, wanted_of(settings, "init"))
     texts = {each: f"{each.rule} {each.where}: {each.what} {each.mend}" for each in found}
     if bad := refused(found):
-        raise StoreError("\n".join(texts[each] for each in bad))
+        raise FolderError("\n".join(texts[each] for each in bad))
     for text in texts.values():
         tell(text)
 

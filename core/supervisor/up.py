@@ -33,6 +33,7 @@ _LOOK_EVERY_S = 0.05
 _BEYOND_GRACE_S = 3.0
 _SANDBOX_GRACE_S = 3.0
 _GONE_S = 5.0
+_SETTLE_S = 0.3
 _NODE_S = 8.0  # for a Cassandra node to end, after everything else of its region
 
 
@@ -82,6 +83,8 @@ class Launcher:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._signalled)
+        if self._site.several:
+            loop.add_signal_handler(signal.SIGUSR1, self._again.set)
         work = asyncio.create_task(self._work(then))
         stopped = asyncio.create_task(self._stop.wait())
         try:
@@ -122,12 +125,14 @@ class Launcher:
 
     async def _stay(self) -> int:
         """Stay with several regions, whichever of them go, and start them again when told to."""
-        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self._again.set)
         alive = {asyncio.create_task(self._died(each)): each for each in self._regions}
         told: asyncio.Task[Any] = asyncio.create_task(self._again.wait())
         try:
             while True:
                 await asyncio.wait([*alive, told], return_when=asyncio.FIRST_COMPLETED)
+                if told.done():
+                    # Whoever killed a region may ask before the kernel has told of its end.
+                    await asyncio.sleep(_SETTLE_S)
                 for task in [each for each in alive if each.done()]:
                     region = alive.pop(task)
                     self._log.error("region gone", region=region.name, detail=task.result())
