@@ -37,6 +37,7 @@ pytestmark = pytest.mark.cassandra
 LOCAL_LOG = "accept.h.normal_local.c1.0"
 GLOBAL_LOG = "accept.h.normal_global.c1.0"
 EFFECTS = "effect.h.urgent.c1.0"
+ANSWERS_S = 3.0  # what is not answered by then is unknown
 Open = Callable[..., Awaitable[Any]]
 
 
@@ -46,7 +47,7 @@ async def opened(cassandra_stores: Stores) -> AsyncIterator[Open]:
     async with AsyncExitStack() as stack:
 
         async def open_in(region: str, **others: Any) -> Any:
-            store = await cassandra_stores.open(region, **others)
+            store = await cassandra_stores.open(region, ANSWERS_S, **others)
             stack.push_async_callback(store.close)
             return store
 

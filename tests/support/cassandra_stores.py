@@ -97,10 +97,13 @@ class Stores:
             replication=dict.fromkeys(self.nodes, 1),
             port=place.cql_port,
             keyspace=self._keyspace,
+            connect_timeout_s=30.0,
             **others,
         )
 
-    async def open(self, region: str = "", **others: Any) -> Any:
+    async def open(self, region: str = "", request_timeout_s: float = 20.0, **others: Any) -> Any:
+        """A store in a region; it waits long, for three nodes start up beside other work."""
+        others["request_timeout_s"] = request_timeout_s
         settings = self.settings(region or self.regions[0], **others)
         return Recorded(await open_journal(settings, wall_us), self._written)
 

@@ -89,6 +89,8 @@ class CassandraJournal:
             else:
                 text = OF_HOMES[name].format(ks=keyspace)
             found = self._statements[(name, keyspace)] = self._session.prepared(text)
+            if name in reads.LARGE:
+                found.fetch_size = reads.LARGE_PAGE_ROWS
         return found
 
     @property

@@ -16,6 +16,9 @@ from sync.store.port import ByIdRow, OpenRow, PutRow, Registered
 
 IN_MAX = 100  # ids that one statement names
 OVER_MAX = 65_536
+# Rows that may be large come so many at a time: a node holds what it answers in its memory.
+LARGE = frozenset(("rows", "rows_here", "open_entries"))
+LARGE_PAGE_ROWS = 32
 OF_HOMES = {
     "rows": "SELECT row, body FROM {ks}.log_rows WHERE log = ? AND part = ? AND row >= ? LIMIT ?",
     "rows_here": "SELECT row, body, WRITETIME(body) FROM {ks}.log_rows WHERE log = ? AND part = ? "

@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 import msgspec
 
 from sync.forced import Ruling, epoch_of
-from sync.lease import Lease
 from sync.store.cassandra.errors import HOPELESS
 from sync.store.cassandra.levels import Levels
 from sync.store.cassandra.session import Request, Session
@@ -112,24 +111,48 @@ class Swaps:
         level, serial = self._levels.quorum, self._levels.serial
         self._session.send(Request(parts, level, serial), answered, ahead=True)
 
+    def _value(
+        self,
+        write: SwapLease | Agreed,
+        row: Any,
+        part: Callable[[bytes | None], Part],
+        answer: Callable[[bool, Any], Answer],
+        done: Done,
+    ) -> None:
+        """Swap a row that is one value; `part` is the statement that expects these bytes there.
+
+        Another release may have written an equal row in other bytes: then those are expected.
+        """
+        expect = write.expect
+
+        def swap(asked: bytes | None, again: bool) -> None:
+            def told(rows: Any) -> None:
+                if rows[0]["[applied]"]:
+                    done(answer(True, row))
+                    return
+                there = rows[0].get("body")
+                shown = decoded(there, type(row))
+                if not again and shown is not None and shown == expect and there != asked:
+                    swap(there, again=True)
+                else:
+                    done(answer(False, shown))
+
+            self._send([part(asked)], told, done)
+
+        swap(None if expect is None else encoded(expect), again=False)
+
     def _lease(self, write: SwapLease, done: Done) -> None:
         force, lease = self.lease_force, write.lease
         body = encoded(lease)
-        part: Part
-        if write.expect is None:
-            part = (self._statement("lease_first", ""), (lease.incarnation, force, body))
-        else:
-            values = (body, lease.incarnation, force, encoded(write.expect))
-            part = (self._statement("lease_next", ""), values)
 
-        def told(rows: Any) -> None:
-            if rows[0]["[applied]"]:
-                done(Swapped(True, lease=lease))
-            else:
-                done(Swapped(False, lease=decoded(rows[0].get("body"), Lease)))
+        def part(expected: bytes | None) -> Part:
+            if expected is None:
+                return self._statement("lease_first", ""), (lease.incarnation, force, body)
+            values = (body, lease.incarnation, force, expected)
+            return self._statement("lease_next", ""), values
 
         def swap() -> None:
-            self._send([part], told, done)
+            self._value(write, lease, part, lambda applied, row: Swapped(applied, lease=row), done)
 
         if write.expect is None or lease.counter % NAME_AGAIN == 0:
             self._name(force, lease.incarnation, swap, done)
@@ -180,22 +203,14 @@ class Swaps:
         self._send(parts, told, done)
 
     def _agreed(self, write: Agreed, done: Done) -> None:
-        kind, name = type(write.row), NAMES[type(write)]
-        part: Part
-        if write.expect is None:
-            part = (self._statement("agreed_first", ""), (name, encoded(write.row)))
-        else:
-            values = (encoded(write.row), name, encoded(write.expect))
-            part = (self._statement("agreed_next", ""), values)
+        name, body = NAMES[type(write)], encoded(write.row)
 
-        def told(rows: Any) -> None:
-            applied = rows[0]["[applied]"]
-            shown = write.row if applied else decoded(rows[0].get("body"), kind)
-            done(shown_as(name, applied, shown))
+        def part(expected: bytes | None) -> Part:
+            if expected is None:
+                return self._statement("agreed_first", ""), (name, body)
+            return self._statement("agreed_next", ""), (body, name, expected)
 
-        self._send([part], told, done)
+        def answer(applied: bool, row: Any) -> Answer:
+            return Swapped(applied, **{name: row})
 
-
-def shown_as(name: str, applied: bool, row: Any) -> Answer:
-    """The answer to a swap of a row that cores agree on."""
-    return Swapped(applied, **{name: row})
+        self._value(write, write.row, part, answer, done)
