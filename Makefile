@@ -14,7 +14,7 @@ WANTED := pyproject.toml constraints.txt
 # fsync, Java and Maven to fetch and run Cassandra.
 DEBIAN_PACKAGES := kannel prometheus-alertmanager strace openjdk-17-jre-headless maven
 
-.PHONY: help run demo test test-fast lint types bench sim sim-coverage mutations clean system-deps
+.PHONY: help run demo test test-fast lint types bench sim sim-coverage mutations chaos clean system-deps
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -54,6 +54,9 @@ sim-coverage: $(VENV)/.installed-dev ## the branches of sync/ that the simulator
 
 mutations: $(VENV)/.installed-dev ## take each rule of the protocol away: the simulator must notice
 	@$(BIN)/python -m tests.support.mutations_run $(ARGS)
+
+chaos: $(VENV)/.installed-dev ## real regions: kill, freeze or rob one under load, again and again
+	@$(BIN)/python -m tests.chaos.run $(ARGS)
 
 clean: ## remove what make made, but not goutong-data
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \

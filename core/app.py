@@ -229,20 +229,25 @@ class Core:
         middleware = guard(self.arguments.secret, self.log, operations.OPEN_PATHS)
         self.web = web.Application(middlewares=[middleware], client_max_size=limits.batch_bytes_max)
         self.web.add_routes(operations.routes(self.condition.not_ready, self.status, self.metrics))
-        self.web.add_routes(regions_api.routes(self.engine, self.clock))
+        self.web.add_routes(self._region_routes())
         self.web.add_routes(keys_api.routes(self.config))
         self.web.add_routes(templates_api.routes(self.config, self.facts.prices))
         self.web.add_routes(providers_api.routes(self.config))
         self.web.add_routes(policies_api.routes(self.config, self.policies.store))
         route = route_api.RouteDeps(self.facts.candidates, self.policies.serving, limits)
         self.web.add_routes(route_api.routes(route))
-        membership = self.engine.membership
-        changes = region_changes_api.RegionDeps(
-            membership.serving, membership.force, settings.region.name, limits
-        )
-        self.web.add_routes(region_changes_api.routes(changes))
         self.web.add_routes([*messages_api.routes(messages), *self.telling.routes()])
         self._make_asking(reader, keys, windows)
+
+    def _region_routes(self) -> list[web.RouteDef]:
+        membership, settings = self.engine.membership, self.settings
+        changes = region_changes_api.RegionDeps(
+            membership.serving, membership.force, settings.region.name, settings.limits
+        )
+        return [
+            *regions_api.routes(self.engine, self.clock),
+            *region_changes_api.routes(changes),
+        ]
 
     def _make_asking(self, reader: Reader, keys: Keys, windows: Windows) -> None:
         self.asking = Asking(
