@@ -46,7 +46,8 @@ class Round(Struct):
         found = self.reckoning
         return (
             f"{self.fault:<10} {self.region:<3} accepted {found.accepted:>5}"
-            f"  lost {len(found.lost)}  sent {found.sent:>5}  in doubt {found.in_doubt:>3}  twice {found.twice:>3}"
+            f"  lost {len(found.lost)}  sent {found.sent:>5}"
+            f"  in doubt {found.in_doubt:>3}  twice {found.twice:>3}"
             f"  wrong {len(found.wrong)}  settled after {self.seconds:5.1f} s"
         )
 
