@@ -232,8 +232,12 @@ def test_what_is_tolerated_warns_and_says_that_it_is_tolerated() -> None:
         ("1d", 86_400_000),
         ("90s", 90_000),
         ("5m", 300_000),
-    ]
-    + [("500us", 0), ("", None), (None, None), ("3 h", None), ("-1s", None)],
+        ("500us", 0),
+        ("", None),
+        (None, None),
+        ("3 h", None),
+        ("-1s", None),
+    ],
 )
 def test_durations_are_read_as_cassandra_writes_them(text: str | None, ms: int | None) -> None:
     assert milliseconds(text) == ms
