@@ -23,6 +23,7 @@ from core.contract.sections.cassandra import CassandraSettings
 from core.supervisor.cassandra.cluster import LocalCluster, prepare
 from sync.naming import accept_log
 from sync.records import encode
+from sync.store.port import StoreError
 
 if TYPE_CHECKING:
     from sync.store.cassandra.settings import CassandraSettings as StoreSettings
@@ -42,7 +43,10 @@ def store(plan: Plan) -> Report:
     with LocalCluster(plan.folder / "cassandra", REGIONS, launch) as cluster:
         cluster.wait_ready(settings.ready_timeout_ms / 1000)
         place = cluster.nodes[REGIONS[0]].place
-        rates = measure(place.address, place.cql_port, plan)
+        try:
+            rates = measure(place.address, place.cql_port, plan)
+        except StoreError as error:
+            raise BenchError(str(error)) from error
     local, quorum, single = rates
     name = "log port on Cassandra"
     ratio = median(local) / median(single)
