@@ -79,6 +79,8 @@ class GroupedRun:
     def _written(self, row: int, answer: Answer) -> None:
         if answer == "ok":
             self._carry_out(self._writer.written(row))
+        elif answer == "unknown":
+            self._carry_out(self._writer.unknown(row))
         elif not self.finished.done():
             self.finished.set_exception(BenchError(f"the journal answered {answer}"))
 

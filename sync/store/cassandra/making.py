@@ -4,11 +4,12 @@ For an operator's command, so it blocks. Doing it again changes nothing: what th
 with is what counts, also where two do it at once.
 """
 
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from cassandra import ConsistencyLevel
+from cassandra import ConsistencyLevel, OperationTimedOut, Timeout, Unavailable
 from cassandra.query import SimpleStatement
 
 from sync.store.cassandra.errors import said
@@ -18,6 +19,7 @@ from sync.store.cassandra.settings import CassandraSettings
 from sync.store.port import StoreError
 
 SCHEMA_TIMEOUT_S = 120.0
+AGAIN_S = 0.5
 
 
 def make(settings: CassandraSettings, homes: Sequence[str], shards: int) -> dict[str, int]:
@@ -66,5 +68,14 @@ def _once(session: Any, settings: CassandraSettings, name: str, value: str) -> s
         consistency_level=ConsistencyLevel.QUORUM,
         serial_consistency_level=ConsistencyLevel.SERIAL,
     )
-    row = session.execute(statement, (name, value), timeout=SCHEMA_TIMEOUT_S).one()
-    return value if row[0] else str(row[-1])
+    until = time.monotonic() + SCHEMA_TIMEOUT_S
+    while True:
+        try:
+            row = session.execute(statement, (name, value), timeout=SCHEMA_TIMEOUT_S).one()
+        except (Timeout, Unavailable, OperationTimedOut):
+            # Nodes that are busy with new tables; the same again finds out what stands.
+            if time.monotonic() > until:
+                raise
+            time.sleep(AGAIN_S)
+        else:
+            return value if row[0] else str(row[-1])
