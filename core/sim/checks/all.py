@@ -12,6 +12,7 @@ from core.sim.checks.edits import Edits
 from core.sim.checks.ends import Ends
 from core.sim.checks.floors import Floors
 from core.sim.checks.healed import Healed
+from core.sim.checks.joins import Joins
 from core.sim.checks.journal import Journal
 from core.sim.checks.maps import Maps
 from core.sim.checks.readers import Readers
@@ -30,6 +31,7 @@ from sync.records import End, Intent
 from sync.replication import next_step
 from sync.store.port import (
     PutFloor,
+    PutForced,
     PutProviderIds,
     PutRow,
     SwapMaps,
@@ -52,10 +54,11 @@ class Checks:
         self._world = world
         self._plan = world.plan
         self.journal = Journal()
-        self._sends = Sends(self.journal, world.history, world.plan)
-        self._floors = Floors(self.journal)
-        self._doubts = Doubts(self.journal)
         tables, alone = world.store.tables, len(world.plan.regions) == 1
+        self._joins = Joins(tables)
+        self._sends = Sends(self.journal, world.history, world.plan, self._joins)
+        self._floors = Floors(self.journal, tables)
+        self._doubts = Doubts(self.journal)
         self._told = Told(self.journal, world.history, tables, alone, world.plan.forces)
         self._ends = Ends(self.journal, world.history, world.plan)
         self._maps = Maps(self.journal, world.history, world.plan)
@@ -100,6 +103,8 @@ class Checks:
             self._floors.segment(write)
         elif isinstance(write, PutFloor):
             self._floors.floor(write)
+        elif isinstance(write, PutForced):
+            self._joins.stands(write.row)
         elif isinstance(write, PutRow):
             name = log_name(write.log)
             self._maps.acts(name.home, name.incarnation, write.log)

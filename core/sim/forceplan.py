@@ -1,0 +1,104 @@
+"""Chains of faults around forced ownership; part of `core.sim.chainplan`.
+
+- `parted`: a region is cut off and owns alone while the others live and go on; all join when they
+  meet. Much is asked where each stops: what was sent last is not told to anybody by then.
+- `missed`: a region does not get what another writes for a while, then it is the only one left,
+  and owns alone. It is asked about messages whose ends it missed.
+"""
+
+from collections.abc import Mapping
+
+from msgspec.structs import replace
+
+from core.sim.chainstage import Stage
+from core.sim.steps import Step
+from core.sim.workload import Requests
+
+PLAINLY = {
+    "copies": (0.0,),
+    "cancels": (0.0,),
+    "chains": (0.0,),
+    "spooled": (0.0,),
+    "suppressed": (0.0,),
+    "scheduled": (0.0,),
+}
+LASTING = PLAINLY | {"careful": (0.0,)}
+FORCED_S = (0.05, 0.5)
+JOINS_S = (0.0, 2.0, 3.5, 5.0)  # the first is answered with a pause, under which cores start anew
+DOUBTS = 4
+
+
+def parted(stage: Stage) -> list[Step]:
+    """See the module's docstring. Some messages come in twice, in regions that do not know of each
+    other, and are in doubt in both when these stop."""
+    draw = stage.chance.uniform
+    apart_s = draw(14.0, 16.0)
+    asked_s = apart_s + draw(0.1, 1.5)
+    steps = [
+        stage.step(0.0, "isolate", stage.number, apart_s),
+        stage.step(draw(*FORCED_S), "force_own", stage.number),
+        *_joins(stage, asked_s),
+        *_asked(stage, stage.regions, 8, (-0.8, 0.5), PLAINLY),
+        *_asked(stage, stage.regions, 14, (apart_s - 2.5, apart_s + 1.0), PLAINLY),
+        *_asked(stage, (stage.first,), 10, (apart_s - 3.0, asked_s), PLAINLY),
+        *_asked(stage, (stage.first,), 10, (asked_s - 0.5, asked_s + 1.0), PLAINLY),
+    ]
+    if stage.chance.random() < 0.6:
+        frozen = stage.chance.choice(stage.others or [stage.number])
+        steps.append(stage.step(asked_s + draw(0.2, 0.8), "freeze", frozen, draw(1.8, 2.8)))
+    there = [region for region in stage.regions if region != stage.first]
+    for there_s, here_s in ((draw(1.4, 2.9), draw(0.0, 1.4)) for _ in range(DOUBTS)):
+        steps += _twice(stage, there, apart_s - there_s, asked_s - here_s)
+    return steps
+
+
+def missed(stage: Stage) -> list[Step]:
+    """See the module's docstring."""
+    draw = stage.chance.uniform
+    cut_s, lost_s = draw(1.5, 3.5), draw(13.0, 15.0)
+    gone_s = cut_s + draw(0.8, 1.6)
+    there = [region for region in stage.regions if region != stage.first]
+    steps = [
+        stage.step(0.0, "cut", stage.number, cut_s),
+        *(Step(stage.at_s + gone_s, "region_lost", each, length_s=lost_s) for each in there),
+        stage.step(gone_s + draw(*FORCED_S), "force_own", stage.number),
+        *_joins(stage, gone_s + lost_s + draw(0.2, 1.0)),
+    ]
+    asked = _asked(stage, (stage.next,), 16, (-0.2, cut_s - 0.3), PLAINLY)
+    for step in asked:
+        if stage.chance.random() < 0.6:
+            at_s = stage.at_s + gone_s + draw(9.0, lost_s)
+            steps.append(Step(at_s, "cancel", stage.first, id=step.id))
+    return [*steps, *asked]
+
+
+def _joins(stage: Stage, asked_s: float) -> list[Step]:
+    return [stage.step(asked_s + each_s, "force_join", stage.number) for each_s in JOINS_S]
+
+
+def _asked(
+    stage: Stage,
+    regions: tuple[str, ...],
+    most: int,
+    within_s: tuple[float, float],
+    shares: Mapping[str, tuple[float, ...]],
+) -> list[Step]:
+    """Up to so many messages between these times, of these regions and asked there."""
+    made = Requests(stage.chance, regions, stage.shards, stage.start_ms, shares)
+    for _ in range(stage.chance.randint((most + 1) // 2, most)):
+        made.message(max(0.3, stage.at_s + stage.chance.uniform(*within_s)))
+    return made.steps
+
+
+def _twice(stage: Stage, there: list[str], there_s: float, here_s: float) -> list[Step]:
+    """A message that is asked in another region at one time, and in the first at another."""
+    step = _asked(stage, stage.regions, 1, (there_s, there_s), LASTING)
+    chosen = stage.chance.choice(there)
+    return [
+        copy
+        for each in step
+        for copy in (
+            replace(each, region=chosen),
+            replace(each, region=stage.first, at_s=stage.at_s + here_s),
+        )
+    ]
