@@ -17,7 +17,7 @@ chains are what they would be without this. `first` is a region, `number` one of
 - `emptied`: the regions of the narrow group are drained one after the other, or the last one is
   taken for lost, and another one may join the group or leave it meanwhile. Three regions.
 - `gone`: a region is apart while a core of it starts, meets the others, and is lost for good.
-- `parted`, `missed`: ownership is forced (`core.sim.forceplan`).
+- `parted`, `doubted`, `doubled`, `missed`: ownership is forced (`core.sim.forceplan`).
 
 Those of `core.sim.chainlate` are about what comes late.
 """
@@ -27,7 +27,7 @@ from random import Random
 
 from core.sim.chainlate import answers_overdue, bereft, intents_overdue, taking, unaware
 from core.sim.chainstage import KEYED, LATER, Stage
-from core.sim.forceplan import missed, parted
+from core.sim.forceplan import doubled, doubted, missed, parted
 from core.sim.mapplan import NARROW
 from core.sim.profile import Profile
 from core.sim.steps import Step
@@ -169,6 +169,8 @@ CHAINS: dict[str, Callable[[Stage], list[Step]]] = {
     "bereft": bereft,
     "unaware": unaware,
     "parted": parted,
+    "doubted": doubted,
+    "doubled": doubled,
     "missed": missed,
 }
 

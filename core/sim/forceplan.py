@@ -2,6 +2,10 @@
 
 - `parted`: a region is cut off and owns alone while the others live and go on; all join when they
   meet. Much is asked where each stops: what was sent last is not told to anybody by then.
+- `doubted`: as `parted`; what is asked comes in twice, in regions that do not know of each other,
+  and is in doubt in both when these stop.
+- `doubled`: two regions are cut off from all others and each owns alone, under the same number;
+  they meet, and much is asked while nobody may own until they join.
 - `missed`: a region does not get what another writes for a while, then it is the only one left,
   and owns alone. It is asked about messages whose ends it missed.
 """
@@ -25,12 +29,12 @@ PLAINLY = {
 LASTING = PLAINLY | {"careful": (0.0,)}
 FORCED_S = (0.05, 0.5)
 JOINS_S = (0.0, 2.0, 3.5, 5.0)  # the first is answered with a pause, under which cores start anew
-DOUBTS = 4
+DOUBTS = 6
+LASTS_S = 20.0
 
 
 def parted(stage: Stage) -> list[Step]:
-    """See the module's docstring. Some messages come in twice, in regions that do not know of each
-    other, and are in doubt in both when these stop."""
+    """See the module's docstring."""
     draw = stage.chance.uniform
     apart_s = draw(14.0, 16.0)
     asked_s = apart_s + draw(0.1, 1.5)
@@ -46,10 +50,38 @@ def parted(stage: Stage) -> list[Step]:
     if stage.chance.random() < 0.6:
         frozen = stage.chance.choice(stage.others or [stage.number])
         steps.append(stage.step(asked_s + draw(0.2, 0.8), "freeze", frozen, draw(1.8, 2.8)))
-    there = [region for region in stage.regions if region != stage.first]
-    for there_s, here_s in ((draw(1.4, 2.9), draw(0.0, 1.4)) for _ in range(DOUBTS)):
-        steps += _twice(stage, there, apart_s - there_s, asked_s - here_s)
     return steps
+
+
+def doubted(stage: Stage) -> list[Step]:
+    """See the module's docstring. The others stop when they hear of it as they meet, after they
+    sent a second time; the region that was alone at the pause, after it sent once."""
+    draw = stage.chance.uniform
+    apart_s = draw(14.0, 16.0)
+    asked_s = apart_s + draw(0.5, 1.5)
+    steps = [
+        stage.step(0.0, "isolate", stage.number, apart_s),
+        stage.step(draw(*FORCED_S), "force_own", stage.number),
+        *_joins(stage, asked_s),
+    ]
+    for _ in range(DOUBTS):
+        steps += _twice(stage, apart_s - draw(1.2, 2.9), asked_s - draw(-0.3, 1.0))
+    return steps
+
+
+def doubled(stage: Stage) -> list[Step]:
+    """See the module's docstring."""
+    draw = stage.chance.uniform
+    apart_s = draw(11.0, 13.0)
+    met_s = apart_s + draw(7.0, 8.0)
+    steps = [
+        Step(stage.at_s, "isolate", each, length_s=apart_s) for each in (stage.first, stage.next)
+    ]
+    for each in (stage.first, stage.next):
+        forced_s = stage.at_s + draw(*FORCED_S)
+        steps.append(Step(forced_s, "force_own", each, number=stage.number))
+        steps += [replace(step, region=each) for step in _joins(stage, met_s)]
+    return [*steps, *_asked(stage, stage.regions, 30, (apart_s - 3.0, met_s), PLAINLY)]
 
 
 def missed(stage: Stage) -> list[Step]:
@@ -90,15 +122,12 @@ def _asked(
     return made.steps
 
 
-def _twice(stage: Stage, there: list[str], there_s: float, here_s: float) -> list[Step]:
+def _twice(stage: Stage, there_s: float, here_s: float) -> list[Step]:
     """A message that is asked in another region at one time, and in the first at another."""
-    step = _asked(stage, stage.regions, 1, (there_s, there_s), LASTING)
-    chosen = stage.chance.choice(there)
-    return [
-        copy
-        for each in step
-        for copy in (
-            replace(each, region=chosen),
-            replace(each, region=stage.first, at_s=stage.at_s + here_s),
-        )
-    ]
+    there = stage.chance.choice([region for region in stage.regions if region != stage.first])
+    steps = []
+    for step in _asked(stage, stage.regions, 1, (there_s, there_s), LASTING):
+        lasting = step.wish and replace(step.wish, expires_s=LASTS_S)
+        steps.append(replace(step, region=there, wish=lasting))
+        steps.append(replace(steps[-1], region=stage.first, at_s=stage.at_s + here_s))
+    return steps

@@ -55,7 +55,7 @@ class Checks:
         self._plan = world.plan
         self.journal = Journal()
         tables, alone = world.store.tables, len(world.plan.regions) == 1
-        self._joins = Joins(tables)
+        self._joins = Joins(tables, world.store.rows, world.store.replicas)
         self._sends = Sends(self.journal, world.history, world.plan, self._joins)
         self._floors = Floors(self.journal, tables)
         self._doubts = Doubts(self.journal)
@@ -152,6 +152,7 @@ class Checks:
     def first_bytes(self) -> None:
         """What reached providers since the last look, and what edges did."""
         self.spools.look()
+        self._joins.look(self._world.scheduler.now)
         self._sends.look(self._wall_ms())
         self._maps.look()
 

@@ -33,6 +33,7 @@ class Sends:
         self._checked += len(new)
         for call in new:
             self._epoch_order(call)
+            self._joins.may_call(call)
             intent = self._intent(call)
             self._bodies(call)
             self._bound(call)
@@ -42,7 +43,8 @@ class Sends:
     def _epoch_order(self, call: FirstByte) -> None:
         highest = self._highest.setdefault(home_and_shard(call.id), {})
         for (force, region), last in highest.items():
-            same = force == force_of(call.epoch) or region == call.region
+            of_one = force == force_of(call.epoch) and not self._joins.alone(call.process)
+            same = region == call.region or of_one
             same = same or self._joins.follows(force, call.process, call.region)
             if same and call.epoch < last:
                 what = f"{call.id}: first byte of epoch {call.epoch} after one of epoch {last}"
@@ -65,18 +67,19 @@ class Sends:
         return None
 
     def _bodies(self, call: FirstByte) -> None:
-        force = force_of(call.epoch)
+        side = self._joins.side(call.process)
         bodies = {
             each.body
             for each in self._history.bytes
-            if each.id == call.id and force_of(each.epoch) == force
+            if each.id == call.id and self._joins.side(each.process) == side
         }
         if len(bodies) > 1:
             raise ViolationError("two_bodies", f"{call.id}: {sorted(bodies)} went out")
 
     def _bound(self, call: FirstByte) -> None:
-        message_id, force = call.id, force_of(call.epoch)
-        sends = [s for s in self._history.sends(message_id) if force_of(s.epoch) == force]
+        message_id, side = call.id, self._joins.side(call.process)
+        sent = self._history.sends(message_id)
+        sends = [each for each in sent if self._joins.side(each.process) == side]
         self._bound_of_joined(call, sends)
         if len(sends) <= 1:
             return

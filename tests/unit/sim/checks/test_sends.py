@@ -7,6 +7,8 @@ from core.sim.checks.journal import Journal
 from core.sim.checks.sends import Sends
 from core.sim.history import FirstByte, History, Submitted, ViolationError
 from core.sim.plan import plan_of
+from core.sim.store.replicas import Replicas
+from core.sim.store.rows import Rows
 from core.sim.trace import Trace
 from sync.forced import PLAIN, Forced, Ruling, epoch_of
 from sync.naming import attempt_name, effect_log
@@ -16,6 +18,7 @@ from sync.store.port import PutRow
 KEY = "eu-k001" + "a" * 26
 LOG = effect_log("eu", "urgent", "euc1", 0)
 PLAN = plan_of(0)
+REPLICAS = Replicas(["eu", "us", "ap"], 1, None)
 
 
 class Rulings:
@@ -33,7 +36,7 @@ class Run:
 
     def __init__(self, *bodies: str, careful: bool = False) -> None:
         self.history, self.journal = History(Trace()), Journal()
-        self.joins = Joins(Rulings())  # type: ignore[arg-type]
+        self.joins = Joins(Rulings(), Rows(), REPLICAS)  # type: ignore[arg-type]
         self._sends = Sends(self.journal, self.history, PLAN, self.joins)
         self._rows = 0
         for region, body in zip(("eu", "us"), bodies, strict=True):
