@@ -30,6 +30,7 @@ LASTING = PLAINLY | {"careful": (0.0,)}
 FORCED_S = (0.05, 0.5)
 JOINS_S = (0.0, 2.0, 3.5, 5.0)  # the first is answered with a pause, under which cores start anew
 DOUBTS = 6
+AGAIN_S = (3.0, 6.0)  # so long ago what is asked is sent a second time about now
 LASTS_S = 20.0
 
 
@@ -65,7 +66,7 @@ def doubted(stage: Stage) -> list[Step]:
         *_joins(stage, asked_s),
     ]
     for _ in range(DOUBTS):
-        steps += _twice(stage, apart_s - draw(1.2, 2.9), asked_s - draw(-0.3, 1.0))
+        steps += _twice(stage, apart_s - draw(*AGAIN_S), asked_s - draw(-0.3, 1.0))
     return steps
 
 
