@@ -7,7 +7,8 @@
 - `doubled`: two regions are cut off from all others and each owns alone, under the same number;
   they meet, and much is asked while nobody may own until they join.
 - `missed`: a region does not get what another writes for a while, then it is the only one left,
-  and owns alone. It is asked about messages whose ends it missed.
+  and owns alone. It is asked about messages whose ends it missed, and sends what came in last; the
+  others know of that too, and that nobody has sent it.
 """
 
 from collections.abc import Mapping
@@ -31,7 +32,7 @@ FORCED_S = (0.05, 0.5)
 JOINS_S = (0.0, 2.0, 3.5, 5.0)  # the first is answered with a pause, under which cores start anew
 DOUBTS = 6
 AGAIN_S = (3.0, 6.0)  # so long ago what is asked is sent a second time about now
-LASTS_S = 20.0
+LASTS_S = 60.0  # longer than all of it
 
 
 def parted(stage: Stage) -> list[Step]:
@@ -97,12 +98,13 @@ def missed(stage: Stage) -> list[Step]:
         stage.step(gone_s + draw(*FORCED_S), "force_own", stage.number),
         *_joins(stage, gone_s + lost_s + draw(0.2, 1.0)),
     ]
+    last = _lasting(_asked(stage, stage.regions, 12, (gone_s - 0.6, gone_s - 0.1), LASTING))
     asked = _asked(stage, (stage.next,), 16, (-0.2, cut_s - 0.3), PLAINLY)
     for step in asked:
         if stage.chance.random() < 0.6:
             at_s = stage.at_s + gone_s + draw(9.0, lost_s)
             steps.append(Step(at_s, "cancel", stage.first, id=step.id))
-    return [*steps, *asked]
+    return [*steps, *asked, *last]
 
 
 def _joins(stage: Stage, asked_s: float) -> list[Step]:
@@ -123,12 +125,18 @@ def _asked(
     return made.steps
 
 
+def _lasting(steps: list[Step]) -> list[Step]:
+    """The same, not to expire while the chain lasts."""
+    return [
+        replace(step, wish=step.wish and replace(step.wish, expires_s=LASTS_S)) for step in steps
+    ]
+
+
 def _twice(stage: Stage, there_s: float, here_s: float) -> list[Step]:
     """A message that is asked in another region at one time, and in the first at another."""
     there = stage.chance.choice([region for region in stage.regions if region != stage.first])
     steps = []
-    for step in _asked(stage, stage.regions, 1, (there_s, there_s), LASTING):
-        lasting = step.wish and replace(step.wish, expires_s=LASTS_S)
-        steps.append(replace(step, region=there, wish=lasting))
+    for step in _lasting(_asked(stage, stage.regions, 1, (there_s, there_s), LASTING)):
+        steps.append(replace(step, region=there))
         steps.append(replace(steps[-1], region=stage.first, at_s=stage.at_s + here_s))
     return steps

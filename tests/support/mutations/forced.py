@@ -128,7 +128,7 @@ FORCED: tuple[Mutation, ...] = (
     Mutation("alone_begins_at_once", "7", "forced", begins_at_once),
     Mutation("rulings_never_read", "7", "forced", never_reads),
     Mutation("joined_without_a_pause", "7", "parted", joins_without_a_pause),
-    Mutation("joined_before_the_repair", "7", "parted", joins_before_the_repair),
+    Mutation("joined_before_the_repair", "7", "missed", joins_before_the_repair),
     Mutation("owners_by_shard_rows_only", "7", "parted", owners_by_shard_rows_only),
     Mutation("later_by_id_row_hides", "7", "missed", later_row_hides),
     Mutation("floors_of_one_region_count", "7", "missed", floors_of_one_region_count),
