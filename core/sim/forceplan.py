@@ -89,8 +89,8 @@ def doubled(stage: Stage) -> list[Step]:
 def missed(stage: Stage) -> list[Step]:
     """See the module's docstring."""
     draw = stage.chance.uniform
-    cut_s, lost_s = draw(1.5, 3.5), draw(13.0, 15.0)
-    gone_s = cut_s + draw(0.8, 1.6)
+    cut_s, lost_s = draw(3.0, 4.5), draw(13.0, 15.0)
+    gone_s = cut_s + draw(1.5, 2.5)  # what ended meanwhile is passed by a floor
     there = [region for region in stage.regions if region != stage.first]
     steps = [
         stage.step(0.0, "cut", stage.number, cut_s),
@@ -99,7 +99,7 @@ def missed(stage: Stage) -> list[Step]:
         *_joins(stage, gone_s + lost_s + draw(0.2, 1.0)),
     ]
     last = _lasting(_asked(stage, stage.regions, 12, (gone_s - 0.6, gone_s - 0.1), LASTING))
-    asked = _asked(stage, (stage.next,), 16, (-0.2, cut_s - 0.3), PLAINLY)
+    asked = _asked(stage, (stage.next,), 16, (-0.1, cut_s - 1.5), PLAINLY)
     for step in asked:
         if stage.chance.random() < 0.6:
             at_s = stage.at_s + gone_s + draw(9.0, lost_s)
