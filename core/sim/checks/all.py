@@ -27,7 +27,7 @@ from core.sim.history import ViolationError
 from core.sim.mapplan import first_map
 from core.sim.plan import BUCKET_MS
 from sync.naming import log_name
-from sync.records import End, Intent
+from sync.records import End, Intent, State
 from sync.replication import next_step
 from sync.store.port import (
     PutFloor,
@@ -79,7 +79,7 @@ class Checks:
         world.store.on_stands = self._kept(self.stands)
         world.store.on_applied = self._kept(self.applied)
         world.store.alters.on_altered = self._kept(self._replication.altered)
-        world.history.on_told = self._kept(self._told.said)
+        world.history.on_told = self._kept(self._said)
         world.history.on_accepted = self._kept(self._told.accepted)
         world.history.on_follow = self._kept(self._told.follow)
 
@@ -104,7 +104,7 @@ class Checks:
         elif isinstance(write, PutFloor):
             self._floors.floor(write)
         elif isinstance(write, PutForced):
-            self._joins.stands(write.row)
+            self._joins.stands(write.row, self._world.scheduler.now)
         elif isinstance(write, PutRow):
             name = log_name(write.log)
             self._maps.acts(name.home, name.incarnation, write.log)
@@ -114,6 +114,10 @@ class Checks:
                 self._note_intents(write, name.incarnation)
             else:
                 self._told.evidence(write, self._world.scheduler.now)
+
+    def _said(self, message_id: str, state: State, by: str) -> None:
+        self._told.said(message_id, state, by)
+        self._joins.may_tell(message_id, by, self._world.scheduler.now)
 
     def _note_intents(self, write: PutRow, owner: str) -> None:
         for record in self.journal.rows[write.log][write.row]:

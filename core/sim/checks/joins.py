@@ -9,7 +9,7 @@ to that one.
 """
 
 from core.sim.history import FirstByte, ViolationError
-from core.sim.plan import EPSILON_S, LEASE_S
+from core.sim.plan import EPSILON_S, LEASE_S, WRITE_TIMEOUT_S
 from core.sim.store.forced import Tables, name_of
 from core.sim.store.replicas import Replicas
 from core.sim.store.rows import FORCED, Rows
@@ -24,12 +24,14 @@ class Joins:
         self._rows = rows
         self._replicas = replicas
         self._first: dict[int, frozenset[str]] = {}
+        self._joined_s: dict[int, float] = {}
         self._rivals: dict[tuple[int, str], float] = {}
 
-    def stands(self, row: Forced) -> None:
+    def stands(self, row: Forced, now_s: float) -> None:
         """A row stands."""
         if row.regions and not row.alone:
             self._first.setdefault(row.number, frozenset(row.regions))
+            self._joined_s.setdefault(row.number, now_s)
 
     def side(self, process: str) -> str:
         """With whom a process owns: its force number, and its region where that is alone."""
@@ -59,8 +61,17 @@ class Joins:
                 if rivals and (other.mask & bits).bit_count() >= needs:
                     self._rivals.setdefault((number, region), now_s)
 
+    def may_tell(self, message_id: str, by: str, now_s: float) -> None:
+        """No right of before lasts when regions join."""
+        for number, joined_s in self._joined_s.items():
+            if now_s > joined_s and self.follows(number, by, by[:2]):
+                what = f"{message_id}: told by {by} at {now_s}, regions joined at {joined_s}"
+                raise ViolationError("acted_after_the_join", what)
+
     def may_call(self, call: FirstByte) -> None:
-        """No right of an owner outlasts what it can read by more than a lease."""
+        """No right of an owner outlasts what it can read by more than a lease. A first byte may be
+        on its way for as long as a write may take."""
+        self.may_tell(call.id, call.process, call.at - WRITE_TIMEOUT_S)
         under = self._tables.under(call.process)
         heard_s = self._rivals.get((under.number, call.region)) if under.alone else None
         if heard_s is not None and call.at > heard_s + LEASE_S + EPSILON_S:

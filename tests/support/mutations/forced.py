@@ -50,6 +50,7 @@ def joins_without_a_pause() -> Context:
             return joined(now, ())
         taken = any(row.alone and row.number == now.number for row in rows)
         row = Forced(now.number + taken, tuple(sorted(await repaired())))
+        await self.settle()
         await self._put(row, at_quorum=True)
         return row
 

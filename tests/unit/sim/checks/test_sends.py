@@ -123,7 +123,7 @@ def test_a_region_that_was_given_up_may_send_beside_the_one_that_is_alone() -> N
 
 def test_regions_that_joined_know_what_was_sent_before() -> None:
     run = Run("A", "A")
-    run.joins.stands(Forced(2, ("eu", "us")))
+    run.joins.stands(Forced(2, ("eu", "us")), 9.0)
     run.send("A")
     run.send("A", epoch=ALONE, process="usc1")
     assert found(run, "A", epoch=JOINED, process="euc2") == "unmarked_duplicate"
@@ -132,20 +132,29 @@ def test_regions_that_joined_know_what_was_sent_before() -> None:
 
 def test_in_doubt_regions_that_joined_may_send_once_more() -> None:
     run = Run("A", "A")
-    run.joins.stands(Forced(2, ("eu", "us")))
+    run.joins.stands(Forced(2, ("eu", "us")), 9.0)
     run.send("A", epoch=ALONE, process="usc1")
     run.send("A", epoch=JOINED, process="euc2", resend=1)
 
 
 def test_nobody_of_before_sends_after_regions_that_joined() -> None:
     run = Run("A", "A")
-    run.joins.stands(Forced(2, ("eu", "us")))
+    run.joins.stands(Forced(2, ("eu", "us")), 9.0)
     run.send("A", epoch=JOINED, process="euc2", sent=False)
     assert found(run, "A", epoch=ALONE, process="usc1") == "epoch_order"
 
 
 def test_a_region_that_was_alone_and_did_not_join_is_for_itself() -> None:
     run = Run("A", "A")
-    run.joins.stands(Forced(2, ("ap", "eu")))
+    run.joins.stands(Forced(2, ("ap", "eu")), 9.0)
     run.send("A", epoch=JOINED, process="euc2")
     run.send("A", epoch=ALONE, process="usc1")
+
+
+def test_nobody_of_before_acts_when_regions_have_joined() -> None:
+    joins = Run("A", "A").joins
+    joins.stands(Forced(2, ("eu", "us")), 9.0)
+    joins.may_tell(KEY, "usc1", 8.9)
+    joins.may_tell(KEY, "euc2", 9.1)
+    with pytest.raises(ViolationError, match="acted_after_the_join"):
+        joins.may_tell(KEY, "usc1", 9.1)
