@@ -105,7 +105,7 @@ class Engine:
         self.pressure = Pressure(lambda: self.logs.waiting_share)
         self.dispatcher = self._make_dispatcher()
         self.receipts = self._make_receipts(incarnation)
-        self.hlc = Hlc(protocol.clock_bound_ms * 1000)
+        self.hlc = Hlc()
         self.membership = self._make_membership(incarnation, url)
         members = self.membership.members
         self.asking = AskingRows(Asking(members.region, self._pace.asking), members, clock)

@@ -172,8 +172,9 @@ class Ownership:
 
     async def _load(self, taken: list[tuple[int, int]]) -> bool:
         bucket = self._clock.wall_ms() // self._owner.limits.bucket_ms
+        force = self._membership.force
         loaded: list[Loaded] = await self._shell.reading.run_load(
-            load(self._home, taken, bucket, self._membership.force.anybody), self._home
+            load(self._home, taken, bucket, force.anybody, force.apart), self._home
         )
         for each in loaded:
             await self._shell.learn(each)

@@ -103,7 +103,7 @@ class Asking:
         self.logs.on_row = accepted.row
         self.messages = Reader(self.owner.find, reading, self.store, accepted, lambda: 1.0)
         by_class = {"otp": 300, "alert": 3600, "transactional": 86_400, "bulk": 259_200}
-        hlc = Hlc(500_000)
+        hlc = Hlc()
         self.again = Again(self.logs, self.clock, hlc, by_class, 5.0, lambda: self.refuses)
         self.replays = Replays(
             Jobs(self.entities),

@@ -96,7 +96,7 @@ class Desk:
             Limits(RateLimits(recipients_max=100, **limits)),
             Shedding(refused_at(LimitsSettings()), 100, lambda: self.load),
             SystemClock(),
-            Hlc(500_000),
+            Hlc(),
             Log(io.BytesIO(), "error"),
             lambda: None,
             self._spawn,
