@@ -59,7 +59,7 @@ def test_a_node_that_was_killed_comes_again_with_all_it_confirmed(
         session.execute(write)
     finally:
         cassandra.start()
-        cassandra.wait_ready(90)
+        cassandra.wait_ready(300)
     cluster = session_at(node.place.address)
     try:
         read = SimpleStatement(

@@ -30,6 +30,7 @@ def environ(cassandra: LocalCluster) -> Iterator[Environ]:
         "GOUTONG_CASSANDRA_REPLICATION": ",".join(f"{name}=1" for name in DATACENTERS),
         "GOUTONG_CASSANDRA_KEYSPACE": keyspace,
         "GOUTONG_CASSANDRA_PRODUCTION": "false",
+        "GOUTONG_PROTOCOL_CLOCK_BOUND_MS": "10000",  # of a machine that may be busy
     }
     run_cql(cassandra, f"DROP KEYSPACE IF EXISTS {keyspace}")
 

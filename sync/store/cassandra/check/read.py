@@ -27,11 +27,17 @@ _LOCAL = "SELECT release_version, toTimestamp(now()) FROM system.local"
 _SETTINGS = "SELECT name, value FROM system_views.settings"
 _KEYSPACES = "SELECT keyspace_name, durable_writes, replication FROM system_schema.keyspaces"
 _TABLES = "SELECT table_name, read_repair FROM system_schema.tables WHERE keyspace_name = %s"
-_CLOCK_ASKED = 3  # times; the quickest answer tells most
+_CLOCK_ASKED = 5  # times; the quickest answer tells most
+_PATIENCE_S = 15.0  # an operator waits for a busy node rather than hearing that it is silent
 
 
 def read(settings: CassandraSettings) -> Seen:
     """What the cluster is, as seen from here."""
+    settings = msgspec.structs.replace(
+        settings,
+        connect_timeout_s=max(settings.connect_timeout_s, _PATIENCE_S),
+        request_timeout_s=max(settings.request_timeout_s, _PATIENCE_S),
+    )
     cluster = None
     try:
         cluster = cluster_of(settings, for_schema=True)
