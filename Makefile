@@ -11,10 +11,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 WANTED := pyproject.toml constraints.txt
 # What `make test` and `make bench` use from Debian: Kannel and Alertmanager as peers, strace to see
-# fsync.
-DEBIAN_PACKAGES := kannel prometheus-alertmanager strace
+# fsync, Java and Maven to fetch and run Cassandra.
+DEBIAN_PACKAGES := kannel prometheus-alertmanager strace openjdk-17-jre-headless maven
 
-.PHONY: help run demo test test-fast lint types bench sim sim-coverage mutations clean system-deps
+.PHONY: help run demo test test-fast lint types bench sim sim-coverage mutations chaos clean system-deps
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -31,8 +31,8 @@ test: $(VENV)/.installed-dev ## all tests; as root it installs the Debian packag
 	  echo "Not installed: $(DEBIAN_PACKAGES). The tests that need them are skipped." >&2; fi
 	$(BIN)/pytest $(ARGS)
 
-test-fast: $(VENV)/.installed-dev ## the tests that take less than a few seconds each
-	$(BIN)/pytest -m "not slow" $(ARGS)
+test-fast: $(VENV)/.installed-dev ## the tests that take less than a few seconds each, without Cassandra
+	$(BIN)/pytest -m "not slow and not cassandra" $(ARGS)
 
 lint: $(VENV)/.installed-dev ## style, form, the walls between the packages, the house's own rules
 	$(BIN)/ruff check .
@@ -54,6 +54,9 @@ sim-coverage: $(VENV)/.installed-dev ## the branches of sync/ that the simulator
 
 mutations: $(VENV)/.installed-dev ## take each rule of the protocol away: the simulator must notice
 	@$(BIN)/python -m tests.support.mutations_run $(ARGS)
+
+chaos: $(VENV)/.installed-dev ## real regions: kill, freeze or rob one under load, again and again
+	@$(BIN)/python -m tests.chaos.run $(ARGS)
 
 clean: ## remove what make made, but not goutong-data
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \

@@ -10,9 +10,12 @@ import uvloop
 
 from core.app import Core
 from core.arguments import Arguments
+from core.clock import SystemClock
 from core.contract.log import open_log
 from core.contract.settings import Settings, SettingsError, load
+from core.obs.metrics import CoreMetrics
 from core.process import GC_THRESHOLDS
+from core.stores import open_stores
 from sync.store.port import StoreError
 
 SWITCH_INTERVAL_S = 0.0001
@@ -64,7 +67,13 @@ def run(arguments: Arguments, settings: Settings) -> int:
     log = open_log(settings.log, role="core", index=arguments.index)
 
     async def work() -> None:
-        await Core(arguments, settings, log).run()
+        clock, metrics = SystemClock(), CoreMetrics()
+
+        def committed(_: int, seconds: float) -> None:
+            metrics.commit_seconds.observe(seconds)
+
+        stores = await open_stores(settings, arguments.data, clock, log, committed)
+        await Core(arguments, settings, log, clock, metrics, stores).run()
 
     try:
         uvloop.run(work())

@@ -26,6 +26,8 @@ from core.api import operations
 from core.api import policies as policies_api
 from core.api import providers as providers_api
 from core.api import receipts as receipts_api
+from core.api import region_changes as region_changes_api
+from core.api import regions as regions_api
 from core.api import route as route_api
 from core.api import templates as templates_api
 from core.api.internal_auth import guard
@@ -55,54 +57,48 @@ from core.policies.store import PolicyStore
 from core.process import Process
 from core.providers.port import Outcome
 from core.status import status_of
+from core.stores import Stores
 from core.telling import Telling
 from core.templates.render import Renderer
 from core.templates.store import TemplateStore
 from core.tenants.keys import KeyService
 from core.tenants.vault import load_vault
-from sync.store.entities_sqlite import SQLiteEntities
+from sync.placement import PlacementMap
 from sync.store.feed import EntityFeed
-from sync.store.sqlite_journal import SQLiteJournal
 
 STOP_ADAPTERS_MS = 1000
 GIVE_AWAY_S = 5.0
+MAP_S = 2.0
 
 
 class Core:
-    """One core process."""
+    """One core process, on stores that were opened for it; it closes them when it ends."""
 
-    def __init__(self, arguments: Arguments, settings: Settings, log: Log) -> None:
+    def __init__(
+        self,
+        arguments: Arguments,
+        settings: Settings,
+        log: Log,
+        clock: SystemClock,
+        metrics: CoreMetrics,
+        stores: Stores,
+    ) -> None:
         self.arguments = arguments
         self.settings = settings
-        self.clock = SystemClock()
+        self.clock = clock
         self.random = Random(secrets.randbits(64))
         self.incarnation = settings.region.name + secrets.token_hex(8)
         self.log = log.bind(incarnation=self.incarnation)
-        self.metrics = CoreMetrics()
+        self.metrics = metrics
         self.process = Process(self.log)
-        self._make_store()
+        self.stores = stores
+        self.store, self.entities = stores.journal, stores.entities
         self._make_engine()
         self._make_config()
         self._make_doors()
         self._wire()
 
     # Making
-
-    def _make_store(self) -> None:
-        settings, data = self.settings, self.arguments.data
-        store = settings.store
-        data.mkdir(parents=True, exist_ok=True)
-        self.store = SQLiteJournal(
-            data / "journal.db",
-            settings.region.name,
-            settings.region.home_shards,
-            self.clock.wall_ms,
-            store.commit_interval_ms,
-            settings.protocol.ttl_days * 86_400,
-            store.busy_timeout_ms,
-        )
-        self.store.on_commit = lambda _, seconds: self.metrics.commit_seconds.observe(seconds)
-        self.entities = SQLiteEntities(data / "config.db")
 
     def _make_engine(self) -> None:
         settings = self.settings
@@ -115,6 +111,9 @@ class Core:
             self.random,
             self.process,
             self.log,
+            homes=settings.homes,
+            under=self.stores.under,
+            shards=self.stores.shards,
         )
         self.condition = Condition(
             self.arguments.data,
@@ -194,7 +193,9 @@ class Core:
             self.condition.refusal,
             self.process.spawn,
         )
-        hello = HelloOk(settings.region.name, self.store.shard_count, 1, self.incarnation)
+        placement, shards = self.engine.placement, self.stores.shards
+        region, version = settings.region.name, placement.version
+        hello = HelloOk(region, shards, version, self.incarnation, placement)
         self.link = LinkServer(
             self.acceptor,
             self.arguments.secret,
@@ -215,13 +216,20 @@ class Core:
             self.accepted,
             self.engine.lease_left_s,
         )
-        self.peers = Peers(self.engine.url_of_owner, self.arguments.secret, self.log)
+        self.peers = Peers(self.engine.where, self.arguments.secret, self.log)
         messages = MessageDeps(
-            reader, self.engine.logs, self.clock, settings.region.name, windows, self.peers
+            reader,
+            self.engine.logs,
+            self.clock,
+            settings.region.name,
+            windows,
+            self.peers,
+            self.engine.where,
         )
         middleware = guard(self.arguments.secret, self.log, operations.OPEN_PATHS)
         self.web = web.Application(middlewares=[middleware], client_max_size=limits.batch_bytes_max)
         self.web.add_routes(operations.routes(self.condition.not_ready, self.status, self.metrics))
+        self.web.add_routes(self._region_routes())
         self.web.add_routes(keys_api.routes(self.config))
         self.web.add_routes(templates_api.routes(self.config, self.facts.prices))
         self.web.add_routes(providers_api.routes(self.config))
@@ -230,6 +238,16 @@ class Core:
         self.web.add_routes(route_api.routes(route))
         self.web.add_routes([*messages_api.routes(messages), *self.telling.routes()])
         self._make_asking(reader, keys, windows)
+
+    def _region_routes(self) -> list[web.RouteDef]:
+        membership, settings = self.engine.membership, self.settings
+        changes = region_changes_api.RegionDeps(
+            membership.serving, membership.force, settings.region.name, settings.limits
+        )
+        return [
+            *regions_api.routes(self.engine, self.clock),
+            *region_changes_api.routes(changes),
+        ]
 
     def _make_asking(self, reader: Reader, keys: Keys, windows: Windows) -> None:
         self.asking = Asking(
@@ -244,6 +262,7 @@ class Core:
             self.clock,
             self.condition.refusal,
             self.process,
+            self.peers,
             self.log,
         )
         self.web.add_routes(self.asking.routes(self.telling.endpoint_store))
@@ -261,6 +280,8 @@ class Core:
             work.shell.answers.on_answer = told.answered
         self.engine.receipts.on_receipt = told.receipt
         self.engine.logs.on_durable = told.durable
+        self.engine.on_map = self._map_serves
+        self._map_serves(self.engine.placement)
         self.acceptor.on_accepted = self.asking.again.on_accepted = told.accepted
         self.acceptor.on_refused = told.refused
         self.workforce.on_loaded = told.accounts_changed
@@ -295,6 +316,7 @@ class Core:
         await self.peers.start()
         await self.engine.membership.register()
         await self.feed.start()
+        await self.engine.membership.maps.read_at_start(MAP_S)
         host = self.settings.core.host
         await self.link.start(host, self.arguments.link_port)
         await web.TCPSite(runner, host, self.arguments.http_port).start()
@@ -310,7 +332,7 @@ class Core:
         if self.settings.nats.url:
             spawn(self.signals.run())
         self.condition.listening = True
-        self.log.info("core started", pid=os.getpid(), shards=self.store.shard_count)
+        self.log.info("core started", pid=os.getpid(), shards=self.stores.shards)
         await end.wait()
         await self._stop()
         await runner.cleanup()
@@ -335,8 +357,7 @@ class Core:
         await self.process.cancel_all()
         await self.peers.stop()
         await self.feed.stop()
-        await self.store.close()
-        await self.entities.close()
+        await self.stores.close()
         self.log.info("core stopped")
 
     async def _give_away(self, seconds: float) -> None:
@@ -353,6 +374,11 @@ class Core:
             await asyncio.sleep(0.01)
 
     # Events
+
+    def _map_serves(self, placement: PlacementMap) -> None:
+        """Edges hear of it before anything that they minted by an older version is refused."""
+        self.link.map_serves(placement)
+        self.acceptor.map_version = placement.version
 
     def _late(self, account_id: str, ref: str, outcome: Outcome) -> None:
         message_id, _, rest = ref.partition(".")

@@ -13,6 +13,7 @@ from core.api import deadletters, deliveries, lists, resend
 from core.api.deadletters import DeadDeps
 from core.api.deliveries import DeliveryDeps
 from core.api.lists import ListDeps
+from core.api.peers import Peers
 from core.api.resend import ResendDeps, Resender
 from core.clock import Clock
 from core.contract.log import Log
@@ -53,6 +54,7 @@ class Asking:
         clock: Clock,
         refusal: Callable[[], ProblemError | None],
         process: Process,
+        peers: Peers,
         log: Log,
     ) -> None:
         self._engine = engine
@@ -62,6 +64,7 @@ class Asking:
         self._windows = windows
         self._clock = clock
         self._process = process
+        self._peers = peers
         views, protocol = settings.views, settings.protocol
         self.views = Views(incarnation, clock.wall_ms, views.open_after_ms)
         for work in engine.homes.values():
@@ -101,6 +104,8 @@ class Asking:
             settings.region.name,
             settings.limits,
             protocol.horizon_days * 86_400,
+            self._engine.where,
+            self._peers,
         )
         dead = DeadDeps(listed, self.replays, secrets.token_bytes)
         told = DeliveryDeps(endpoints, Resender(again), dead)

@@ -19,7 +19,7 @@ from core.contract.log import Log
 from core.contract.settings import Settings, SettingsError, load
 from edge.app import EdgeApp
 from edge.config import EdgeConfig
-from edge.cores import parse_cores
+from edge.cores import parse_cores, parse_far
 
 SECRET_VARIABLE = "GOUTONG_INTERNAL_SECRET"  # noqa: S105 - a variable's name
 _DAY_S = 86_400
@@ -59,6 +59,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--host", help="address to listen on")
     parser.add_argument("--port", type=int, help="port to listen on; 0: any free one")
     parser.add_argument("--cores", help="host:LINKPORT/HTTPPORT,... of this region's cores")
+    parser.add_argument("--far", default="", help="REGION=host:LINKPORT/HTTPPORT,...;... elsewhere")
     parser.add_argument("--processes", type=Path, help="file that lists the region's processes")
     parser.add_argument("--config", type=Path, help="settings in TOML")
     return parser.parse_args(argv)
@@ -82,6 +83,8 @@ def _config(arguments: argparse.Namespace, settings: Settings) -> EdgeConfig:
         expires_in_s=settings.protocol.expires_in_s(),
         batch_bytes_max=settings.limits.batch_bytes_max,
         name=f"edge-{os.getpid()}",
+        region=settings.region.name,
+        far=parse_far(arguments.far),
         processes_file=arguments.processes,
     )
 

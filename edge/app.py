@@ -41,6 +41,7 @@ from edge.dispatch import Dispatcher
 from edge.gate import Gate
 from edge.keycache import KeyCache
 from edge.metrics import Counts
+from edge.minting import Minter
 from edge.notifications import Notifications
 from edge.openapi import document
 from edge.operations import LoopLag, Operations
@@ -74,20 +75,8 @@ class EdgeApp:
         self._counts = Counts()
         self._table = Table(ROUTES)
         self._lag = LoopLag()
-        self._dispatcher = Dispatcher(
-            [(core.host, core.link_port) for core in config.cores],
-            Hello(config.secret, config.name),
-            link_limits(settings),
-            dispatch_limits(settings),
-            now=self._rim.now,
-            log=log,
-        )
-        self._http = CoreHttp(
-            config.cores,
-            config.secret,
-            connections_max=settings.proxy_connections_max,
-            body_bytes_max=settings.proxy_body_bytes_max,
-        )
+        self._minter = Minter(self._rim.wall_ms, self._rim.random_bytes)
+        self._make_ways()
         self._keys = KeyCache(self._http, key_limits(settings), now=self._rim.now, log=log)
         gate = Gate(self._keys)
         self._bodies = Bodies(
@@ -124,14 +113,39 @@ class EdgeApp:
         self._listener: asyncio.Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
+    def _make_ways(self) -> None:
+        """The ways to the cores: links for what is accepted, plain HTTP for the rest."""
+        config, settings = self._config, self._config.settings
+        self._dispatcher = Dispatcher(
+            [(core.host, core.link_port) for core in config.cores],
+            Hello(config.secret, config.name, maps=True),
+            link_limits(settings),
+            dispatch_limits(settings),
+            self._minter,
+            now=self._rim.now,
+            log=self._log,
+            region=config.region,
+            far={
+                name: [(core.host, core.link_port) for core in cores]
+                for name, cores in config.far.items()
+            },
+        )
+        self._http = CoreHttp(
+            config.cores,
+            config.secret,
+            connections_max=settings.proxy_connections_max,
+            body_bytes_max=settings.proxy_body_bytes_max,
+            far=[core for cores in config.far.values() for core in cores],
+        )
+
     def _make_takers(self, gate: Gate) -> None:
         self._notifications = Notifications(
             gate,
             self._bodies,
             self._dispatcher,
             request_limits(self._config),
+            self._minter,
             wall_ms=self._rim.wall_ms,
-            random_bytes=self._rim.random_bytes,
         )
         self._batches = Batches(
             gate,

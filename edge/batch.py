@@ -19,10 +19,10 @@ from core.contract.keys import SEND
 from core.contract.log import Log
 from core.contract.problems import ProblemError, problem
 from edge.answers import JSON_TYPE
-from edge.calls import Placement
 from edge.dispatch import Dispatcher
 from edge.exchange import NDJSON_TYPE, BatchLimits, Exchange
 from edge.gate import Gate
+from edge.minting import Placement
 from edge.notifications import Notifications, idempotency_key
 from edge.window import Item
 
@@ -64,12 +64,13 @@ class Batches:
             raise problem("overloaded", detail, headers={"Retry-After": "1"})
         self.running += 1
         try:
-            placement = self._dispatcher.placement or await self._notifications.placed()
+            first = self._dispatcher.placement or await self._notifications.placed()
 
             async def take(index: int, body: bytes | None) -> Item:
                 self._may_go_on(index)
                 while self._dispatcher.full:
                     await asyncio.sleep(_FULL_PAUSE_S)
+                placement = self._dispatcher.placement or first  # a batch may outlast a map
                 return self._take(index, body, placement, caller.tenant, key, trace)
 
             exchange = Exchange(request, limits, trace, as_lines, take)

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from core.contract.frames import AcceptCall, AcceptReply
 from core.contract.problems import ProblemError, problem
+from core.contract.recipients import Recipient
 from edge.links import Link
 
 Address = tuple[str, int]
@@ -23,28 +24,24 @@ class DispatchLimits(Struct, frozen=True):
     links_per_core: int = 1
 
 
-class Placement(Struct, frozen=True):
-    """What is needed to mint ids, as the cores say."""
-
-    region: str
-    shards: int
-    map_version: int
-
-
 class DispatchCounts(Struct):
     """What happened since the start."""
 
     calls: int = 0
     repeats: int = 0
+    minted_again: int = 0
+    passed_on: int = 0
     late_replies: int = 0
     unknown: int = 0
     no_core: int = 0
 
 
 class Pending(Struct, gc=False):
-    """A call until it is answered. `tries` counts those that a core may have seen."""
+    """A call until it is answered. `tries` counts those that a core may have seen. `recipients` are
+    kept for the case that its ids have to be minted again."""
 
     call: AcceptCall
+    recipients: list[Recipient]
     future: asyncio.Future[AcceptReply]
     order: list[str] | None
     deadline: float

@@ -4,6 +4,9 @@ Calls with an idempotency key go to the same core each time, so that this one kn
 what it answered: rendezvous hashing over all configured cores, the next best while that one has no
 connection. Calls without a key take turns. A core that has been silent for too long is chosen only
 when there is no other, until it says something again.
+
+Where the region's own cores can take nothing, those of the other regions can, in the order in which
+the regions are given.
 """
 
 from collections.abc import Iterable, Sequence
@@ -26,19 +29,34 @@ def rendezvous(cores: Sequence[str], tenant: str, key: str) -> list[str]:
 
 
 class CoreSet:
-    """The links, by the core they lead to."""
+    """The links, by the core they lead to; `names` are the cores of the own region."""
 
     def __init__(self, links: Iterable[Link]) -> None:
         self._links: dict[str, list[Link]] = {}
+        self.names: list[str] = []
+        self._far: dict[str, list[str]] = {}
         for link in links:
-            self._links.setdefault(link.name, []).append(link)
-        self.names = list(self._links)
+            if link.name not in self._links:
+                self._links[link.name] = []
+                names = self._far.setdefault(link.region, []) if link.region else self.names
+                names.append(link.name)
+            self._links[link.name].append(link)
         self.links = [link for of_core in self._links.values() for link in of_core]
         self._silent: set[str] = set()
         self._turns = 0
 
-    def choose(self, order: Sequence[str] | None) -> Link | None:
-        """The link for a call that prefers the cores in this order; None: in turn."""
+    @property
+    def several(self) -> bool:
+        """Whether there is more than one core to go to."""
+        return len(self._links) > 1
+
+    def choose(
+        self, order: Sequence[str] | None, tenant: str = "", key: str | None = None
+    ) -> Link | None:
+        """The link for a call that prefers the own cores in this order; None: in turn.
+
+        Those of another region are preferred as the call's key says.
+        """
         names = self.names if order is None else order
         start = 0
         if order is None and len(names) > 1:
@@ -52,6 +70,16 @@ class CoreSet:
                 if name not in self._silent:
                     return link
                 fallback = fallback or link
+        return self._farther(tenant, key, fallback) if self._far else fallback
+
+    def _farther(self, tenant: str, key: str | None, fallback: Link | None) -> Link | None:
+        for names in self._far.values():
+            for name in names if key is None else rendezvous(names, tenant, key):
+                link = self.best(name)
+                if link is not None:
+                    if name not in self._silent:
+                        return link
+                    fallback = fallback or link
         return fallback
 
     def best(self, name: str) -> Link | None:
@@ -65,7 +93,8 @@ class CoreSet:
     def leave_silent(self, name: str) -> bool:
         """Avoid this core from now on, if there is another one that talks."""
         if not any(
-            other != name and other not in self._silent and self.best(other) for other in self.names
+            other != name and other not in self._silent and self.best(other)
+            for other in self._links
         ):
             return False
         self._silent.add(name)

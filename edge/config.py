@@ -19,7 +19,7 @@ from edge.unsubscribe import LinkDoorLimits
 
 
 class EdgeConfig(Struct, frozen=True):
-    """All that an edge is told."""
+    """All that an edge is told. `far` are the cores of other regions than `region`, the own one."""
 
     settings: EdgeSettings
     cores: list[CoreAddress]
@@ -28,6 +28,8 @@ class EdgeConfig(Struct, frozen=True):
     expires_in_s: Mapping[str, int]
     batch_bytes_max: int
     name: str
+    region: str = ""
+    far: Mapping[str, list[CoreAddress]] = {}
     processes_file: Path | None = None
 
 

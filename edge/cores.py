@@ -1,6 +1,7 @@
-"""The cores of this region as the edge knows them, and plain calls to their internal HTTP.
+"""The cores as the edge knows them, and plain calls to their internal HTTP.
 
-A call goes to the cores in turn until one answers; one that failed is asked last for a while. A
+A call goes to the cores in turn until one answers; one that failed is asked last for a while, and
+those of other regions before it, since any core answers for all of them. A
 request that can have an effect is passed to the next core only if the connection was refused, so
 that nothing can have been written. Raises `CoreUnreachable` when no core is left, and
 `CoreSilent` when one took the request and gave no answer (`timed_out`: none in time).
@@ -66,6 +67,17 @@ def parse_cores(text: str) -> list[CoreAddress]:
     return cores
 
 
+def parse_far(text: str) -> dict[str, list[CoreAddress]]:
+    """The cores of other regions: "us=host:LINKPORT/HTTPPORT,...;ap=...", taken apart."""
+    far: dict[str, list[CoreAddress]] = {}
+    for part in filter(None, (part.strip() for part in text.split(";"))):
+        region, equals, cores = part.partition("=")
+        if not equals or not region or region in far:
+            raise ValueError(f"{part!r} is no region with its cores; write NAME=host:LINK/HTTP,...")
+        far[region] = parse_cores(cores)
+    return far
+
+
 class CoreHttp:
     """A bounded pool of connections to the cores' HTTP."""
 
@@ -76,8 +88,10 @@ class CoreHttp:
         *,
         connections_max: int,
         body_bytes_max: int,
+        far: Sequence[CoreAddress] = (),
     ) -> None:
         self._cores = list(cores)
+        self._far = list(far)
         self._body_bytes_max = body_bytes_max
         self._turn = 0
         self._avoided_until: dict[str, float] = {}
@@ -125,7 +139,7 @@ class CoreHttp:
         self._turn += 1
         start = self._turn % max(1, len(self._cores))
         now = asyncio.get_running_loop().time()
-        turned = self._cores[start:] + self._cores[:start]
+        turned = self._cores[start:] + self._cores[:start] + self._far
         return sorted(turned, key=lambda core: self._avoided_until.get(core.name, 0.0) > now)
 
     async def _ask(

@@ -8,31 +8,44 @@ or `no_core` (it never was). A call keeps its ids through all tries:
   `same_core_wait_ms` any other one does.
 * a core stays silent for `try_timeout_ms`: another one gets it, if there is one. If not, it is not
   sent again, since a living connection loses nothing.
-* a refusal that answers a *repeated* call (409, 5xx) says nothing about the first try, which may
-  have been accepted; so it is repeated until the deadline, and then unknown.
+* a refusal that answers a *repeated* call (409, 421, 5xx) says nothing about the first try, which
+  may have been accepted; so it is repeated until the deadline, and then unknown.
+
+Only where the first core that saw it refuses a call because another version of the placement map
+serves by now (421 `map_outdated`), nothing was taken anywhere: the ids are minted anew. The edge
+mints by the newest version that any core told it. It never goes back: a version that served once
+is known to all who own, while a core that has just started may still accept by an older one.
+
+Where no core of the own region can take a call, one of another region gets it, with the same ids:
+`far` names these, in the order in which they are tried, and `region` is the own one's name then.
 
 All of it runs in the event loop's thread; time is passed in.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec.structs import replace
 
-from core.contract.frames import AcceptCall, AcceptReply, Hello, HelloOk
+from core.contract.frames import AcceptCall, AcceptReply, Hello, HelloOk, MapServes
 from core.contract.log import Log
-from core.contract.recipients import Rejected
+from core.contract.problems import CODES, ProblemError
+from core.contract.recipients import Recipient, Rejected
 from edge.calls import (
     Address,
     DispatchCounts,
     DispatchLimits,
     Pending,
-    Placement,
     accept_unknown,
     no_core,
 )
 from edge.choice import CoreSet, rendezvous
 from edge.links import Link, LinkLimits
+from edge.minting import Minter, Placement, placement_by, placement_of
+
+_OUTDATED = CODES["map_outdated"][0]
+# What says of a repeated call only that this core did not take it now.
+_NO_WORD = (409, _OUTDATED)
 
 
 class Dispatcher:
@@ -44,19 +57,25 @@ class Dispatcher:
         hello: Hello,
         link_limits: LinkLimits,
         limits: DispatchLimits,
+        minter: Minter,
         *,
         now: Callable[[], float],
         log: Log,
+        region: str = "",
+        far: Mapping[str, Sequence[Address]] | None = None,
     ) -> None:
         self.counts = DispatchCounts()
+        self._region = region
         self.placement: Placement | None = None
         self._placed = asyncio.Event()
         self._limits = limits
+        self._minter = minter
         self._now = now
         self._log = log
         self._cores = CoreSet(
-            Link(core, hello, link_limits, self, log)
-            for core in cores
+            Link(core, hello, link_limits, self, log, of)
+            for of, addresses in (("", cores), *(far or {}).items())
+            for core in addresses
             for _ in range(limits.links_per_core)
         )
         self._seq = 0
@@ -113,14 +132,18 @@ class Dispatcher:
         trace: str,
         body: bytes,
         rejected: list[Rejected],
+        recipients: list[Recipient],
+        map_version: int,
     ) -> asyncio.Future[AcceptReply]:
         """Pass a request on. The future also ends with ProblemError; it never hangs."""
         now = self._now()
-        self._seq += 1
-        call = AcceptCall(self._seq, tenant, key, ntf, ids, countries, trace, body, rejected)
+        seq = self._seq = self._seq + 1
+        call = AcceptCall(
+            seq, tenant, key, ntf, ids, countries, trace, body, rejected, False, map_version
+        )
         future: asyncio.Future[AcceptReply] = asyncio.get_running_loop().create_future()
         order = None if key is None else rendezvous(self._cores.names, tenant, key)
-        pending = Pending(call, future, order, now + self._limits.deadline_ms / 1000)
+        pending = Pending(call, recipients, future, order, now + self._limits.deadline_ms / 1000)
         self._pending[call.seq] = pending
         self.counts.calls += 1
         self._place(pending, now)
@@ -128,15 +151,35 @@ class Dispatcher:
         return future
 
     def link_up(self, link: Link, hello: HelloOk) -> bool:
-        known = self.placement
-        if known is not None and (known.region, known.shards) != (hello.region, hello.shards):
+        if link.region and link.region != hello.region:
             self._log.error("core of another region", core=link.name, region=hello.region)
             return False
-        self.placement = Placement(hello.region, hello.shards, hello.map_version)
+        known, told = self.placement, placement_of(hello)
+        if link.region:
+            told = placement_by(self._region, told.placement)
+        if known is not None and (known.region, known.shards) != (told.region, told.shards):
+            self._log.error("core of another region", core=link.name, region=hello.region)
+            return False
+        self._learn(told)
         self._placed.set()
         self._cores.heard(link.name)
         asyncio.get_running_loop().call_soon(self._unpark)
         return True
+
+    def map_serves(self, link: Link, told: MapServes) -> None:
+        known = self.placement
+        assert known is not None  # the core's hello came before
+        if known.shards != told.placement.shards:
+            self._log.error("a map with other shards", core=link.name, shards=told.placement.shards)
+            return
+        self._learn(placement_by(known.region, told.placement))
+
+    def _learn(self, told: Placement) -> None:
+        """Mint by what a core tells, if it is newer than what is known."""
+        known = self.placement
+        if known is None or known.version < told.version:
+            self.placement = told
+            self._log.info("placement map", version=told.version)
 
     def link_lost(self, link: Link, sent: list[AcceptCall], unsent: list[AcceptCall]) -> None:
         now = self._now()
@@ -158,13 +201,31 @@ class Dispatcher:
             pending = self._pending.get(reply.seq)
             if pending is None:
                 self.counts.late_replies += 1
-            elif pending.tries > 1 and (reply.status == 409 or reply.status >= 500):
+            elif reply.status == _OUTDATED and pending.tries == 1 and self._mint_again(pending):
+                self.counts.minted_again += 1
+            elif pending.tries > 1 and (reply.status in _NO_WORD or reply.status >= 500):
                 pending.same_core = link.name
                 self._park(pending, self._now(), pause_ms=4 * self._limits.retry_pause_ms)
             else:
                 self._end(pending)
                 if not pending.future.done():
                     pending.future.set_result(reply)
+
+    def _mint_again(self, pending: Pending) -> bool:
+        """Give the call to a core with new ids, as if for the first time; False: by which map?"""
+        placement, call = self.placement, pending.call
+        if placement is None or placement.version <= call.map_version:
+            return False
+        try:
+            pending.call = self._minter.mint_again(placement, call, pending.recipients)
+        except ProblemError as error:
+            self._end(pending)
+            if not pending.future.done():
+                pending.future.set_exception(error)
+            return True
+        pending.tries = 0
+        self._place(pending, self._now())
+        return True
 
     def _place(self, pending: Pending, now: float) -> None:
         """Give the call to a core, or park it until there is one."""
@@ -176,6 +237,8 @@ class Dispatcher:
         if pending.tries:
             self.counts.repeats += 1
             pending.call = replace(pending.call, repeat=True)
+        if link.region:
+            self.counts.passed_on += 1
         pending.link = link
         pending.tries += 1
         pending.tried_at = now
@@ -189,7 +252,7 @@ class Dispatcher:
             wait_s = self._limits.same_core_wait_ms / 1000
             if link is not None or now - pending.parked_at < wait_s:
                 return link
-        return self._cores.choose(pending.order)
+        return self._cores.choose(pending.order, pending.call.tenant, pending.call.key)
 
     def _park(self, pending: Pending, now: float, pause_ms: int = 0) -> None:
         pending.link = None
@@ -224,7 +287,7 @@ class Dispatcher:
             expired.append(pending)
         for pending in expired:
             self._give_up(pending)
-        if len(self._cores.names) > 1:
+        if self._cores.several:
             self._leave_silent_cores(now)
         self._unpark()
         if self._pending:

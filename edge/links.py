@@ -25,6 +25,7 @@ from core.contract.frames import (
     Hello,
     HelloOk,
     Leaving,
+    MapServes,
     encode_frame,
 )
 from core.contract.log import Log
@@ -47,17 +48,28 @@ class LinkOwner(Protocol):
     def link_up(self, link: "Link", hello: HelloOk) -> bool:
         """The core answered. False: it is not the core that we want; the link closes again."""
 
+    def map_serves(self, link: "Link", told: MapServes) -> None:
+        """The core accepts by another version of the placement map from now on."""
+
     def link_lost(self, link: "Link", sent: list[AcceptCall], unsent: list[AcceptCall]) -> None: ...
 
     def replied(self, link: "Link", replies: Sequence[AcceptReply]) -> None: ...
 
 
 class Link(asyncio.Protocol):
-    """A connection to one core; `usable` while calls may be given to it."""
+    """A connection to one core, of another `region` where that is named; `usable` while calls may
+    be given to it."""
 
     def __init__(
-        self, address: tuple[str, int], hello: Hello, limits: LinkLimits, owner: LinkOwner, log: Log
+        self,
+        address: tuple[str, int],
+        hello: Hello,
+        limits: LinkLimits,
+        owner: LinkOwner,
+        log: Log,
+        region: str = "",
     ) -> None:
+        self.region = region
         self.name = f"{address[0]}:{address[1]}"
         self.address = address
         self.in_flight: dict[int, AcceptCall] = {}
@@ -171,6 +183,8 @@ class Link(asyncio.Protocol):
                 self._greeted(frame)
             elif isinstance(frame, Leaving):
                 self.leaving = True
+            elif isinstance(frame, MapServes) and self.up:
+                self._owner.map_serves(self, frame)
 
     def _greeted(self, hello: HelloOk) -> None:
         self.leaving = False

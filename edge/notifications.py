@@ -1,7 +1,7 @@
 """POST /v1/notifications: the one path that has to be fast.
 
-Checks the caller and the body, finds the recipients' shards and countries, mints the ids, and hands
-the body on as it came. Raises ProblemError for whatever is wrong; a request that was handed on ends
+Checks the caller and the body, finds the recipients' countries, has the ids minted, and hands the
+body on as it came. Raises ProblemError for whatever is wrong; a request that was handed on ends
 with the core's own answer, relayed byte for byte. Of many recipients the wrong ones are left out:
 the core names them in its answer.
 """
@@ -14,14 +14,6 @@ from msgspec import Struct
 
 from core.contract.frames import AcceptReply
 from core.contract.idempotency import checked_key
-from core.contract.ids import (
-    NOTIFICATION_RANDOM_BYTES,
-    UNKEYED_RANDOM_BYTES,
-    mint_keyed,
-    mint_unkeyed,
-    notification_id,
-    shard_of,
-)
 from core.contract.keys import SEND
 from core.contract.pointers import FieldProblem
 from core.contract.problems import decode_json, problem
@@ -36,10 +28,11 @@ from core.contract.recipients import (
 from core.contract.requests import NotificationRequest
 from core.contract.rules import Rules
 from edge.bodies import Bodies, check_json
-from edge.calls import Placement, no_core
+from edge.calls import no_core
 from edge.country import UNKNOWN, country_of
 from edge.dispatch import Dispatcher
 from edge.gate import Gate
+from edge.minting import Minter, Placement
 
 # The recipients that can be, the country of each one's number, and those that cannot.
 Checked = tuple[list[Recipient], list[str], list[Rejected]]
@@ -62,16 +55,16 @@ class Notifications:
         bodies: Bodies,
         dispatcher: Dispatcher,
         limits: RequestLimits,
+        minter: Minter,
         *,
         wall_ms: Callable[[], int],
-        random_bytes: Callable[[int], bytes],
     ) -> None:
         self._gate = gate
         self._bodies = bodies
         self._dispatcher = dispatcher
         self._limits = limits
+        self._minter = minter
         self._wall_ms = wall_ms
-        self._random_bytes = random_bytes
 
     async def accept(self, request: web.BaseRequest, trace: str) -> AcceptReply:
         """The core's answer, or ProblemError."""
@@ -108,8 +101,11 @@ class Notifications:
     ) -> asyncio.Future[AcceptReply]:
         """Mint the ids of a checked request and give it to a core; may end as ProblemError."""
         recipients, countries, rejected = checked
-        ids, ntf = self._mint(placement, tenant, key, recipients)
-        return self._dispatcher.submit(tenant, key, ntf, ids, countries, trace, body, rejected)
+        ids, ntf = self._minter.mint(placement, tenant, key, recipients, countries)
+        version = placement.placement.version
+        return self._dispatcher.submit(
+            tenant, key, ntf, ids, countries, trace, body, rejected, recipients, version
+        )
 
     async def placed(self) -> Placement:
         """What is needed to mint ids; ProblemError `no_core` if no core says it in time."""
@@ -117,27 +113,6 @@ class Notifications:
         if placement is None:
             raise no_core()
         return placement
-
-    def _mint(
-        self, placement: Placement, tenant: str, key: str | None, recipients: list[Recipient]
-    ) -> tuple[list[str], str]:
-        home, shards = placement.region, placement.shards
-        if key is not None:
-            ids = [
-                mint_keyed(home, shard_of(tenant, one.address, shards), tenant, key, one.index)
-                for one in recipients
-            ]
-            return ids, notification_id(tenant, key, b"")
-        minute = self._wall_ms() // 60_000
-        wanted = NOTIFICATION_RANDOM_BYTES + UNKEYED_RANDOM_BYTES * len(recipients)
-        rnd = self._random_bytes(wanted)
-        ids = []
-        at = NOTIFICATION_RANDOM_BYTES
-        for one in recipients:
-            shard = shard_of(tenant, one.address, shards)
-            ids.append(mint_unkeyed(home, shard, minute, rnd[at : at + UNKEYED_RANDOM_BYTES]))
-            at += UNKEYED_RANDOM_BYTES
-        return ids, notification_id(tenant, None, rnd)
 
 
 def idempotency_key(request: web.BaseRequest) -> str | None:

@@ -98,7 +98,7 @@ class Operations:
         ]
         body: dict[str, Any] = {
             "region": placement.region if placement else None,
-            "map_version": placement.map_version if placement else None,
+            "map_version": placement.version if placement else None,
             "draining": self.draining,
             "processes": self._processes(),
             "cores": cores,

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from core.contract.keys import KEYS, PROVIDERS, READ, SEND, TEMPLATES, WEBHOOKS, Scope
+from core.contract.keys import ADMIN, KEYS, PROVIDERS, READ, SEND, TEMPLATES, WEBHOOKS, Scope
 from core.contract.lists import (
     MessagePage,
     ReplayIn,
@@ -19,6 +19,8 @@ from core.contract.lists import (
 )
 from core.contract.policies import PolicyIn, PolicyOut, PolicyPage
 from core.contract.providers import ProviderIn, ProviderOut, ProviderPage
+from core.contract.region_changes import DrainIn, ForcedOut, ForceIn, JoinIn, ServingSetOut
+from core.contract.regions import RegionsOut
 from core.contract.requests import BatchOutcome, NotificationAnswer, NotificationRequest
 from core.contract.resources import (
     CancelOut,
@@ -95,6 +97,7 @@ RESENT = (
     "not_found",
     "not_yet_visible",
     "not_ended",
+    "home_elsewhere",
     "idempotency_running",
     "idempotency_conflict",
     "accept_unknown",
@@ -121,6 +124,7 @@ NOTIFY = Route(
         "accept_unknown",
         "storage_full",
         "no_core",
+        "home_elsewhere",
     ),
     keyed=True,
 )
@@ -278,6 +282,20 @@ _OF_TEMPLATES: tuple[Route, ...] = (
         codes=MISSING,
     ),
 )
+
+
+def _of_region(change: str, summary: str, answer: Any, body: Any = None) -> Route:
+    codes = ("not_found", "rule_says_no", "store_unreadable")
+    path = f"/v1/regions/{{name}}/{change}"
+    return Route("POST", path, summary, ADMIN, answer, body=body, codes=codes)
+
+
+_OF_REGION: tuple[Route, ...] = (
+    _of_region("drain", "Take a region out: its shards are given away", ServingSetOut, DrainIn),
+    _of_region("return", "Let a region come back, a growing share at a time", ServingSetOut),
+    _of_region("force-own", "Let this region own alone: the others are lost", ForcedOut, ForceIn),
+    _of_region("join", "Let regions own together again, once repaired", ForcedOut, JoinIn),
+)
 FORWARDED: tuple[Route, ...] = (
     Route(
         "GET",
@@ -285,7 +303,7 @@ FORWARDED: tuple[Route, ...] = (
         "Read a message: state, events, attempts and the route's explanation",
         READ,
         MessageOut,
-        codes=("not_found", "not_yet_visible"),
+        codes=("not_found", "not_yet_visible", "home_elsewhere"),
     ),
     Route(
         "POST",
@@ -294,13 +312,14 @@ FORWARDED: tuple[Route, ...] = (
         SEND,
         CancelOut,
         202,
-        codes=("not_found", "not_yet_visible"),
+        codes=("not_found", "not_yet_visible", "home_elsewhere"),
     ),
     *LISTS,
     *_collection("template", TEMPLATES, (TemplateCreate, TemplateOut, TemplatePage)),
     *_OF_TEMPLATES,
     *_collection("provider", PROVIDERS, (ProviderIn, ProviderOut, ProviderPage)),
     *_collection("policy", PROVIDERS, (PolicyIn, PolicyOut, PolicyPage)),
+    *_OF_REGION,
     Route(
         "POST",
         "/v1/route",
@@ -308,6 +327,13 @@ FORWARDED: tuple[Route, ...] = (
         SEND,
         RouteAnswer,
         body=RouteAsk,
+    ),
+    Route(
+        "GET",
+        "/v1/regions",
+        "How the regions are: states, leases, shards, and how far behind each other",
+        READ,
+        RegionsOut,
     ),
     Route("GET", "/v1/keys", "List API keys", KEYS, KeyPage, query=LIST),
     Route("POST", "/v1/keys", "Make an API key; it is shown once", KEYS, KeyOut, 201, KeyIn),

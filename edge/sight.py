@@ -74,6 +74,7 @@ class Sight:
             "calls": ("Requests handed to the dispatcher", counts.calls),
             "batches": ("Batches sent to cores", batches),
             "repeats": ("Calls given to a core again", counts.repeats),
+            "minted_again": ("Calls minted anew by a newer map", counts.minted_again),
             "late_replies": ("Replies nobody waited for", counts.late_replies),
             "accept_unknown": ("Calls that ended unknown", counts.unknown),
             "no_core": ("Calls that no core ever got", counts.no_core),

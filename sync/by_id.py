@@ -3,7 +3,8 @@
 Under one force number the row of the highest epoch counts, for its owner had read what the earlier
 ones wrote. Owners of different numbers may not have read each other's rows: a later one that hid an
 earlier one would hide an end, or where its records stand. So their rows are joined: what ended
-under one number has ended, all pointers are kept, and the highest number says which body counts.
+under one number has ended, all pointers are kept, and the highest number says which body counts:
+another that was fixed under a lower one is a conflict.
 """
 
 from collections.abc import Iterable, Iterator
@@ -31,6 +32,12 @@ def _joined(rows: list[ByIdRow]) -> ByIdRow:
     """`rows`: one for each force number, the highest first."""
     top, known = rows[0], [decode_by_id(row.body) for row in rows]
     fixing = next((each for each in known if each.accept is not None), known[0])
+    others = tuple(
+        each.accept
+        for each in known
+        if each.accept is not None and each.body_hash not in (b"", fixing.body_hash)
+    )
+    shown = _all((*(each.conflicts for each in known), others))
     whole = ById(
         fixing.body_hash,
         reduce(join, _states(known)),
@@ -39,7 +46,7 @@ def _joined(rows: list[ByIdRow]) -> ByIdRow:
         _all(each.effects for each in known),
         _all(each.receipts for each in known),
         any(each.noted for each in known),
-        _all(each.conflicts for each in known),
+        tuple(place for place in shown if place != fixing.accept),
         known[0].gave_way,
     )
     return ByIdRow(top.part, top.id, top.epoch, encode(whole), top.stamp)

@@ -26,6 +26,12 @@ A process is under one ruling for its whole life (`Force.still` in the engine): 
 before each renewal, at quorum if it needs one, and its right runs from before that reading. So
 whoever was not reached by a force, or by a pause, has no right left once it can hear of it.
 
+What a region that was alone passed over (its floors) it passed over for itself: what it knew may
+stand in its datacentre alone, and what others knew it may have missed. So the floors of its number
+count for nothing under another one, and whoever owns next reads on from the last floor before: each
+message that the region touched is looked up again, and what owners of both sides wrote of it is
+joined.
+
 What the operator accepts: regions that were given up and yet live, and are a majority, go on until
 they hear of it. So a message may be sent once under each force number, within the bound each time.
 It is marked where both intents are read.
@@ -60,11 +66,13 @@ class Forced(Struct, frozen=True):
 
 
 class Ruling(Struct, frozen=True):
-    """What all rows say together. `regions` is None where every region may own."""
+    """What all rows say together. `regions` is None where every region may own. `apart` are the
+    lower numbers by which a region owned alone."""
 
     number: int = 0
     regions: frozenset[str] | None = None
     alone: bool = False
+    apart: frozenset[int] = frozenset()
 
     def may_own(self, region: str) -> bool:
         """Whether cores of this region may own anything."""
@@ -85,10 +93,11 @@ def ruling(rows: Iterable[Forced]) -> Ruling:
     if number == 0:
         return PLAIN
     top = [row for row in found if row.number == number]
+    apart = frozenset(row.number for row in found if row.alone and row.number < number)
     if any(row.alone for row in top):
         agree = all(row == top[0] for row in top)
-        return Ruling(number, frozenset(top[0].regions if agree else ()), alone=agree)
-    return Ruling(number, frozenset(region for row in top for region in row.regions))
+        return Ruling(number, frozenset(top[0].regions if agree else ()), agree, apart)
+    return Ruling(number, frozenset(region for row in top for region in row.regions), False, apart)
 
 
 def forced(rows: Iterable[Forced], region: str) -> Forced:

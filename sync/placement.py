@@ -105,11 +105,6 @@ def groups_with_homes(placement: PlacementMap) -> list[Group]:
     return [(name, placement.groups[name]) for name in sorted(names)]
 
 
-def can_be_taken_over(placement: PlacementMap, home: str) -> bool:
-    """Whether another region may go on for this home's region. Where not, the answer says so."""
-    return len(regions_of(placement, home)) > 1
-
-
 def problems(placement: PlacementMap) -> list[Refusal]:
     """Everything that is wrong with a map by itself."""
     return [

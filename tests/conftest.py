@@ -8,11 +8,20 @@ from typing import Any
 import hypothesis
 import pytest
 
+from tests.support.cassandra import cassandra, mark_cassandra
+
+__all__ = ["cassandra"]  # a fixture for every test
+
 # How long an example takes depends on what else the machine does.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
 _IN_CI = os.environ.get("CI", "").lower() == "true"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that need Cassandra are known before one is left out or run."""
+    mark_cassandra(items)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -5,6 +5,11 @@ in it; a request that is wrong as a whole is refused with nothing written. One t
 in `accept_timeout_ms` is answered 503 `accept_unknown` with its message ids: it may have been
 accepted. With too little free disk, too much waiting, or while stopping, requests are refused at
 once, so that what was accepted can end; `Shedding` says whose first, `Limits` who asks too much.
+
+Messages go into logs of the homes that their ids name. What was minted by an older version of the
+placement map than serves here is refused (`map_outdated`), and the edge mints anew; but what some
+core may have had already keeps its ids: its copies are looked for under older homes, too. What was
+minted by a newer one is taken: who owns knows that version, and this core is about to learn it.
 """
 
 import asyncio
@@ -32,6 +37,7 @@ from core.engine.logs import Logs, Ticket
 from core.templates.render import Renderer, TemplateNotLoaded
 from core.templates.rendered import Rendered, single_line
 from sync.hlc import Hlc
+from sync.naming import home_of
 from sync.records import Place
 from sync.store.port import PutKey, StoreError
 
@@ -50,7 +56,8 @@ class Bounds(Struct, frozen=True):
 
 
 class Acceptor:
-    """See the module's docstring. `refusal` says why nothing may be taken in now."""
+    """See the module's docstring. `refusal` says why nothing may be taken in now; `map_version` is
+    the version of the placement map that serves here, 0 where there is none."""
 
     def __init__(
         self,
@@ -81,6 +88,7 @@ class Acceptor:
         self._spawn = spawn
         self._waiting: dict[int, UnderWay] = {}
         self._next = 0
+        self.map_version = 0
         self.on_accepted: Callable[[str, str], None] = lambda *_: None
         self.on_refused: Callable[[str], None] = lambda _: None
 
@@ -95,6 +103,8 @@ class Acceptor:
             refused = self._refusal()
             if refused is not None:
                 raise refused
+            if 0 < call.map_version < self.map_version and not call.repeat:
+                raise _outdated(call.map_version, self.map_version)
             if len(self._waiting) >= self._bounds.waiting_max:
                 raise problem(
                     "overloaded", "too many requests wait here", headers={"Retry-After": "1"}
@@ -206,8 +216,7 @@ class Acceptor:
         urgent, globally = wanted.class_ in URGENT, wanted.durability == "global"
         recipients = plan.recipients
         if not self._logs.takes(plan.ids, urgent, globally):
-            busy = problem("overloaded", "the log is behind", headers={"Retry-After": "1"})
-            self._fail(request, busy)
+            self._fail(request, self._not_taken(plan.ids))
             return
         now_us = self._clock.wall_us()
         now_ms = now_us // 1000
@@ -235,6 +244,14 @@ class Acceptor:
             message = recorder.message(plan, place, self._hlc.stamp(now_us))
             key_row = self._key_row(request) if place == last else None
             self._logs.accept(message, urgent, globally, Ticket(told, key_row))
+
+    def _not_taken(self, ids: list[str]) -> ProblemError:
+        """Why the logs take no messages of these ids."""
+        away = sorted({home_of(each) for each in ids if not self._logs.has_home(each)})
+        if away:
+            detail = f"this region may not take messages of home {', '.join(away)}"
+            return problem("home_elsewhere", detail, headers={"Retry-After": "1"})
+        return problem("overloaded", "the log is behind", headers={"Retry-After": "1"})
 
     def _key_row(self, request: UnderWay) -> PutKey | None:
         call = request.call
@@ -280,6 +297,11 @@ class Acceptor:
         if call.key is not None:
             self._keys.ended(call.tenant, call.key)
         self._refuse(call, request.reply, error)
+
+
+def _outdated(minted_by: int, serves: int) -> ProblemError:
+    detail = f"Its ids were minted by version {minted_by} of the placement map; {serves} serves."
+    return problem("map_outdated", detail, headers={"Retry-After": "1"})
 
 
 async def sweep_forever(acceptor: Acceptor) -> Any:

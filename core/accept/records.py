@@ -13,13 +13,12 @@ from core.contract.frames import AcceptCall
 from core.contract.problems import problem
 from core.contract.recipients import Recipient
 from core.contract.requests import ChannelName, NotificationRequest, expires_in_s
-from core.engine.payload import Payload, Step, encode_payload
+from core.engine.payload import NO_COUNTRY, Payload, Step, encode_payload
 from core.templates.rendered import Rendered
 from sync.naming import id_facts
 from sync.records import Message
 
 URGENT = frozenset({"otp", "alert"})
-NO_COUNTRY = "ZZ"
 Parts = Mapping[ChannelName, Rendered]
 
 

@@ -4,12 +4,17 @@ The first frame must be a `Hello` with the region's internal secret; anything el
 connection. Answers of one loop turn go out as one frame. A frame that cannot be read closes the
 connection, because nothing behind it can be trusted; the edge sends its requests again with the
 same ids.
+
+Where the placement map knows several homes, an edge of an older release, which knows no map, is
+refused: it would mint everything into the own region's home.
 """
 
 import asyncio
 import hmac
 import socket
 from typing import cast
+
+import msgspec
 
 from core.accept.acceptor import Acceptor
 from core.contract.frames import (
@@ -22,9 +27,11 @@ from core.contract.frames import (
     Hello,
     HelloOk,
     Leaving,
+    MapServes,
     encode_frame,
 )
 from core.contract.log import Log
+from sync.placement import PlacementMap
 
 
 class LinkServer:
@@ -63,6 +70,21 @@ class LinkServer:
         for link in self.links:
             link.send(Leaving())
 
+    def map_serves(self, placement: PlacementMap) -> None:
+        """Tell the edges by which map this core accepts from now on."""
+        if placement.version == self.hello.map_version:
+            return
+        version = placement.version
+        self.hello = msgspec.structs.replace(self.hello, map_version=version, placement=placement)
+        for link in self.links:
+            if link.maps:
+                link.send(MapServes(placement))
+
+    @property
+    def several_homes(self) -> bool:
+        """Whether an edge has to know the placement map."""
+        return self.hello.placement is not None and len(self.hello.placement.homes) > 1
+
     def close(self) -> None:
         """Close all connections."""
         for link in list(self.links):
@@ -70,13 +92,14 @@ class LinkServer:
 
 
 class Link(asyncio.Protocol):
-    """One connection from an edge."""
+    """One connection from an edge; `maps` once it said that it knows placement maps."""
 
     def __init__(self, server: LinkServer) -> None:
         self._server = server
         self._reader = FrameReader(server.frame_bytes_max)
         self._transport: asyncio.Transport | None = None
         self._known = False
+        self.maps = False
         self._replies: list[AcceptReply] = []
         self._loop = asyncio.get_running_loop()
 
@@ -116,11 +139,9 @@ class Link(asyncio.Protocol):
 
     def _take(self, frame: Frame) -> None:
         if not self._known:
-            same = type(frame) is Hello and hmac.compare_digest(
-                frame.secret.encode(), self._server.secret.encode()
-            )
-            if not same:
-                self._server.log.warning("a link was refused", reason="no or wrong hello")
+            refused = self._refusal(frame)
+            if refused:
+                self._server.log.warning("a link was refused", reason=refused)
                 self.close()
                 return
             self._known = True
@@ -129,6 +150,17 @@ class Link(asyncio.Protocol):
             handle = self._server.acceptor.handle
             for call in frame.calls:
                 handle(call, self._reply)
+
+    def _refusal(self, frame: Frame) -> str:
+        """Why this first frame lets nobody in, "" if it does."""
+        if type(frame) is not Hello or not hmac.compare_digest(
+            frame.secret.encode(), self._server.secret.encode()
+        ):
+            return "no or wrong hello"
+        self.maps = frame.maps
+        if self._server.several_homes and not self.maps:
+            return "the edge is of an older release and knows no placement map"
+        return ""
 
     def _reply(self, reply: AcceptReply) -> None:
         if not self._replies:

@@ -3,6 +3,9 @@
 A cancel is a request in the log; the owner of the message decides. The answer waits a moment for
 that decision and then says what is true: `canceled`, or the state that the message has. Of a
 fallback chain everything that may follow is cancelled with the message.
+
+Any core answers for any message: it asks the owner, wherever that is, and reads the store when the
+owner is away (PROTOCOL.md 3).
 """
 
 import asyncio
@@ -19,9 +22,10 @@ from core.contract.problems import problem
 from core.contract.resources import CancelOut, MessageOut
 from core.engine.logs import Logs
 from core.engine.payload import decode_payload
+from core.engine.whereabouts import Whereabouts
 from core.messages.cancel import cancel_all
 from core.messages.reader import Reader
-from core.messages.view import Facts, Windows, show
+from core.messages.view import Facts, LookedAfter, Windows, show
 from sync.lattice import RANK
 
 YOUNG_MINUTES = 2
@@ -38,6 +42,7 @@ class MessageDeps(Struct, frozen=True):
     region: str
     windows: Windows
     peers: Peers
+    where: Whereabouts
 
 
 def routes(deps: MessageDeps) -> list[web.RouteDef]:
@@ -49,7 +54,12 @@ def routes(deps: MessageDeps) -> list[web.RouteDef]:
         if passed is not None:
             return passed
         facts = await find_message(
-            deps.reader, deps.clock, request.match_info["id"], caller.tenant, caller.is_admin
+            deps.reader,
+            deps.where,
+            deps.clock,
+            request.match_info["id"],
+            caller.tenant,
+            caller.is_admin,
         )
         return answer(_show(deps, facts))
 
@@ -60,7 +70,7 @@ def routes(deps: MessageDeps) -> list[web.RouteDef]:
         if passed is not None:
             return passed
         facts = await find_message(
-            deps.reader, deps.clock, message_id, caller.tenant, caller.is_admin
+            deps.reader, deps.where, deps.clock, message_id, caller.tenant, caller.is_admin
         )
         if RANK[facts.state] < RANK["unknown"]:
             await cancel_all(deps.logs, facts.message, deps.clock.wall_ms(), caller.trace)
@@ -76,12 +86,21 @@ def routes(deps: MessageDeps) -> list[web.RouteDef]:
 
 
 async def find_message(
-    reader: Reader, clock: Clock, message_id: str, tenant: str, admin: bool
+    reader: Reader,
+    where: Whereabouts,
+    clock: Clock,
+    message_id: str,
+    tenant: str,
+    admin: bool,
 ) -> Facts:
-    """The message, if it is the tenant's; the same 404 for another's as for none."""
+    """The message, if it is the tenant's; the same 404 for another's as for none.
+
+    One that may still become visible gets a 404 of its own: a young id, one whose age its id does
+    not say, and any while a region is silent that may have taken it in.
+    """
     named = parse_id(message_id)
     missing = problem("not_found", f"There is no message `{message_id[:80]}`.")
-    if named is None:
+    if named is None or not where.knows_home(message_id):
         raise missing
     facts = await reader.find(message_id)
     if facts is not None and (admin or decode_payload(facts.message.payload).tenant == tenant):
@@ -90,6 +109,10 @@ async def find_message(
     if named.minute is None or minute - named.minute <= YOUNG_MINUTES:
         detail = "It is not visible here yet, or it was never accepted. Ask again in a moment."
         raise problem("not_yet_visible", detail, headers={"Retry-After": "1"})
+    silent = where.silent_regions(message_id)
+    if silent:
+        detail = f"It may have been accepted in {', '.join(silent)}, of which nothing is heard."
+        raise problem("not_yet_visible", detail, headers={"Retry-After": "5"})
     raise missing
 
 
@@ -105,4 +128,6 @@ async def _decided(deps: MessageDeps, message_id: str, facts: Facts) -> Facts:
 
 
 def _show(deps: MessageDeps, facts: Facts) -> MessageOut:
-    return show(facts, deps.region, deps.windows, deps.clock.wall_ms())
+    owner, epoch = deps.where.owner_of(facts.message.id)
+    looked_after = LookedAfter(owner, epoch, deps.where.region_of_log)
+    return show(facts, deps.region, deps.windows, deps.clock.wall_ms(), looked_after)

@@ -2,8 +2,9 @@
 
 Only what has ended is sent again, whatever its end: an open message is still going to be sent by
 itself (409 `not_ended`), and cancelling it comes first. The answer 202 goes out after the new
-message is durable. An Idempotency-Key gives the same new message for the same call. Any core
-answers: a message has ended when its by-id row says so, whoever owns it.
+message is durable. An Idempotency-Key gives the same new message for the same call. Any core of a
+region that may journal the message answers: a message has ended when its by-id row says so, whoever
+owns it. Cores of other regions ask one of those.
 """
 
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from msgspec import Struct
 from core.accept.keys import Keys
 from core.api.internal_auth import Caller, caller_of
 from core.api.messages import find_message
+from core.api.peers import Peers
 from core.api.wire import missing, read_body
 from core.clock import Clock
 from core.contract.idempotency import checked_key
@@ -32,6 +34,7 @@ from core.contract.pointers import FieldProblem
 from core.contract.problems import invalid, problem
 from core.contract.sections.core import LimitsSettings
 from core.engine.payload import Payload, decode_payload
+from core.engine.whereabouts import Whereabouts
 from core.messages.reader import Reader
 from core.messages.view import Facts
 from core.replay.again import Again, has_ended, state_now
@@ -50,6 +53,8 @@ class ResendDeps(Struct, frozen=True):
     region: str
     limits: LimitsSettings
     horizon_s: int
+    where: Whereabouts
+    peers: Peers
 
 
 def routes(deps: ResendDeps) -> list[web.RouteDef]:
@@ -78,6 +83,9 @@ class Resender:
     ) -> web.Response:
         """Send it again; 404 as for one that is not there unless it `fits`."""
         deps = self._deps
+        passed = await deps.peers.ask_elsewhere(request, message_id)
+        if passed is not None:
+            return passed
         key = checked_key(request.headers.getall("Idempotency-Key", []))
         given = ResendIn()
         if await request.read():
@@ -130,7 +138,7 @@ class Resender:
     ) -> bytes:
         deps = self._deps
         facts = await find_message(
-            deps.reader, deps.clock, message_id, caller.tenant, caller.is_admin
+            deps.reader, deps.where, deps.clock, message_id, caller.tenant, caller.is_admin
         )
         payload = decode_payload(facts.message.payload)
         if not fits(payload):

@@ -20,8 +20,10 @@ from core.bench.mail_cycle import email
 from core.bench.plan import BenchError, Plan
 from core.bench.report import Report, as_json, as_table
 from core.bench.route import route
+from core.bench.store import store
 from core.bench.urgent import urgent
 from core.bench.webhook import webhook
+from core.supervisor.cassandra.programs import CassandraError
 
 BENCHES: dict[str, tuple[str, Callable[[Plan], Report]]] = {
     "cycle": ("accept, SMPP submit, receipt, end; beside Kannel", cycle),
@@ -31,6 +33,7 @@ BENCHES: dict[str, tuple[str, Callable[[Plan], Report]]] = {
     "webhook": ("accept, durable, webhook; beside Prometheus Alertmanager", webhook),
     "backlog": ("what a message costs while many others wait", backlog),
     "day": ("a day of mixed traffic in minutes, providers with bad habits", day),
+    "store": ("the log port on three Cassandra datacentres; beside one row an insert", store),
     "urgent": ("how long an otp takes while bulk messages wait", urgent),
 }
 
@@ -118,7 +121,7 @@ def main(argv: list[str]) -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="goutong-bench-", dir=given.folder) as folder:
             report = BENCHES[given.bench][1](plan_of(given, Path(folder)))
-    except (BenchError, OSError) as error:
+    except (BenchError, CassandraError, OSError) as error:
         print(f"goutong bench {given.bench}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -17,7 +17,7 @@ from core.clock import SystemClock
 from sync.log_writer import Command, Durable, LogWriter, WriteRow
 from sync.naming import accept_log
 from sync.records import Message, Record, encode
-from sync.store.port import Answer, PutRow
+from sync.store.port import Answer, JournalStore, PutRow
 from sync.store.sqlite_journal import SQLiteJournal
 from sync.store.sqlite_schema import connect, create
 from sync.store.sqlite_writes import Transaction
@@ -49,7 +49,7 @@ def record(number: int) -> Message:
 class GroupedRun:
     """`depth` callers that append through one log writer until `count` records stand."""
 
-    def __init__(self, store: SQLiteJournal, name: str, count: int, depth: int) -> None:
+    def __init__(self, store: JournalStore, name: str, count: int, depth: int) -> None:
         self._store = store
         self._writer = LogWriter(name, ROW_RECORDS_MAX, ROW_BYTES_MAX, depth)
         self._next = 0
@@ -79,6 +79,8 @@ class GroupedRun:
     def _written(self, row: int, answer: Answer) -> None:
         if answer == "ok":
             self._carry_out(self._writer.written(row))
+        elif answer == "unknown":
+            self._carry_out(self._writer.unknown(row))
         elif not self.finished.done():
             self.finished.set_exception(BenchError(f"the journal answered {answer}"))
 

@@ -106,8 +106,11 @@ def _add_where(parser: argparse.ArgumentParser, data: Path | str) -> None:
     parser.add_argument("--data", type=Path, default=data, help="data folder of `goutong up` here")
 
 
-def reach(given: argparse.Namespace, admin: bool = False) -> Api:
-    """The region that these arguments name; `admin` chooses which key of the folder is used."""
+def reach(given: argparse.Namespace, admin: bool = False, region: str = "") -> Api:
+    """Where these arguments lead; `admin` chooses which key of the folder is used.
+
+    Of several regions that run on the folder it is the first, or `region` where that is one.
+    """
     url = given.url or os.environ.get("GOUTONG_URL")
     key = given.key or os.environ.get("GOUTONG_API_KEY")
     if url and key:
@@ -120,7 +123,8 @@ def reach(given: argparse.Namespace, admin: bool = False) -> Api:
             "Start one with `goutong up`, name its folder with --data, or give --url and --key.",
             UNREACHABLE,
         )
-    found_url = next(iter(running["regions"].values()))["url"]
+    regions = running["regions"]
+    found_url = regions.get(region, next(iter(regions.values())))["url"]
     return Api(url or found_url, key or running["admin_key" if admin else "api_key"])
 
 

@@ -17,9 +17,11 @@ def trace_lines(message: Mapping[str, Any]) -> list[str]:
     asked = ", ".join(
         str(message[name]) for name in ("class", "delivery", "durability") if name in message
     )
-    lines = [head, f"  region {message.get('region', '')}; {asked}", *_chain_lines(message)]
+    region = message.get("region", "")
+    lines = [head, f"  region {region}{_home_of(message)}; {asked}", *_chain_lines(message)]
     happened = [
-        (event["at"], event["type"], event.get("detail", "")) for event in message["events"]
+        (event["at"], event["type"], event.get("detail", "") + _elsewhere(event, region))
+        for event in message["events"]
     ]
     lines += [f"  {_time(at)}  {what:<12}  {detail}".rstrip() for at, what, detail in happened]
     for number, attempt in enumerate(message["attempts"], 1):
@@ -33,6 +35,19 @@ def trace_lines(message: Mapping[str, Any]) -> list[str]:
             words.append(attempt["detail"])
         lines += [", ".join(words), *decision_lines(attempt.get("explanation"))]
     return lines
+
+
+def _home_of(message: Mapping[str, Any]) -> str:
+    """Where it is at home and who looks after it, where the answer tells an owner."""
+    if not message.get("owner"):
+        return ""
+    return f", home {message['home']}, owner {message['owner']} epoch {message['epoch']}"
+
+
+def _elsewhere(event: Mapping[str, Any], region: str) -> str:
+    """The region of an event where it is another than the one that took the message in."""
+    found = event.get("region", "")
+    return f" [in {found}]" if found and found != region else ""
 
 
 def _chain_lines(message: Mapping[str, Any]) -> list[str]:

@@ -3,14 +3,20 @@
 Stays until Ctrl-C, which ends everything in order. A start with the same --data goes on where the
 last one stopped, at the same addresses and with the same two keys. With --json the first line on
 standard output is one object, printed when everything answers.
+
+With --regions it starts several, each with a supervisor, an edge, cores, a NATS server that is
+joined to the others, and a Cassandra node, which is fetched by Maven on first use (needs JDK 17).
+A region that dies does not end the others; SIGUSR1 has the launcher start it again.
 """
 
 import argparse
 import asyncio
 import os
+import re
 import shutil
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +25,10 @@ import msgspec
 from core.cli.out import FAILED, CommandError, json_line, line, note
 
 if TYPE_CHECKING:
+    from core.supervisor.site import Site
     from core.supervisor.up import Running
+
+    Making = Callable[[], Awaitable[Site]]
 
 DEFAULT_DATA = Path("goutong-data")
 Then = Callable[["Running"], Awaitable[int | None]]
@@ -28,6 +37,9 @@ Then = Callable[["Running"], Awaitable[int | None]]
 def add(parser: argparse.ArgumentParser) -> None:
     """The arguments of `goutong up`."""
     add_site(parser)
+    parser.add_argument(
+        "--regions", type=_regions, default=[], help="names of several regions, as in eu,us,ap"
+    )
     parser.add_argument("--demo", action="store_true", help="send a first e-mail and text message")
 
 
@@ -45,7 +57,8 @@ def run(given: argparse.Namespace) -> int:
         if given.json:
             json_line(msgspec.to_builtins(running))
         else:
-            line(f"GouTong is up. Region: {', '.join(running.regions)}. Ctrl-C ends everything.")
+            word = "Region" if len(running.regions) == 1 else "Regions"
+            line(f"GouTong is up. {word}: {', '.join(running.regions)}. Ctrl-C ends everything.")
             line()
         if given.demo:
             await _demonstrate(running, note if given.json else line)
@@ -60,27 +73,50 @@ def launch(given: argparse.Namespace, data: Path, then: Then) -> int:
     """Bring a region up in this folder, do `then`, and stay up unless that answers."""
     from core.contract.log import Log  # noqa: PLC0415 - `goutong --help` needs none of these
     from core.contract.settings import SettingsError  # noqa: PLC0415
+    from core.supervisor.cassandra.programs import CassandraError  # noqa: PLC0415
     from core.supervisor.folder import FolderError  # noqa: PLC0415
-    from core.supervisor.site import prepare  # noqa: PLC0415
     from core.supervisor.up import Launcher, UpError  # noqa: PLC0415
 
-    async def work() -> int:
-        site = await prepare(data, given.config, given.cores, os.environ)
+    async def work(making: "Making") -> int:
+        site = await making()
         log = Log(site.folder.logs / "up.log", site.settings.log.level, role="up")
         try:
-            return await Launcher(site, log, lambda text: note(f"goutong: {text}")).run(then)
+            return await Launcher(site, log, _tell).run(then)
         finally:
             log.close()
             site.held.release()
 
     try:
-        return asyncio.run(work())
+        return asyncio.run(work(_making(given, data)))
     except SettingsError as error:
         raise CommandError(
             str(error), "`goutong config schema` describes every setting.", FAILED
         ) from None
+    except CassandraError as error:
+        raise CommandError(error.what, error.mend, FAILED) from None
     except (FolderError, UpError) as error:
         raise CommandError(str(error)) from None
+
+
+def _making(given: argparse.Namespace, data: Path) -> "Making":
+    """What makes the folder ready. What several regions need is fetched before the loop begins, so
+    that Ctrl-C ends it at once."""
+    from core.supervisor import several  # noqa: PLC0415 - `goutong --help` needs none of these
+    from core.supervisor.site import prepare  # noqa: PLC0415
+
+    names = several.names_of(data, getattr(given, "regions", []))
+    if not names:
+        return partial(prepare, data, given.config, given.cores, os.environ)
+    settings = several.checked(given.config, names, os.environ)
+    launch = several.fetched(settings, os.environ, _tell)
+    return partial(
+        several.prepare_several,
+        *(data, given.config, given.cores, names, os.environ, launch, _tell),
+    )
+
+
+def _tell(text: str) -> None:
+    note(f"goutong: {text}")
 
 
 async def _demonstrate(running: "Running", say: Callable[[str], None]) -> None:
@@ -101,9 +137,23 @@ def _cores(text: str) -> int:
     return number
 
 
+def _regions(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",")]
+    for name in names:
+        if not re.fullmatch("[a-z][a-z0-9]{0,15}", name):
+            raise argparse.ArgumentTypeError(
+                f"{name!r} is no name of a region: a small letter, then small letters or digits"
+            )
+        if names.count(name) > 1:
+            raise argparse.ArgumentTypeError(f"{name} is named twice")
+    return names
+
+
 def _show_addresses(running: "Running", data: Path) -> None:
     url = running.url()
-    line(f"  API        {url}    (also /status, /openapi.json, /metrics)")
+    for name, region in running.regions.items():
+        of = "" if len(running.regions) == 1 else f"{name}, "
+        line(f"  API        {region['url']}    ({of}also /status, /openapi.json, /metrics)")
     if running.sandbox:
         line(f"  Sandbox    {running.sandbox}/sandbox/history")
     line(f"  API key    {running.api_key}")

@@ -3,8 +3,12 @@
 The edge opens the connection and says `Hello`; the core answers `HelloOk` or closes. Then the
 edge sends `AcceptBatch` and the core `AcceptReplies`, each call answered once by its `seq`, in
 any order. `Leaving` says that the core takes no new calls soon: the edge stops choosing it, and
-the core still answers what crossed. A frame that is too long or cannot be read raises
-`FrameError`; the link is closed then, since nothing behind it can be trusted.
+the core still answers what crossed. `MapServes` says that the core accepts by another version of
+the placement map from then on, before it answers anything by it. A frame that is too long or cannot
+be read raises `FrameError`; the link is closed then, since nothing behind it can be trusted.
+
+Edge and core may be of different releases. What was added stands behind what was there, with a
+default; and `MapServes` is sent to those alone that said in their `Hello` that they know it.
 """
 
 from collections.abc import Sequence
@@ -14,6 +18,7 @@ import msgspec
 from msgspec import Struct, field
 
 from core.contract.recipients import Rejected
+from sync.placement import PlacementMap
 
 FRAME_BYTES_MAX = 32 * 1024 * 1024
 _LENGTH = Packing(">I")
@@ -24,19 +29,26 @@ class FrameError(Exception):
 
 
 class Hello(Struct, tag=1, array_like=True, frozen=True, gc=False):
-    """First frame of the edge. `edge` names it in logs."""
+    """First frame of the edge. `edge` names it in logs; with `maps` it mints by the placement
+    map that it is told, and knows `MapServes`."""
 
     secret: str
     edge: str
+    maps: bool = False
 
 
 class HelloOk(Struct, tag=2, array_like=True, frozen=True, gc=False):
-    """The core's answer: where it is, and how ids are to be minted for it."""
+    """The core's answer: where it is, and how ids are to be minted for it.
+
+    `placement` is the map that the core accepts by. One of an older release says none: its region
+    is then the home of everything.
+    """
 
     region: str
     shards: int
     map_version: int
     incarnation: str
+    placement: PlacementMap | None = None
 
 
 class AcceptCall(Struct, array_like=True, frozen=True, gc=False):
@@ -45,7 +57,8 @@ class AcceptCall(Struct, array_like=True, frozen=True, gc=False):
     `body` is the caller's JSON as it came, already checked by the edge. `countries` are ISO
     3166 alpha-2 codes of the recipients' phone numbers, "ZZ" where there is none or it does not
     say. `rejected` are recipients that only the edge can tell to be wrong. `repeat` says that a
-    core may have had this call before: it was counted against limits then.
+    core may have had this call before: it was counted against limits then. `map_version` is the
+    version of the placement map by which the ids were minted, 0 where the edge knows of none.
     """
 
     seq: int
@@ -58,6 +71,7 @@ class AcceptCall(Struct, array_like=True, frozen=True, gc=False):
     body: bytes
     rejected: list[Rejected] = field(default_factory=list)
     repeat: bool = False
+    map_version: int = 0
 
 
 class AcceptBatch(Struct, tag=3, array_like=True, frozen=True, gc=False):
@@ -85,7 +99,13 @@ class Leaving(Struct, tag=5, array_like=True, frozen=True, gc=False):
     """The core is stopping: choose another one for what comes now."""
 
 
-Frame = Hello | HelloOk | AcceptBatch | AcceptReplies | Leaving
+class MapServes(Struct, tag=6, array_like=True, frozen=True, gc=False):
+    """The core accepts by this version of the placement map from now on."""
+
+    placement: PlacementMap
+
+
+Frame = Hello | HelloOk | AcceptBatch | AcceptReplies | Leaving | MapServes
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Frame] = msgspec.msgpack.Decoder(Frame)
 

@@ -59,11 +59,13 @@ class KeyOut(Struct, frozen=True, omit_defaults=True):
 
 
 class EventOut(Struct, frozen=True):
-    """Something that happened to a message."""
+    """Something that happened to a message. `region` is where it was written down, "" where it is
+    what a core sees now."""
 
     at: Timestamp
     type: str
     detail: str = ""
+    region: str = ""
 
 
 class AttemptOut(Struct, frozen=True):
@@ -111,6 +113,9 @@ class MessageOut(Struct, frozen=True, rename={"class_": "class"}):
     next: list["NextOut"] = field(default_factory=list)
     resend_of: str | None = None
     engagement: list[str] = field(default_factory=list)
+    home: str = ""
+    owner: str = ""
+    epoch: int = 0
 
 
 class NextOut(Struct, frozen=True):

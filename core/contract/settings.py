@@ -18,6 +18,7 @@ from typing import Any, get_type_hints
 import msgspec
 from msgspec import Struct, field
 
+from core.contract.sections.cassandra import CassandraSettings
 from core.contract.sections.common import (
     LogSettings,
     NatsSettings,
@@ -35,6 +36,7 @@ from core.contract.sections.core import (
 from core.contract.sections.dispatch import BreakerSettings, DispatchSettings
 from core.contract.sections.edge import EdgeSettings
 from core.contract.sections.kinds import Section
+from core.contract.sections.regions import RegionsSettings
 from core.contract.sections.sandbox import SandboxSettings
 from core.contract.sections.views import ViewsSettings
 
@@ -45,10 +47,12 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """Every section."""
 
     region: RegionSettings = field(default_factory=RegionSettings)
+    regions: RegionsSettings = field(default_factory=RegionsSettings)
     edge: EdgeSettings = field(default_factory=EdgeSettings)
     core: CoreSettings = field(default_factory=CoreSettings)
     protocol: ProtocolSettings = field(default_factory=ProtocolSettings)
     store: StoreSettings = field(default_factory=StoreSettings)
+    cassandra: CassandraSettings = field(default_factory=CassandraSettings)
     limits: LimitsSettings = field(default_factory=LimitsSettings)
     retry: RetrySettings = field(default_factory=RetrySettings)
     dispatch: DispatchSettings = field(default_factory=DispatchSettings)
@@ -59,6 +63,11 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     nats: NatsSettings = field(default_factory=NatsSettings)
     log: LogSettings = field(default_factory=LogSettings)
     supervisor: SupervisorSettings = field(default_factory=SupervisorSettings)
+
+    @property
+    def homes(self) -> tuple[str, ...]:
+        """All regions of the installation; each is a home."""
+        return tuple(self.regions.names) or (self.region.name,)
 
 
 class SettingProblem(Struct, frozen=True):
@@ -214,6 +223,7 @@ def _conflicts(settings: Settings, source: str) -> list[SettingProblem]:
     protocol, retry, supervisor = settings.protocol, settings.retry, settings.supervisor
     breaker = settings.breaker
     rules = [
+        *_rules_of_regions(settings),
         (
             protocol.renew_ms * 2 <= protocol.lease_ms,
             ("protocol", "renew_ms", "is more than half of lease_ms"),
@@ -251,3 +261,31 @@ def _conflicts(settings: Settings, source: str) -> list[SettingProblem]:
         ),
     ]
     return [SettingProblem(source, *place, mend) for holds, place, mend in rules if not holds]
+
+
+def _rules_of_regions(settings: Settings) -> list[tuple[bool, tuple[str, str, str], str]]:
+    """What has to hold of the regions' names and of where they are kept; what and how to mend."""
+    names = settings.regions.names
+    replicated = [each.partition("=")[0] for each in settings.cassandra.replication]
+    return [
+        (
+            len(set(names)) == len(names),
+            ("regions", "names", "names a region twice"),
+            "Name each region once, in the same order everywhere.",
+        ),
+        (
+            not names or settings.region.name in names,
+            ("regions", "names", f"does not name {settings.region.name!r}, this region"),
+            "Add it, or correct the name in [region].",
+        ),
+        (
+            len(names) <= 1 or settings.store.kind == "cassandra",
+            ("store", "kind", "is not cassandra, and there are several regions"),
+            "Regions share one store on Cassandra; SQLite is for one region.",
+        ),
+        (
+            len(set(replicated)) == len(replicated),
+            ("cassandra", "replication", "names a datacentre twice"),
+            "Name each once, with the number of its replicas.",
+        ),
+    ]

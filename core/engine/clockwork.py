@@ -74,6 +74,14 @@ class Clockwork:
         """How far other cores said that the log goes, 0 if they said nothing."""
         return self._heard.get(log, 0)
 
+    def behind(self) -> dict[str, int]:
+        """How many rows of each log others told of that are yet to be read here."""
+        read: dict[str, int] = {}
+        for group in self._owner.groups:
+            for log, at in group.cursors.items():
+                read[log] = min(at, read.get(log, at))
+        return {log: max(0, row - read[log]) for log, row in self._heard.items() if log in read}
+
     def _tick(self) -> None:
         now_ms = self._clock.wall_ms()
         self._owner.tick(now_ms)

@@ -3,7 +3,7 @@
 Made once from the settings by the composition root; nothing here decides anything.
 """
 
-from collections.abc import Awaitable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from functools import partial
 from itertools import chain
 from random import Random
@@ -25,10 +25,11 @@ from core.engine.homes import HomeWork, Shared
 from core.engine.logs import Logs
 from core.engine.membership import Membership
 from core.engine.pace import Pace
-from core.engine.payload import content_of
+from core.engine.payload import content_of, placing_country
 from core.engine.pressure import Pressure
 from core.engine.receipts import Receipts
 from core.engine.signals import Beat
+from core.engine.whereabouts import Whereabouts
 from core.providers.port import Outcome
 from sync.forced import PLAIN, Ruling
 from sync.hlc import Hlc
@@ -65,6 +66,8 @@ class Engine:
     the store has none: without one every home is a region's, served by all of them. `home` is the
     own region's work, and `shell` and `behind` are parts of it that serve any message. `under` is
     the ruling on forced ownership that holds as the process starts, and under which `store` is.
+    `shards` is how many each home has in the store, which counts whatever the settings say today.
+    `on_map` is told the map that serves whenever what is known of maps changed.
     """
 
     def __init__(
@@ -82,6 +85,7 @@ class Engine:
         pace: Pace | None = None,
         first_map: PlacementMap | None = None,
         under: Ruling = PLAIN,
+        shards: int = 0,
     ) -> None:
         self.store = store
         self._settings = settings
@@ -93,7 +97,7 @@ class Engine:
         self._limits = limits or limits_of(settings)
         names = self._names = tuple(homes) or (settings.region.name,)
         self._under = under
-        self._first_map = first_map or world_map(names, settings.region.home_shards)
+        self._first_map = first_map or world_map(names, shards or settings.region.home_shards)
         protocol = settings.protocol
         self.logs = self._make_logs(names, incarnation)
         self.accounts: dict[str, Account] = {}
@@ -101,7 +105,7 @@ class Engine:
         self.pressure = Pressure(lambda: self.logs.waiting_share)
         self.dispatcher = self._make_dispatcher()
         self.receipts = self._make_receipts(incarnation)
-        self.hlc = Hlc(protocol.clock_bound_ms * 1000)
+        self.hlc = Hlc()
         self.membership = self._make_membership(incarnation, url)
         members = self.membership.members
         self.asking = AskingRows(Asking(members.region, self._pace.asking), members, clock)
@@ -109,8 +113,10 @@ class Engine:
         shared = self._shared()
         self.homes = {name: HomeWork(name, shared) for name in names}
         self.home = self.homes[settings.region.name]
+        self.where = Whereabouts(self.homes, self.membership)
         self.shell, self.behind = self.home.shell, self.home.behind
         self.on_row = _unheard
+        self.on_map: Callable[[PlacementMap], None] = lambda _: None
         self._wire(process)
 
     def _wire(self, process: Host) -> None:
@@ -190,11 +196,6 @@ class Engine:
         """All open messages in memory, oldest first within each home."""
         return chain.from_iterable(owner.msgs.values() for owner in self.owners)
 
-    def url_of_owner(self, message_id: str) -> str:
-        """Where the owner of a message's shard answers, "" if that is this process or nobody."""
-        work, named = self.homes.get(home_of(message_id)), parse_id(message_id)
-        return "" if work is None or named is None else work.ownership.url_of_owner(named.shard)
-
     def late(self, message_id: str, attempt: str, account: str, outcome: Outcome) -> None:
         """A provider's answer that came after its time-out was told."""
         work, named = self.homes.get(home_of(message_id)), parse_id(message_id)
@@ -236,6 +237,12 @@ class Engine:
         for work in self.homes.values():
             work.owner.homes_of = self._homes_of if several else None
             work.ownership.shards.place = self._place_of(work.home)
+        self.on_map(self.placement)
+
+    @property
+    def placement(self) -> PlacementMap:
+        """The placement map that is accepted by."""
+        return self.membership.maps.book.accepting
 
     def _open_to_homes(self) -> None:
         serving, region = self.membership.maps.book.accepting, self._settings.region.name
@@ -247,7 +254,7 @@ class Engine:
         payload = content_of(msg)
         if payload.kind or payload.parent:
             return ()
-        return self.membership.maps.book.homes_of_key(payload.tenant, payload.country)
+        return self.membership.maps.book.homes_of_key(payload.tenant, placing_country(payload))
 
     # Making
 

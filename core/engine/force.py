@@ -3,8 +3,8 @@
 Carries out what `sync.forced` decides. A process is under one ruling for its whole life; when it
 reads another number it must end (`on_changed`), and whoever supervises it starts a new incarnation
 under that one. The rows are read before each renewal of the lease, and every now and then in all
-regions that can be asked. Where a store has one region there is nothing to force, and nothing is
-read.
+regions that can be asked, or in the own one where it is cut off. Where a store has one region there
+is nothing to force, and nothing is read.
 
 `force` and `join` are for an operator; asking again does no harm. `StoreError` is raised when the
 rows cannot be read, or a row does not come to stand: it may still come to stand later.
@@ -89,6 +89,11 @@ class Force:
         """Whether shards may have had owners that no shard row names."""
         return self.under.number > 0
 
+    @property
+    def apart(self) -> frozenset[int]:
+        """The force numbers whose floors count for nothing here; see `sync.forced`."""
+        return self.now.apart
+
     # Reading
 
     async def holds(self) -> bool:
@@ -96,12 +101,16 @@ class Force:
         return self._forces is None or self._see(await self._forces.forced(self.alone))
 
     async def watch_forever(self) -> None:
-        """Ask all regions now and then: some may hear of a force that others did not."""
+        """Ask all regions now and then: some may hear of a force that others did not.
+
+        Where they are out of reach the own one says whether it was forced itself: that is what it
+        was forced for, and no renewal could tell.
+        """
         assert self._forces is not None
         while True:
             await asyncio.sleep(self._every_s)
             try:
-                self._see(await self._forces.forced(here=False))
+                self._see(await self._known(self._forces))
             except StoreError:
                 continue
 

@@ -11,6 +11,7 @@ raised when the row cannot be read: the version may then have been published, or
 asking again does no harm.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from random import Random
 
@@ -20,7 +21,7 @@ from core.engine.submitting import swapped
 from sync.agreed import Refusal
 from sync.maps import MapRow, published
 from sync.placement import Kept, MapBook, PlacementMap
-from sync.store.port import Answer, JournalStore, SwapMaps, Write
+from sync.store.port import Answer, JournalStore, StoreError, SwapMaps, Write
 
 
 class Maps:
@@ -57,6 +58,15 @@ class Maps:
     async def read(self) -> None:
         """Load what the row has; raises StoreError."""
         self._load(await self._store.maps())
+
+    async def read_at_start(self, wait_s: float) -> None:
+        """Before edges are told by which map to mint; where it cannot be read the first one holds,
+        so that a core can start in a region that is cut off."""
+        try:
+            async with asyncio.timeout(wait_s):
+                await self.read()
+        except (StoreError, TimeoutError) as error:
+            self._log.warning("the placement map cannot be read", error=str(error))
 
     async def saw_leases(self, versions: Iterable[int]) -> None:
         """All active leases were read. What they name that is not known here is read first: it was

@@ -16,6 +16,7 @@ from core.contract.log import Log
 from core.engine.agreed import Agreed
 from core.engine.logs import Logs
 from core.engine.pace import Pace
+from core.engine.sightings import Sightings
 from core.engine.signals import Beat
 from core.engine.submitting import submitted
 from sync.keeper.members import Beat as MemberBeat
@@ -100,6 +101,7 @@ class Membership:
         self._pace = pace
         self._lease = Lease(incarnation, 0, "", "active")
         self.members = Members(incarnation, region, timing, store.closes_revoked)
+        self.sightings = Sightings(timing.silence_s, timing.lease_s)
         self.draining = False
         self.serving, self.maps = agreed.serving, agreed.maps
         self.replication, self.force = agreed.replication, agreed.force
@@ -137,6 +139,11 @@ class Membership:
             return ""
         entry = self.members.registry.get(incarnation)
         return entry.url if entry else ""
+
+    def hears(self, incarnation: str) -> bool:
+        """Whether the core is this one, or one that shows that it lives."""
+        own = incarnation == self.incarnation
+        return own or self.sightings.heard(incarnation, self._clock.boot())
 
     @property
     def alone(self) -> bool:
@@ -251,7 +258,11 @@ class Membership:
         await self.serving.look()
         await self.replication.look()
         leases = await self._store.leases()
-        self.members.leases_read(leases, self._clock.boot())  # the wait begins after the reading
+        now = self._clock.boot()
+        self.members.leases_read(leases, now)  # the wait begins after the reading
+        for lease in leases:
+            self.sightings.lease(lease.incarnation, lease.counter, now)
+        self.sightings.keep(self.members.leases)
         await self.maps.saw_leases(self.members.map_versions())
         owning = await asyncio.gather(*(home.read_shards() for home in self.homes))
         for owners in owning:
@@ -319,7 +330,8 @@ class Membership:
     def heard(self, beat: Beat) -> None:
         """Another core said of itself that it lives."""
         told = MemberBeat(beat.incarnation, beat.seq, beat.counter, beat.region, beat.draining)
-        self.members.heard(told, self._clock.boot())
+        if self.members.heard(told, self._clock.boot()):
+            self.sightings.beat(beat.incarnation, self._clock.boot())
 
     async def read_registry(self) -> None:
         """Find what was registered since the last time."""

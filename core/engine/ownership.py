@@ -81,11 +81,6 @@ class Ownership:
         self._floor_at = 0.0
         self._floor_under_way = False
 
-    def url_of_owner(self, shard: int) -> str:
-        """Where the shard's owner answers, "" if that is this process or nobody known."""
-        row = self.shards.rows.get(shard)
-        return "" if row is None else self._membership.url_of(row.owner)
-
     @property
     def moving(self) -> bool:
         """Whether a take, a take-up or a hand-over is under way."""
@@ -177,8 +172,9 @@ class Ownership:
 
     async def _load(self, taken: list[tuple[int, int]]) -> bool:
         bucket = self._clock.wall_ms() // self._owner.limits.bucket_ms
+        force = self._membership.force
         loaded: list[Loaded] = await self._shell.reading.run_load(
-            load(self._home, taken, bucket, self._membership.force.anybody), self._home
+            load(self._home, taken, bucket, force.anybody, force.apart), self._home
         )
         for each in loaded:
             await self._shell.learn(each)

@@ -56,6 +56,20 @@ class Payload(Struct, frozen=True, array_like=True, gc=False):
     kind: str = ""
 
 
+NO_COUNTRY = "ZZ"
+
+
+def placing_country(payload: Payload) -> str:
+    """The country by which the home was chosen: that of the first number in the message's chain.
+
+    A chain that begins with an e-mail and goes on to a number has the home of that number.
+    """
+    if payload.country != NO_COUNTRY or not payload.steps:
+        return payload.country
+    known = (step.country for step in payload.steps if step.country != NO_COUNTRY)
+    return next(known, NO_COUNTRY)
+
+
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Payload)
 encode_payload = _encoder.encode

@@ -160,12 +160,17 @@ class Receipts:
 
     async def look_again(self, accounts: Iterable[str]) -> None:
         """Regions that were apart are about to join: who wrote a receipt down may not have read the
-        provider id that another wrote, nor the other way round. Journal what fits. StoreError."""
+        provider id that another wrote, nor the other way round. Journal what fits. StoreError.
+
+        Nobody owns meanwhile, so accounts are looked at side by side.
+        """
+        await asyncio.gather(*map(self._look_again, accounts))
+
+    async def _look_again(self, account: str) -> None:
         bucket = (self._clock.wall_ms() + AHEAD_MS) // self._bucket_ms
-        for account in accounts:
-            for back in range(self._buckets_back + 1):
-                for body in await self._store.provider_ids(account, bucket - back):
-                    await self._journal_pending(account, _segment.decode(body))
+        for back in range(self._buckets_back + 1):
+            for body in await self._store.provider_ids(account, bucket - back):
+                await self._journal_pending(account, _segment.decode(body))
 
     async def _journal_pending(self, account: str, ids: list[Known]) -> None:
         by_id = {known.provider_id: known for known in ids}

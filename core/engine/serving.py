@@ -62,6 +62,11 @@ class Serving:
         """Whether the region takes new work; each does before the row was read."""
         return self.row is None or region in rules.shares(self.row)
 
+    @property
+    def age_s(self) -> float | None:
+        """How long ago the row was read, None before it was."""
+        return None if self.row is None else max(0.0, self._clock.boot() - self._read_at)
+
     def shares(self) -> dict[str, int]:
         """The regions that take new work, and how much of their usual part, in percent."""
         return dict.fromkeys(self._regions, 100) if self.row is None else rules.shares(self.row)

@@ -4,8 +4,12 @@ Each core says every 200 ms who it is, its lease's counter and how far its logs 
 others read what is new at once instead of polling. Nothing depends on it: without NATS, or when a
 beat is lost, the store is polled. Full state, own sequence, late beats are dropped.
 
-Where the regions' NATS servers are joined, a core of another region that misses rows of a log asks
-for them under a subject with its own region's name; one core of those here gets the question.
+Where the regions' NATS servers are joined, beats reach the cores of all of them. The publisher's
+region stands in the subject, and servers let each region publish under its own name only: a beat
+that names another one, or that cannot be read, is dropped, counted, and told once in a while.
+
+A core of another region that misses rows of a log asks for them under a subject with its own
+region's name; one core of those here gets the question.
 Questions go out with the next beat. Those that wait beyond a bound, the oldest first, and those
 that cannot be sent are dropped: whoever misses the rows asks again.
 """
@@ -28,6 +32,8 @@ from core.contract.sections.common import NatsSettings
 BEAT_S = 0.2
 QUESTIONS_MAX = 256
 LOG_NAME_MAX = 200
+SEEN_MAX = 1024
+TOLD_EVERY_S = 60.0
 
 
 class Beat(Struct, frozen=True, array_like=True):
@@ -72,7 +78,7 @@ class Signals:
     ) -> None:
         self._settings = settings
         self._region = region
-        self._subject = f"goutong.{region}.beat"
+        self._subject = _beat(region)
         self._incarnation = incarnation
         self._state = state
         self._on_beat = on_beat
@@ -80,6 +86,8 @@ class Signals:
         self._questions: deque[tuple[str, RowsWanted]] = deque(maxlen=QUESTIONS_MAX)
         self._log = log
         self._seen: dict[str, int] = {}
+        self.refused = 0
+        self._told_s = -TOLD_EVERY_S
         self._seq = 0
         self._client: Client | None = None
 
@@ -116,7 +124,7 @@ class Signals:
             pending_size=self._settings.pending_bytes_max,
             error_cb=self._on_error,
         )
-        await self._client.subscribe(self._subject, cb=self._received)
+        await self._client.subscribe(_beat("*"), cb=self._received)
         await self._client.subscribe(_missing("*", self._region), "cores", self._asked)
         while self._client.is_connected:
             self._seq += 1
@@ -133,14 +141,26 @@ class Signals:
     async def _received(self, message: NatsMsg) -> None:
         try:
             beat = _beats.decode(message.data)
-        except msgspec.MsgspecError:
+        except msgspec.MsgspecError as error:
+            self._refuse(message.subject, str(error))
+            return
+        if message.subject != _beat(beat.region):
+            self._refuse(message.subject, f"it names region {beat.region[:LOG_NAME_MAX]!r}")
             return
         if beat.incarnation == self._incarnation or beat.seq <= self._seen.get(beat.incarnation, 0):
             return
         self._seen[beat.incarnation] = beat.seq
-        while len(self._seen) > 1024:
+        while len(self._seen) > SEEN_MAX:
             self._seen.pop(next(iter(self._seen)))
         self._on_beat(beat)
+
+    def _refuse(self, subject: str, why: str) -> None:
+        """A beat that is none. A region of another release sends five a second."""
+        self.refused += 1
+        now = asyncio.get_running_loop().time()
+        if now - self._told_s >= TOLD_EVERY_S:
+            self._told_s = now
+            self._log.warning("a beat is refused", subject=subject, why=why, refused=self.refused)
 
     async def _asked(self, message: NatsMsg) -> None:
         try:
@@ -159,6 +179,10 @@ class Signals:
         if client is not None:
             with contextlib.suppress(OSError, nats.errors.Error, TimeoutError):
                 await client.close()
+
+
+def _beat(region: str) -> str:
+    return f"goutong.{region}.beat"
 
 
 def _missing(asker: str, writer: str) -> str:

@@ -82,7 +82,13 @@ class Reader:
             (p, r) for p, r in records if not isinstance(r, Message) and r.id == message_id
         ]
         return Facts(
-            messages[0], rest, known.state, "", known.noted, conflicts=len(known.conflicts)
+            messages[0],
+            rest,
+            known.state,
+            "",
+            known.noted,
+            conflicts=len(known.conflicts),
+            accept=accept,
         )
 
 
@@ -96,11 +102,19 @@ def _joined(memory: Facts, stored: Facts) -> Facts:
         memory.canceling or stored.canceling,
         memory.why,
         max(memory.conflicts, stored.conflicts),
+        stored.accept,
     )
 
 
 def from_memory(msg: Msg, message: Message) -> Facts:
     """What the owner knows of it."""
     return Facts(
-        message, msg.records, msg.state, msg.reason, msg.cancel, str(msg.why), len(msg.conflicts)
+        message,
+        msg.records,
+        msg.state,
+        msg.reason,
+        msg.cancel,
+        str(msg.why),
+        len(msg.conflicts),
+        msg.accept,
     )

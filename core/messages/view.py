@@ -16,6 +16,7 @@ from core.contract.times import rfc3339
 from core.engine.chain import later_ids
 from core.engine.payload import Payload, decode_payload
 from sync.lattice import RANK, AttemptFacts, gather, join, possibly_twice
+from sync.naming import home_of
 from sync.records import End, Intent, Message, Outcome, Place, Receipt, Record, State
 
 
@@ -35,7 +36,7 @@ class Windows(Struct, frozen=True):
 
 
 class Facts(Struct):
-    """What is known of a message, from wherever it was read."""
+    """What is known of a message, from wherever it was read. `accept` is where it was taken in."""
 
     message: Message
     records: list[tuple[Place, Record]]
@@ -44,6 +45,15 @@ class Facts(Struct):
     canceling: bool
     why: str = ""
     conflicts: int = 0
+    accept: Place | None = None
+
+
+class LookedAfter(Struct, frozen=True):
+    """Who looks after a message: its shard's owner and epoch, and who wrote which log."""
+
+    owner: str = ""
+    epoch: int = 0
+    region_of_log: Callable[[str], str] = lambda _: ""
 
 
 def is_final(state: State, sent_ms: int, window_s: int, now_ms: int) -> bool:
@@ -53,8 +63,14 @@ def is_final(state: State, sent_ms: int, window_s: int, now_ms: int) -> bool:
     return state != "sent" or window_s == 0 or now_ms >= sent_ms + window_s * 1000
 
 
-def show(facts: Facts, region: str, windows: Windows, now_ms: int) -> MessageOut:
-    """The message as `GET /v1/messages/{id}` answers it."""
+NOBODY = LookedAfter()
+
+
+def show(
+    facts: Facts, region: str, windows: Windows, now_ms: int, by: LookedAfter = NOBODY
+) -> MessageOut:
+    """The message as `GET /v1/messages/{id}` answers it. `region` is the one that answers: it
+    stands for the one that took it in where nobody knows that."""
     message, payload = facts.message, decode_payload(facts.message.payload)
     attempts, state, reason = gather(facts.records)
     state = join(state, facts.state)
@@ -73,14 +89,14 @@ def show(facts: Facts, region: str, windows: Windows, now_ms: int) -> MessageOut
         status=state,
         reason=reason,
         final=is_final(state, sent_ms, window_s, now_ms),
-        region=region,
+        region=(by.region_of_log(facts.accept.log) if facts.accept else "") or region,
         possible_duplicate=possibly_twice([a.intent for a in attempts.values() if a.intent]),
         class_=cast("MessageClass", payload.message_class),
         delivery="at_most_once" if message.at_most_once else "at_least_once",
         durability=cast("Durability", payload.durability),
         created_at=rfc3339(message.accepted_ms),
         expires_at=rfc3339(message.expires_ms),
-        events=_events(facts, payload),
+        events=_events(facts, payload, by.region_of_log),
         attempts=shown,
         send_at=rfc3339(message.not_before_ms) if message.not_before_ms else None,
         until=message.until or None,
@@ -88,6 +104,9 @@ def show(facts: Facts, region: str, windows: Windows, now_ms: int) -> MessageOut
         next=_next(message, payload),
         resend_of=payload.resend_of or None,
         engagement=_engagement(facts),
+        home=home_of(message.id),
+        owner=by.owner,
+        epoch=by.epoch,
     )
 
 
@@ -134,25 +153,26 @@ def _explanation(note: bytes) -> Any:
         return None
 
 
-def _events(facts: Facts, payload: Payload) -> list[EventOut]:
-    """What happened, in the order of its time."""
+def _events(facts: Facts, payload: Payload, region_of_log: Callable[[str], str]) -> list[EventOut]:
+    """What happened, in the order of its time, and where it was written down."""
     message = facts.message
     template = f"template {payload.template} version {payload.template_version}"
-    found = [(message.accepted_ms, 0, "accepted", template if payload.template else "")]
-    for _, record in facts.records:
+    taken_in = region_of_log(facts.accept.log) if facts.accept else ""
+    said = template if payload.template else ""
+    found = [(message.accepted_ms, 0, "accepted", said, taken_in)]
+    for place, record in facts.records:
+        region = region_of_log(place.log)
         if isinstance(record, Intent):
             what = "sending again" if record.resend else "sending"
-            found.append((record.at_ms, 1, what, f"through {record.account}"))
+            found.append((record.at_ms, 1, what, f"through {record.account}", region))
         elif isinstance(record, Outcome):
-            said = " ".join(p for p in (record.code, record.detail) if p)
-            found.append((record.at_ms, 2, f"provider: {record.kind}", said))
+            found.append((record.at_ms, 2, f"provider: {record.kind}", _said(record), region))
         elif isinstance(record, Receipt):
-            said = " ".join(p for p in (record.code, record.detail) if p)
-            found.append((record.at_ms, 3, f"receipt: {record.status}", said))
+            found.append((record.at_ms, 3, f"receipt: {record.status}", _said(record), region))
         elif isinstance(record, End):
-            found.append((record.at_ms, 4, record.state, record.detail))
+            found.append((record.at_ms, 4, record.state, record.detail, region))
     found.sort(key=lambda event: (event[0], event[1]))
-    events = [EventOut(rfc3339(at), what, said) for at, _, what, said in found]
+    events = [EventOut(rfc3339(at), what, said, where) for at, _, what, said, where in found]
     now = events[-1].at
     if facts.canceling and RANK[facts.state] < RANK["unknown"]:
         events.append(EventOut(now, "cancel requested"))
@@ -162,3 +182,8 @@ def _events(facts: Facts, payload: Payload) -> list[EventOut]:
         said = f"{facts.conflicts} with another body, not sent"
         events.append(EventOut(now, "idempotency_conflict", said))
     return events
+
+
+def _said(record: Outcome | Receipt) -> str:
+    """The provider's own words."""
+    return " ".join(part for part in (record.code, record.detail) if part)

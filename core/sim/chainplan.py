@@ -17,6 +17,7 @@ chains are what they would be without this. `first` is a region, `number` one of
 - `emptied`: the regions of the narrow group are drained one after the other, or the last one is
   taken for lost, and another one may join the group or leave it meanwhile. Three regions.
 - `gone`: a region is apart while a core of it starts, meets the others, and is lost for good.
+- `parted`, `doubted`, `doubled`, `missed`: ownership is forced (`core.sim.forceplan`).
 
 Those of `core.sim.chainlate` are about what comes late.
 """
@@ -26,13 +27,13 @@ from random import Random
 
 from core.sim.chainlate import answers_overdue, bereft, intents_overdue, taking, unaware
 from core.sim.chainstage import KEYED, LATER, Stage
+from core.sim.forceplan import doubled, doubted, missed, parted
 from core.sim.mapplan import NARROW
 from core.sim.profile import Profile
 from core.sim.steps import Step
 from core.sim.workload import Requests
 
 BEGIN_S = (1.0, 4.0)
-AGAIN_S = (4.0, 9.0)
 BUSY_FROM_S, BUSY_S = -0.5, 5.0
 CANCELED = 40
 LAST_WORDS_S = (2.7, 4.2)  # a lease is renewed each second, and lasts four
@@ -167,6 +168,10 @@ CHAINS: dict[str, Callable[[Stage], list[Step]]] = {
     "taking": taking,
     "bereft": bereft,
     "unaware": unaware,
+    "parted": parted,
+    "doubted": doubted,
+    "doubled": doubled,
+    "missed": missed,
 }
 
 
@@ -190,5 +195,5 @@ def chains(
         for _ in range(chance.randint(0, rules.busy)):
             asked.message(max(0.3, at_s + chance.uniform(BUSY_FROM_S, BUSY_S)))
         steps += asked.steps
-        at_s += chance.uniform(*AGAIN_S)
+        at_s += chance.uniform(*rules.again_s)
     return [step for step in steps if step.at_s < faults_s]

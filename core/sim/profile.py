@@ -17,8 +17,9 @@ class Profile(Struct, frozen=True):
     followed at once by a freeze, and as many by a cut, in boosted runs; one of `crash_at_write` is
     how often a process ends beside a write. With `readers` somebody in each region asks for states
     all the time; with `maps` the placement map may change; `events` of the runs have somebody who
-    is told of events. `chains` are chains of faults (`core.sim.chainplan`), and `busy` how many
-    messages come in around each at most. `far_s` is how many seconds regions are from each other.
+    is told of events. `chains` are chains of faults (`core.sim.chainplan`), one `again_s` after
+    the other, and `busy` how many messages come in around each at most. `far_s` is how many seconds
+    regions are from each other.
     With `forces` ownership may be forced. `faults_s` is how long faults go on, at least and at
     most. One of `alone` is how many rows of local lanes (or of one region's level at all) stand, in
     a boosted run, in their writer's region and go nowhere from there by themselves. With
@@ -59,6 +60,7 @@ class Profile(Struct, frozen=True):
     leaves: float = 0.25
     edits: bool = False
     chains: tuple[str, ...] = ()
+    again_s: tuple[float, float] = (4.0, 9.0)
     busy: int = 20
     clocks_apart: bool = False
     crash_at_write: tuple[float, ...] = (0.0, 0.01, 0.03)

@@ -1,4 +1,7 @@
-"""`python -m core.supervisor --data DIR [--config FILE] [--cores N]`: one region's supervisor."""
+"""`python -m core.supervisor --data DIR [--config FILE] [--cores N]`: one region's supervisor.
+
+`--inside DIR` names the folder that it shares with the other regions on this machine.
+"""
 
 import argparse
 import asyncio
@@ -6,9 +9,10 @@ import os
 import sys
 from pathlib import Path
 
-from core.contract.log import Log, open_log
-from core.contract.settings import Settings, SettingsError, load
+from core.contract.log import open_log
+from core.contract.settings import SettingsError, load
 from core.supervisor.folder import DataFolder, FolderError
+from core.supervisor.installation import read as installed
 from core.supervisor.region import Region
 
 
@@ -18,10 +22,13 @@ def main() -> int:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--config", type=Path)
     parser.add_argument("--cores", type=int)
+    parser.add_argument("--inside", type=Path)
     given = parser.parse_args()
     try:
         settings = load(given.config, os.environ)
-        folder = DataFolder(given.data)
+        inside = DataFolder(given.inside) if given.inside else None
+        folder = DataFolder(given.data, inside)
+        installation = installed(inside) if inside else None
         wait_ms = settings.supervisor.lock_wait_ms
         held = folder.lock(f"region-{settings.region.name}", wait_ms)
         if held is None:
@@ -33,17 +40,14 @@ def main() -> int:
         return 1
     log = open_log(settings.log, role="supervisor", region=settings.region.name)
     try:
-        return asyncio.run(_run(given.cores or settings.supervisor.cores, settings, folder, log))
+        cores = given.cores or settings.supervisor.cores
+        return asyncio.run(Region(settings, folder, cores, log, installation).run())
     except FolderError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     finally:
         log.close()
         held.release()
-
-
-async def _run(cores: int, settings: Settings, folder: DataFolder, log: Log) -> int:
-    return await Region(settings, folder, cores, log).run()
 
 
 if __name__ == "__main__":

@@ -29,10 +29,14 @@ class Held:
 
 
 class DataFolder:
-    """One data folder, made if it is missing."""
+    """One data folder, made if it is missing.
 
-    def __init__(self, path: Path) -> None:
+    Several regions on one machine have a folder each, inside of the one that they share.
+    """
+
+    def __init__(self, path: Path, inside: "DataFolder | None" = None) -> None:
         self.path = path.absolute()
+        self._inside = inside
         try:
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
             for inner in (self.logs, self.locks):
@@ -42,6 +46,11 @@ class DataFolder:
                 f"{self.path}: cannot be used as data folder: {error.strerror}. "
                 "Name another with --data, or mend its owner and mode."
             ) from None
+
+    @property
+    def shared(self) -> "DataFolder":
+        """The folder of what all regions on this machine share; of a region alone its own."""
+        return self._inside or self
 
     @property
     def logs(self) -> Path:

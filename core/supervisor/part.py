@@ -20,7 +20,7 @@ from msgspec import Struct
 from core.contract.log import Log
 from core.supervisor import tether
 from core.supervisor.folder import DataFolder
-from core.supervisor.probe import status_of
+from core.supervisor.probe import answers
 
 _ERR_BYTES_MAX = 1 << 20
 _LAST_WORDS_BYTES = 2000
@@ -87,8 +87,8 @@ class Part:
         return await asyncio.shield(self._keeper)
 
     async def ready(self) -> None:
-        """Wait until it answers its probe with 200."""
-        while await status_of(self.spec.probe) != 200:
+        """Wait until it answers its probe."""
+        while not await answers(self.spec.probe):
             await asyncio.sleep(_PROBE_EVERY_S)
 
     async def stop(self, grace_s: float) -> None:
@@ -102,6 +102,10 @@ class Part:
             self._log.warning("part did not end in time, killed", grace_s=round(grace_s, 3))
             self._send(signal.SIGKILL)
         await asyncio.wait([self._keeper])
+
+    def ask_to_end(self) -> None:
+        """Ask its process to end. Unless it is being stopped, it is started again as if it died."""
+        self._send(signal.SIGTERM)
 
     def kill(self) -> None:
         """End it now; it is not started again."""

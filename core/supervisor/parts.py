@@ -4,22 +4,27 @@ Secrets reach a part through its environment, never through its arguments, which
 machine may read.
 """
 
+import os
 import shutil
 import sys
 import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 
-import orjson
-
 from core.contract.settings import Settings
+from core.supervisor import hub
+from core.supervisor.cassandra.config import command_of, files_of
 from core.supervisor.folder import DataFolder, FolderError
+from core.supervisor.installation import CASSANDRA, Installation
 from core.supervisor.part import PartSpec
 
 INTERNAL_KEY = "internal.key"
 HASH_KEY = "hash.key"
 VAULT_KEY = "vault.key"
+NATS_KEY = "nats.key"
+GATEWAY_KEY = "gateway.key"
 CONFIG_STORE = "config.db"
+VAULT_VARIABLE = "GOUTONG_VAULT_KEY"
 PROCESSES = "processes.json"
 NATS_CONFIG = "nats.conf"
 
@@ -61,26 +66,29 @@ def common_env(settings: Settings, folder: DataFolder, name: str) -> dict[str, s
     """What every part of ours is told beside its arguments."""
     return {
         "GOUTONG_DATA": str(folder.path),
-        "GOUTONG_INTERNAL_SECRET": folder.secret(INTERNAL_KEY),
-        "GOUTONG_LOG_HASH_KEY": settings.log.hash_key or folder.secret(HASH_KEY),
+        "GOUTONG_INTERNAL_SECRET": folder.shared.secret(INTERNAL_KEY),
+        "GOUTONG_LOG_HASH_KEY": settings.log.hash_key or folder.shared.secret(HASH_KEY),
         "GOUTONG_LOG_FILE": str(folder.logs / f"{name}.log"),
     }
 
 
-def nats_part(settings: Settings, folder: DataFolder, ports: Mapping[str, int]) -> PartSpec:
+def nats_part(
+    settings: Settings,
+    folder: DataFolder,
+    ports: Mapping[str, int],
+    installation: Installation | None,
+) -> PartSpec:
     """The NATS server of the region; writes its configuration into the data folder."""
-    token = folder.secret(INTERNAL_KEY)
-    lines = [
-        "# Written by `goutong up` at each start; changes are lost.",
-        f"server_name: {settings.region.name}",
-        f'listen: "127.0.0.1:{ports["nats"]}"',
-        f'http: "127.0.0.1:{ports["nats-http"]}"',
-        f"authorization {{ token: {token} }}",
-        f"log_file: {orjson.dumps(str(folder.logs / 'nats.log')).decode()}",
-        f"logfile_size_limit: {settings.log.rotate_bytes}",
-        "logfile_max_num: 2",
-    ]
-    folder.write(NATS_CONFIG, ("\n".join(lines) + "\n").encode(), 0o600)
+    log = str(folder.logs / "nats.log")
+    place = hub.NatsPlace(
+        settings.region.name, ports["nats"], ports["nats-http"], log, settings.log.rotate_bytes
+    )
+    if installation is None:
+        text = hub.alone(place, folder.secret(INTERNAL_KEY))
+    else:
+        secrets = folder.secret(NATS_KEY), folder.shared.secret(GATEWAY_KEY)
+        text = hub.joined(place, hub.Gateways(installation.gateways, *secrets))
+    folder.write(NATS_CONFIG, text.encode(), 0o600)
     return PartSpec(
         role="nats",
         argv=(*_nats_command(settings), "-c", str(folder.path / NATS_CONFIG)),
@@ -89,14 +97,38 @@ def nats_part(settings: Settings, folder: DataFolder, ports: Mapping[str, int]) 
     )
 
 
+def cassandra_part(folder: DataFolder, region: str, installation: Installation) -> PartSpec | None:
+    """The Cassandra node of the region, if it is ours to start; writes its configuration."""
+    place = installation.place(region, folder.shared.path)
+    if place is None or installation.node is None:
+        return None
+    place.conf.mkdir(parents=True, exist_ok=True)
+    for name, text in files_of(place).items():
+        (place.conf / name).write_text(text)
+    url = f"cql://{place.address}:{place.cql_port}"
+    return PartSpec(
+        role=CASSANDRA,
+        argv=tuple(command_of(place, installation.node.java, Path(installation.node.jars))),
+        probe=url,
+        url=url,
+    )
+
+
 def core_parts(
-    settings: Settings, folder: DataFolder, ports: Mapping[str, int], cores: int
+    settings: Settings,
+    folder: DataFolder,
+    ports: Mapping[str, int],
+    cores: int,
+    installation: Installation | None,
 ) -> list[PartSpec]:
     """The cores of the region."""
     command = settings.supervisor.core_command or [sys.executable, "-m", "core"]
-    token = folder.secret(INTERNAL_KEY)
     edge_url = f"http://{reach(settings.edge.host)}:{ports['edge']}"
-    nats_url = settings.nats.url or f"nats://{token}@127.0.0.1:{ports['nats']}"
+    if installation is None:
+        user = folder.secret(INTERNAL_KEY)
+    else:
+        user = f"{settings.region.name}:{folder.secret(NATS_KEY)}"
+    nats_url = settings.nats.url or f"nats://{user}@127.0.0.1:{ports['nats']}"
     parts = []
     for index in range(cores):
         http = ports[f"core-{index}-http"]
@@ -114,6 +146,7 @@ def core_parts(
                 url=url,
                 env={
                     **common_env(settings, folder, f"core-{index}"),
+                    **_vault_env(folder),
                     "GOUTONG_NATS_URL": nats_url,
                     "GOUTONG_EDGE_PUBLIC_URL": settings.edge.public_url or edge_url,
                 },
@@ -123,15 +156,15 @@ def core_parts(
 
 
 def edge_part(
-    settings: Settings, folder: DataFolder, ports: Mapping[str, int], cores: int
+    settings: Settings,
+    folder: DataFolder,
+    ports: Mapping[str, int],
+    cores: int,
+    installation: Installation | None,
 ) -> PartSpec:
-    """The edge of the region, told where the cores are."""
+    """The edge of the region, told where the cores are, the other regions' too."""
     command = settings.supervisor.edge_command or [sys.executable, "-m", "edge"]
-    host = reach(settings.core.host)
-    links = ",".join(
-        f"{host}:{ports[f'core-{index}-link']}/{ports[f'core-{index}-http']}"
-        for index in range(cores)
-    )
+    links = core_links(reach(settings.core.host), ports, cores)
     url = f"http://{reach(settings.edge.host)}:{ports['edge']}"
     return PartSpec(
         role="edge",
@@ -139,10 +172,27 @@ def edge_part(
             *command,
             *("--port", str(ports["edge"]), "--cores", links),
             *("--processes", str(folder.path / PROCESSES)),
+            *(("--far", far_cores(installation, settings.region.name)) if installation else ()),
         ),
         probe=f"{url}/readyz",
         url=url,
         env=common_env(settings, folder, "edge"),
+    )
+
+
+def far_cores(installation: Installation, region: str) -> str:
+    """The cores of the other regions as an edge is told them, the next region first."""
+    names = installation.names
+    after = names.index(region) + 1
+    others = [*names[after:], *names[: after - 1]]
+    return ";".join(f"{name}={installation.cores[name]}" for name in others)
+
+
+def core_links(host: str, ports: Mapping[str, int], cores: int) -> str:
+    """The cores of a region as an edge is told them."""
+    return ",".join(
+        f"{host}:{ports[f'core-{index}-link']}/{ports[f'core-{index}-http']}"
+        for index in range(cores)
     )
 
 
@@ -166,6 +216,14 @@ def sandbox_part(
         env=common_env(settings, folder, "sandbox"),
         death_signal=death_signal,
     )
+
+
+def _vault_env(folder: DataFolder) -> dict[str, str]:
+    """The vault's key, where it lies in the folder that regions share. One alone has its own."""
+    path = folder.shared.path / VAULT_KEY
+    if folder.shared is folder or os.environ.get(VAULT_VARIABLE) or not path.exists():
+        return {}
+    return {VAULT_VARIABLE: path.read_text().strip()}
 
 
 def _nats_command(settings: Settings) -> list[str]:

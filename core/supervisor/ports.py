@@ -7,7 +7,7 @@ given that very port as its own, and talk to itself.
 
 import random
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from core.supervisor.folder import DataFolder, FolderError
@@ -18,9 +18,14 @@ _TRIES = 500
 
 
 def keep_ports(
-    folder: DataFolder, wanted: Iterable[tuple[str, int]], chance: random.Random
+    folder: DataFolder,
+    wanted: Iterable[tuple[str, int]],
+    chance: random.Random,
+    others: Collection[int] = (),
 ) -> tuple[dict[str, int], list[str]]:
     """A port for each (name, fixed port or 0), as last time where that is still free.
+
+    `others` are ports that somebody else was given who does not listen yet.
 
     Also says, in words for people, which could not be kept because a stranger listens there.
     """
@@ -32,16 +37,22 @@ def keep_ports(
             chosen[name] = fixed
             continue
         before = known.get(name, 0)
-        if before and _is_free(before) and before not in chosen.values():
+        given = {*chosen.values(), *others}
+        if before and _is_free(before) and before not in given:
             chosen[name] = before
             continue
-        chosen[name] = _free_port(chance, {*known.values(), *chosen.values()}, _is_free)
+        chosen[name] = _free_port(chance, {*known.values(), *given}, _is_free)
         if before:
             notices.append(
                 f"port {before} of {name} is taken by another program; it is {chosen[name]} now"
             )
     folder.write_json(FILE, {**known, **chosen})
     return chosen, notices
+
+
+def kept_ports(folder: DataFolder) -> dict[str, int]:
+    """The ports as they were settled, where others were told them and nothing may move."""
+    return dict(folder.read_json(FILE) or {})
 
 
 def _free_port(chance: random.Random, taken: set[int], is_free: Callable[[int], bool]) -> int:

@@ -1,9 +1,13 @@
 """The supervisor of one region: nats-server, cores and edge, kept running until it is told to end.
 
+A region of several has a Cassandra node too, where that is ours to start, and a hub that is joined
+to the others. Its cores wait until the launcher has made the store ready, which needs every node.
+
 It writes `processes.json` whenever a process is another one, so that the edge can show the
 processes of now. Told to end (SIGTERM, SIGINT), it stops the edge first, so that nothing new comes
 in, then the cores, so that the old is finished, then NATS; what has not ended within the grace is
-killed. If it dies instead, the kernel kills its parts.
+killed. If it dies instead, the kernel kills its parts. A node of several goes on until it is told
+a second time, or the grace is over: other regions' cores may need it to finish what they began.
 
 A part that dies again and again before the region was ever ready is a fault of the installation or
 of the settings: then the supervisor gives up and says what the part said last. Once the region was
@@ -11,6 +15,7 @@ ready, it never gives up.
 """
 
 import asyncio
+import contextlib
 import os
 import random
 import signal
@@ -21,14 +26,25 @@ from typing import Any
 from core.contract.log import Log
 from core.contract.settings import Settings
 from core.supervisor.folder import DataFolder
+from core.supervisor.gateways import watch_forever
+from core.supervisor.installation import STORE_OPENED, Installation
 from core.supervisor.part import Pace, Part, PartSpec
-from core.supervisor.parts import PROCESSES, core_parts, edge_part, nats_part, region_ports
-from core.supervisor.ports import keep_ports
+from core.supervisor.parts import (
+    PROCESSES,
+    cassandra_part,
+    core_parts,
+    edge_part,
+    nats_part,
+    region_ports,
+)
+from core.supervisor.ports import keep_ports, kept_ports
 
 _GIVE_UP_DEATHS = 8
 _ORPHAN_GRACE_S = 1.5
 _EDGE_SHARE = 0.4  # of the grace: the rest is for the cores, which have calls to finish
 _LAST_S = 0.5  # of the grace: for nats-server and for writing down how it ended
+_NODE_S = 5.0  # beyond the grace: for a node to write down what it has in memory
+_LOOK_EVERY_S = 0.05
 
 
 class UnreadyError(Exception):
@@ -38,17 +54,30 @@ class UnreadyError(Exception):
 class Region:
     """The parts of one region and their keeper."""
 
-    def __init__(self, settings: Settings, folder: DataFolder, cores: int, log: Log) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        folder: DataFolder,
+        cores: int,
+        log: Log,
+        installation: Installation | None = None,
+    ) -> None:
         self._settings = settings
         self._folder = folder
         self._log = log
+        self._installation = installation
         self._parent = os.getppid()
         self._started_at = _now()
         self._ready = False
         self._failed = ""
         self._stop = asyncio.Event()
-        names = region_ports(settings, cores)
-        ports, self._notices = keep_ports(folder, names, random.SystemRandom())
+        self._stop_node = asyncio.Event()
+        self._notices: list[str] = []
+        if installation is None:
+            names = region_ports(settings, cores)
+            ports, self._notices = keep_ports(folder, names, random.SystemRandom())
+        else:
+            ports = kept_ports(folder)
         for notice in self._notices:
             log.warning("port moved", detail=notice)
         kept = settings.supervisor
@@ -57,17 +86,22 @@ class Region:
         )
         self._nats: list[Part] = []
         if not settings.nats.url:
-            self._nats = [self._part(nats_part(settings, folder, ports))]
-        self._cores = [self._part(spec) for spec in core_parts(settings, folder, ports, cores)]
-        self._edge = self._part(edge_part(settings, folder, ports, cores))
+            self._nats = [self._part(nats_part(settings, folder, ports, installation))]
+            self._monitor = f"http://127.0.0.1:{ports['nats-http']}"
+        node = installation and cassandra_part(folder, settings.region.name, installation)
+        self._nodes = [self._part(node)] if node else []
+        specs = core_parts(settings, folder, ports, cores, installation)
+        self._cores = [self._part(spec) for spec in specs]
+        self._edge = self._part(edge_part(settings, folder, ports, cores, installation))
 
     async def run(self) -> int:
         """Bring the region up and keep it up; the exit code of the supervisor."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop.set)
+            loop.add_signal_handler(number, self._told_to_stop)
         stopped = asyncio.create_task(self._stop.wait())
         rising = asyncio.create_task(self._bring_up())
+        watching = asyncio.create_task(self._watch_gateways())
         try:
             await asyncio.wait([stopped, rising], return_when=asyncio.FIRST_COMPLETED)
             if rising.done():
@@ -80,14 +114,17 @@ class Region:
             return 1
         finally:
             rising.cancel()
+            watching.cancel()
             await self._stop_all()
 
     async def _bring_up(self) -> None:
         self._publish()
-        # The others connect to it when they start; its absence would be their first log line.
-        for part in self._nats:
+        # The others connect to them when they start; their absence would be their first log line.
+        first = [*self._nats, *self._nodes]
+        for part in first:
             part.start()
-            await self._until_ready(part)
+        await asyncio.gather(*(self._until_ready(part) for part in first))
+        await self._until_store_opened()
         others = [*self._cores, self._edge]
         for part in others:
             part.start()
@@ -95,6 +132,22 @@ class Region:
         self._ready = True
         self._log.info("region ready", url=self._edge.spec.url)
         self._publish()
+
+    async def _until_store_opened(self) -> None:
+        while self._installation and self._folder.shared.read_json(STORE_OPENED) is None:
+            await asyncio.sleep(_LOOK_EVERY_S)
+
+    async def _watch_gateways(self) -> None:
+        if self._installation is None:
+            return
+        others = self._installation.others(self._settings.region.name)
+        for hub in self._nats:
+            await watch_forever(self._monitor, others, hub.ask_to_end, self._log)
+
+    def _told_to_stop(self) -> None:
+        if self._stop.is_set():
+            self._stop_node.set()
+        self._stop.set()
 
     async def _until_ready(self, part: Part) -> None:
         answering = asyncio.create_task(part.ready())
@@ -121,8 +174,16 @@ class Region:
         await self._edge.stop(grace_s * _EDGE_SHARE)
         left_s = max(begun + grace_s - _LAST_S - loop.time(), 0.0)
         await asyncio.gather(*(part.stop(left_s) for part in self._cores))
+        if self._nodes:
+            self._publish()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(
+                    self._stop_node.wait(), max(begun + grace_s - loop.time(), 0)
+                )
         for part in self._nats:
             await part.stop(_LAST_S)
+        for part in self._nodes:
+            await part.stop(min(_NODE_S, grace_s))
         self._publish()
         self._log.info("region stopped", took_s=round(loop.time() - begun, 3))
 
@@ -138,7 +199,7 @@ class Region:
 
     def _state(self) -> dict[str, Any]:
         me = {"role": "supervisor", "pid": os.getpid(), "started_at": self._started_at}
-        parts = [self._edge, *self._cores, *self._nats]
+        parts = [self._edge, *self._cores, *self._nats, *self._nodes]
         return {
             "region": self._settings.region.name,
             "url": self._edge.spec.url,

@@ -94,32 +94,44 @@ async def seed(
     warn: Callable[[str], None],
     edge_url: str = "",
 ) -> None:
-    """Register the keys, the templates, and the sandbox (its host and ports) as provider.
-
-    The sandbox's providers that call back are told to do so at `edge_url`.
-
-    Raises FolderError when the configuration's store fails.
-    """
-    vault_key = folder.path / VAULT_KEY
-    if not environ.get(VARIABLE):
-        create_vault_key(vault_key)
+    """Seed the store of a region alone. Raises FolderError when it fails."""
     entities = SQLiteEntities(folder.path / CONFIG_STORE)
     try:
-        now_ms = SystemClock().wall_ms()
-        await ensure_key(entities, keys.api_key, TENANT, SCOPES, now_ms)
-        await ensure_key(entities, keys.admin_key, TENANT, ("admin",), now_ms)
-        for template in DEMO_TEMPLATES:
-            if await entities.get(templates.KIND, template_id(TENANT, template.name)) is None:
-                await TemplateStore(entities).put(TENANT, template, 0)
-        if sandbox is not None:
-            store = Accounts(entities, load_vault(environ.get(VARIABLE), vault_key))
-            for account in sandbox_accounts(*sandbox, edge_url):
-                await _keep_account(entities, store, priced(account), warn)
-            await keep_policy(entities, PolicyStore(entities, store))
+        await seed_into(entities, folder, keys, sandbox, environ, warn, edge_url)
     except (StoreError, ValueError) as error:
         raise FolderError(f"{folder.path / CONFIG_STORE}: {error}") from None
     finally:
         await entities.close()
+
+
+async def seed_into(
+    entities: EntityStore,
+    folder: DataFolder,
+    keys: Keys,
+    sandbox: tuple[str, Mapping[str, int]] | None,
+    environ: Mapping[str, str],
+    warn: Callable[[str], None],
+    edge_url: str = "",
+) -> None:
+    """Register the keys, the templates, and the sandbox (its host and ports) as provider.
+
+    The sandbox's providers that call back are told to do so at `edge_url`. The folder has the
+    vault's key. Raises StoreError when the configuration's store fails.
+    """
+    vault_key = folder.path / VAULT_KEY
+    if not environ.get(VARIABLE):
+        create_vault_key(vault_key)
+    now_ms = SystemClock().wall_ms()
+    await ensure_key(entities, keys.api_key, TENANT, SCOPES, now_ms)
+    await ensure_key(entities, keys.admin_key, TENANT, ("admin",), now_ms)
+    for template in DEMO_TEMPLATES:
+        if await entities.get(templates.KIND, template_id(TENANT, template.name)) is None:
+            await TemplateStore(entities).put(TENANT, template, 0)
+    if sandbox is not None:
+        store = Accounts(entities, load_vault(environ.get(VARIABLE), vault_key))
+        for account in sandbox_accounts(*sandbox, edge_url):
+            await _keep_account(entities, store, priced(account), warn)
+        await keep_policy(entities, PolicyStore(entities, store))
 
 
 def sandbox_accounts(host: str, ports: Mapping[str, int], edge_url: str) -> list[ProviderIn]:

@@ -6,6 +6,7 @@ one with another body is a conflict. A cancel or a receipt of a message that is 
 joined through its by-id row, or kept there where the message has not been seen yet.
 """
 
+from sync.forced import force_of
 from sync.lattice import RANK, overruled
 from sync.naming import attempt_name, id_facts
 from sync.owner.copies import another_counts, content_found, stand_in
@@ -170,7 +171,11 @@ class Intake(Events):
             self._classify(msg, now_ms)
 
     def _known_ended(self, msg: Msg, row: ByIdRow, known: ById) -> None:
-        """A copy of a message that has its end, or one whose logs are read once more."""
+        """A copy of a message that has its end, or one whose logs are read once more.
+
+        What a lower force number knew of it is joined in a row of ours: owners of several may each
+        have written down a part.
+        """
         body_hash = msg.message.body_hash if msg.message else b""
         if body_hash and known.body_hash and body_hash != known.body_hash:
             if msg.accept not in known.conflicts:
@@ -184,6 +189,7 @@ class Intake(Events):
         news = bool(msg.conflicts or msg.receipts) or not (
             {p for p, _ in msg.effects} <= set(known.effects)
         )
+        news = news or force_of(row.epoch) < force_of(self.shards[msg.shard].epoch)
         if news:
             msg.reviving = row
             self.out.append(Revive(msg.id, msg.reviving, self._missing(msg, known)))
@@ -230,7 +236,7 @@ class Intake(Events):
                 return
             msg = self.add(message_id, shard)
             msg.by_id = 2 if known.ended else 1
-            msg.accept = known.accept
+            msg.accept, msg.body_hash = known.accept, known.body_hash
             msg.reviving = row
         if row is not msg.reviving and row is not msg.seeking:
             return

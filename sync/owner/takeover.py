@@ -7,11 +7,12 @@ that the shard has had are read to their end; the accept logs are read later, fr
 that it returns, as far as there is room in memory.
 """
 
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from typing import Any
 
 from msgspec import Struct
 
+from sync.forced import force_of
 from sync.naming import attempt_place, log_name
 from sync.records import (
     EffectRecord,
@@ -92,15 +93,20 @@ def sent_of(home: str, loaded: Loaded) -> list[Sent]:
     return found
 
 
-def highest_floors(floors: dict[str, bytes], shards: list[int]) -> dict[int, _Floor]:
-    """For each shard the floor of the highest epoch, if it ever had one."""
+def highest_floors(
+    floors: dict[str, bytes], shards: list[int], apart: Collection[int] = ()
+) -> dict[int, _Floor]:
+    """For each shard the floor of the highest epoch, if it ever had one; those of the force numbers
+    `apart` are none."""
     wanted = set(shards)
     best: dict[int, _Floor] = {}
     for owner, body in floors.items():
         for part in decode_floor(body):
             for shard, epoch in part.shards:
                 known = best.get(shard)
-                if shard in wanted and (known is None or known.epoch < epoch):
+                if shard not in wanted or force_of(epoch) in apart:
+                    continue
+                if known is None or known.epoch < epoch:
                     best[shard] = _Floor(owner, epoch, part)
     return best
 
@@ -138,16 +144,21 @@ def accept_starts(home: str, floor: _Floor | None, registry: list[Registered]) -
 
 
 def load(
-    home: str, taken: list[tuple[int, int]], bucket_now: int, anybody: bool = False
+    home: str,
+    taken: list[tuple[int, int]],
+    bucket_now: int,
+    anybody: bool = False,
+    apart: Collection[int] = (),
 ) -> Generator[Ask, Any, list[Loaded]]:
     """Read what is left of the shards in `taken` ((shard, own new epoch)).
 
     With `anybody` each registered incarnation may have been their owner: shard rows that begin
-    with nobody under a force number do not name who was.
+    with nobody under a force number do not name who was. `apart` are force numbers whose floors
+    count for nothing: what one region passed over for itself is read once more.
     """
     floors: dict[str, bytes] = yield ReadFloors()
     registry: list[Registered] = yield ReadRegistry()
-    best = highest_floors(floors, [shard for shard, _ in taken])
+    best = highest_floors(floors, [shard for shard, _ in taken], apart)
     alike: dict[object, tuple[_Floor | None, list[tuple[int, int]]]] = {}
     for shard, epoch in taken:
         floor = best.get(shard)

@@ -10,7 +10,10 @@ import pytest
 from sync.store.memory_journal import MemoryJournal
 from sync.store.port import Answer, JournalStore, Write
 from sync.store.sqlite_journal import SQLiteJournal
+from tests.support.cassandra_stores import Stores, cassandra_stores
 from tests.support.driven import DrivenStore
+
+__all__ = ["cassandra_stores"]  # a fixture for every test here
 
 SIMULATED = {
     "sim-one": lambda: DrivenStore(["h"], 1, refuses_revoked=True),
@@ -20,9 +23,22 @@ SIMULATED = {
 Do = Callable[[Write], Awaitable[Answer]]
 
 
-@pytest.fixture(params=["memory", "sqlite", "sim-one", "sim-three", "sim-nine"])
+ALL = [
+    *("memory", "sqlite", "sim-one", "sim-three", "sim-nine"),
+    pytest.param("cassandra", marks=pytest.mark.cassandra),
+]
+
+
+@pytest.fixture(params=ALL)
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[JournalStore]:
     made: JournalStore
+    if request.param == "cassandra":
+        stores: Stores = request.getfixturevalue("cassandra_stores")
+        made = await stores.open()
+        yield made
+        await made.close()
+        await stores.empty()
+        return
     if request.param == "memory":
         made = MemoryJournal(["h", "i"], 4)
     elif request.param.startswith("sim"):

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.supervisor.cassandra.cluster import LocalCluster
 from sync.store.entities import (
     BODY_BYTES_MAX,
     Entity,
@@ -18,10 +19,16 @@ from sync.store.entities import (
 from sync.store.entities_memory import MemoryEntities
 from sync.store.entities_sqlite import SQLiteEntities
 from sync.store.port import StoreError
+from tests.support.cassandra_entities import entities_in, make_tables
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", pytest.param("cassandra", marks=pytest.mark.cassandra)])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[EntityStore]:
+    if request.param == "cassandra":
+        nodes = request.getfixturevalue("cassandra")
+        async with entities_in(nodes, "eu", make_tables(nodes)) as opened:
+            yield opened
+        return
     made: EntityStore = (
         MemoryEntities() if request.param == "memory" else SQLiteEntities(tmp_path / "config.db")
     )
@@ -143,29 +150,39 @@ step = st.tuples(
 )
 
 
+Steps = list[tuple[str, str, str, int | None]]
+
+
+async def answers_of(store: EntityStore, steps: Steps) -> list[object]:
+    answers: list[object] = []
+    for action, kind, name, expect in steps:
+        try:
+            if action == "put":
+                answers.append(await store.put(kind, name, b"%d" % len(answers), expect))
+            else:
+                answers.append(await store.delete(kind, name, expect))
+        except StaleVersion as stale:
+            answers.append(("stale", stale.current))
+        answers.append(await store.get(kind, name))
+        answers.append(await store.changes(0, 3))
+        answers.append(await store.list("a", "", 2))
+    await store.close()
+    return answers
+
+
 @given(st.lists(step, max_size=25))
 @settings(max_examples=30, deadline=None)
-async def test_both_stores_answer_alike(
-    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, str, str, int | None]]
+async def test_memory_and_sqlite_answer_alike(
+    tmp_path_factory: pytest.TempPathFactory, steps: Steps
 ) -> None:
-    stores: list[EntityStore] = [
-        MemoryEntities(),
-        SQLiteEntities(tmp_path_factory.mktemp("db") / "config.db"),
-    ]
-    said: list[list[object]] = []
-    for store in stores:
-        answers: list[object] = []
-        for action, kind, name, expect in steps:
-            try:
-                if action == "put":
-                    answers.append(await store.put(kind, name, b"%d" % len(answers), expect))
-                else:
-                    answers.append(await store.delete(kind, name, expect))
-            except StaleVersion as stale:
-                answers.append(("stale", stale.current))
-            answers.append(await store.get(kind, name))
-            answers.append(await store.changes(0, 3))
-            answers.append(await store.list("a", "", 2))
-        await store.close()
-        said.append(answers)
-    assert said[0] == said[1]
+    path = tmp_path_factory.mktemp("db") / "config.db"
+    assert await answers_of(SQLiteEntities(path), steps) == await answers_of(
+        MemoryEntities(), steps
+    )
+
+
+@given(st.lists(step, min_size=10, max_size=25))
+@settings(max_examples=6, deadline=None)
+async def test_cassandra_answers_alike(cassandra: LocalCluster, steps: Steps) -> None:
+    async with entities_in(cassandra, "eu", make_tables(cassandra)) as store:
+        assert await answers_of(store, steps) == await answers_of(MemoryEntities(), steps)

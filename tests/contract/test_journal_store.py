@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sync.lease import Lease
+from sync.naming import by_id_partition
 from sync.store.memory_journal import MemoryJournal
 from sync.store.port import (
     Answer,
@@ -37,8 +38,15 @@ FAR_MS = 1 << 60
 REFUSING = ["memory", "sqlite", "sim-one"]  # those that check for revoked writers, as SQLite does
 
 
+ID = "h-u0000000001x"
+
+
+def by_id_row(message_id: str, epoch: int, body: bytes, stamp: int = 0) -> ByIdRow:
+    return ByIdRow(by_id_partition(message_id), message_id, epoch, body, stamp)
+
+
 def by_id(body: bytes, epoch: int, stamp: int = 0) -> PutById:
-    return PutById([ByIdRow("p", "h-u000x", epoch, body, stamp)])
+    return PutById([by_id_row(ID, epoch, body, stamp)])
 
 
 def entry(
@@ -59,6 +67,18 @@ async def test_rows_are_read_up_to_the_first_gap(store: JournalStore, do: Do) ->
     assert await store.last_row(LOG) == 4
     assert await store.last_row("effect.h.urgent.c9.0") == 0
     assert await store.logs() == {LOG: 4}
+
+
+async def test_rows_are_read_over_the_bounds_of_partitions(store: JournalStore, do: Do) -> None:
+    rows = [(row, b"%d" % row) for row in range(970, 1070)]
+    for row, body in rows:
+        assert await do(PutRow(LOG, row, body)) == "ok"
+    assert await store.rows(LOG, 970, 200) == rows
+    assert await store.rows(LOG, 1020, 9) == rows[50:59]
+    assert await store.last_row(LOG) == 1069
+    assert await store.logs() == {LOG: 1069}
+    assert await do(PutRow(LOG, 2047, b"last of its partition")) == "ok"
+    assert await store.last_row(LOG) == 2047
 
 
 async def test_a_row_is_written_once(store: JournalStore, do: Do) -> None:
@@ -113,6 +133,14 @@ async def test_a_key_row_is_refused_with_its_log(store: JournalStore, do: Do) ->
     assert await store.key("t", "k") == b"one"
 
 
+async def test_of_two_key_rows_the_first_counts(store: JournalStore, do: Do) -> None:
+    assert await do(PutKey("t", "k", b"one", "accept.h.urgent_local.c2.0")) == "ok"
+    assert await do(PutKey("t", "k", b"two")) == "ok"
+    assert await do(PutKey("t", "l", b"of another key")) == "ok"
+    assert await store.key("t", "k") == b"one"
+    assert await store.key("u", "k") is None
+
+
 @pytest.mark.parametrize("store", REFUSING, indirect=True)
 async def test_the_revocation_and_a_row_in_one_batch_keep_their_order(
     store: JournalStore, do: Do
@@ -164,8 +192,8 @@ async def test_shards_are_given_all_or_none(store: JournalStore, do: Do) -> None
 async def test_of_several_epochs_the_highest_counts(store: JournalStore, do: Do) -> None:
     await do(by_id(b"new owner", 2))
     await do(by_id(b"old owner, late", 1))
-    found = await store.by_ids(["h-u000x", "h-u000y"])
-    assert {i: (r.epoch, r.body) for i, r in found.items()} == {"h-u000x": (2, b"new owner")}
+    found = await store.by_ids([ID, "h-u0000000001y", "no id"])
+    assert {i: (r.epoch, r.body) for i, r in found.items()} == {ID: (2, b"new owner")}
 
 
 async def test_an_earlier_by_id_row_does_not_come_back_over_a_later_one(
@@ -174,15 +202,16 @@ async def test_an_earlier_by_id_row_does_not_come_back_over_a_later_one(
     await do(by_id(b"open", 1, stamp=1))
     await do(by_id(b"ended", 1, stamp=2))
     await do(by_id(b"open", 1, stamp=1))
-    assert (await store.by_ids(["h-u000x"]))["h-u000x"].body == b"ended"
-    both = PutById([ByIdRow("p", "i", 1, b"later", 5), ByIdRow("p", "i", 1, b"earlier", 4)])
+    assert (await store.by_ids([ID]))[ID].body == b"ended"
+    both = PutById([by_id_row(ID, 2, b"later", 5), by_id_row(ID, 2, b"earlier", 4)])
     await do(both)
-    assert (await store.by_ids(["i"]))["i"].body == b"later"
+    assert (await store.by_ids([ID]))[ID].body == b"later"
 
 
 async def test_many_by_id_rows_at_once(store: JournalStore, do: Do) -> None:
-    ids = [f"h-u000{n}" for n in range(700)]
-    assert await do(PutById([ByIdRow("p", i, 1, i.encode(), n) for n, i in enumerate(ids)])) == "ok"
+    ids = [f"h-u00000000{n % 3}0x{n}" for n in range(700)]
+    rows = [by_id_row(i, 1, i.encode(), n) for n, i in enumerate(ids)]
+    assert await do(PutById(rows)) == "ok"
     found = await store.by_ids(ids)
     assert {i: row.body for i, row in found.items()} == {i: i.encode() for i in ids}
 

@@ -18,6 +18,7 @@ from core.api import deadletters, deliveries, lists, resend
 from core.api.deadletters import DeadDeps
 from core.api.deliveries import DeliveryDeps
 from core.api.lists import ListDeps
+from core.api.peers import Peers
 from core.api.resend import ResendDeps
 from core.contract.ids import mint_derived
 from core.contract.log import Log
@@ -45,6 +46,7 @@ from sync.records import ById, End, Message, Place, State, decode_row, encode
 from sync.store.entities_sqlite import SQLiteEntities
 from sync.store.port import Answer, ByIdRow, PutById, PutViews, Write
 from sync.store.sqlite_journal import SQLiteJournal
+from tests.support.where import Where
 
 DAY_MS = 86_400_000
 START_MS = 1_800_000_000_000
@@ -101,7 +103,7 @@ class Asking:
         self.logs.on_row = accepted.row
         self.messages = Reader(self.owner.find, reading, self.store, accepted, lambda: 1.0)
         by_class = {"otp": 300, "alert": 3600, "transactional": 86_400, "bulk": 259_200}
-        hlc = Hlc(500_000)
+        hlc = Hlc()
         self.again = Again(self.logs, self.clock, hlc, by_class, 5.0, lambda: self.refuses)
         self.replays = Replays(
             Jobs(self.entities),
@@ -124,9 +126,9 @@ class Asking:
         self.spawned.add(task)
         task.add_done_callback(self.spawned.discard)
 
-    def routes(self) -> list[web.RouteDef]:
-        """The doors."""
-        limits = LimitsSettings(list_rows_max=100)
+    def routes(self, where: Where | None = None, peers: Peers | None = None) -> list[web.RouteDef]:
+        """The doors; everything is looked after here unless `where` says otherwise."""
+        limits, where = LimitsSettings(list_rows_max=100), where or Where("local")
         listed = ListDeps(self.reader, self.clock, Windows({"sms": 3600}), limits, 45 * DAY_MS)
         again = ResendDeps(
             self.messages,
@@ -137,6 +139,8 @@ class Asking:
             "local",
             limits,
             30 * DAY_MS // 1000,
+            where,
+            peers or Peers(where, "secret", self.log),
         )
         dead = DeadDeps(listed, self.replays, secrets.token_bytes)
         told = DeliveryDeps(self.endpoints, resend.Resender(again), dead)

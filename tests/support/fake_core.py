@@ -2,6 +2,7 @@
 
 `calls` holds each call as it came, repeats too. `reply` makes the answer to a call; None means
 silence. `reset_next` drops the link after so many batches have come without answering them.
+Without a `placement` it is one of an older release, which tells its region alone.
 """
 
 import asyncio
@@ -22,11 +23,13 @@ from core.contract.frames import (
     Hello,
     HelloOk,
     Leaving,
+    MapServes,
     encode_frame,
 )
 from core.contract.internal import ChangesAnswer, KeyAnswer
 from core.contract.keys import ApiKey, format_key, mint_key, secret_hash
 from core.contract.requests import MessageBrief, NotificationAnswer
+from sync.placement import PlacementMap
 
 SECRET = "internal secret of the tests"
 Page = web.StreamResponse | Awaitable[web.StreamResponse]
@@ -67,8 +70,11 @@ class _Connection(asyncio.Protocol):
 class FakeCore:
     """One core. Use as an async context manager; `address` is what the edge is told."""
 
-    def __init__(self, region: str = "local", shards: int = 64) -> None:
+    def __init__(
+        self, region: str = "local", shards: int = 64, placement: PlacementMap | None = None
+    ) -> None:
         self.secret = SECRET
+        self.placement = placement
         self.strangers = 0
         self.region = region
         self.shards = shards
@@ -142,6 +148,12 @@ class FakeCore:
         for connection in self.connections:
             connection.send(Leaving())
 
+    def serve(self, placement: PlacementMap) -> None:
+        """Accept by another version of the map from now on, and tell the edges."""
+        self.placement = placement
+        for connection in self.connections:
+            connection.send(MapServes(placement))
+
     async def start_http(self) -> None:
         app = web.Application(client_max_size=1 << 26)
         app.router.add_route("*", "/{tail:.*}", self._http)
@@ -163,7 +175,9 @@ class FakeCore:
                 connection.transport.close()  # type: ignore[attr-defined]
                 return
             connection.greeted = True
-            connection.send(HelloOk(self.region, self.shards, 1, "0123456789abcdef"))
+            version = 1 if self.placement is None else self.placement.version
+            incarnation = "0123456789abcdef"
+            connection.send(HelloOk(self.region, self.shards, version, incarnation, self.placement))
         elif isinstance(frame, AcceptBatch):
             assert connection.greeted
             self.calls.extend(frame.calls)

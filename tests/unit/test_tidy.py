@@ -163,7 +163,7 @@ def test_every_import_is_a_declared_requirement() -> None:
 def test_make_has_the_promised_targets() -> None:
     text = (ROOT / "Makefile").read_text()
     targets = set(re.findall(r"^([a-z-]+):.*## ", text, re.MULTILINE))
-    words = "help run demo test test-fast lint types bench sim sim-coverage mutations clean"
+    words = "help run demo test test-fast lint types bench sim sim-coverage mutations chaos clean"
     assert targets == {*words.split(" "), "system-deps"}
 
 

@@ -1,6 +1,6 @@
 """Settings of the core process: store, limits, retries, templates."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from core.contract.sections.kinds import (
     NotNegative,
@@ -94,8 +94,12 @@ class CoreSettings(Section, frozen=True):
 
 
 class StoreSettings(Section, frozen=True):
-    """The store of one region: SQLite in the data folder."""
+    """Where the truth is kept: SQLite in the data folder for one region, or Cassandra."""
 
+    kind: Annotated[
+        Literal["sqlite", "cassandra"],
+        doc("sqlite: a file in the data folder, for one region. cassandra: see [cassandra]."),
+    ] = "sqlite"
     reserve_bytes: Annotated[
         NotNegative,
         doc("Free disk kept for outcomes; with less, accepts are refused with 503 storage_full."),

@@ -12,6 +12,7 @@ from core.sim.checks.edits import Edits
 from core.sim.checks.ends import Ends
 from core.sim.checks.floors import Floors
 from core.sim.checks.healed import Healed
+from core.sim.checks.joins import Joins
 from core.sim.checks.journal import Journal
 from core.sim.checks.maps import Maps
 from core.sim.checks.readers import Readers
@@ -26,10 +27,11 @@ from core.sim.history import ViolationError
 from core.sim.mapplan import first_map
 from core.sim.plan import BUCKET_MS
 from sync.naming import log_name
-from sync.records import End, Intent
+from sync.records import End, Intent, State
 from sync.replication import next_step
 from sync.store.port import (
     PutFloor,
+    PutForced,
     PutProviderIds,
     PutRow,
     SwapMaps,
@@ -52,10 +54,11 @@ class Checks:
         self._world = world
         self._plan = world.plan
         self.journal = Journal()
-        self._sends = Sends(self.journal, world.history, world.plan)
-        self._floors = Floors(self.journal)
-        self._doubts = Doubts(self.journal)
         tables, alone = world.store.tables, len(world.plan.regions) == 1
+        self._joins = Joins(tables, world.store.rows, world.store.replicas)
+        self._sends = Sends(self.journal, world.history, world.plan, self._joins)
+        self._floors = Floors(self.journal, tables)
+        self._doubts = Doubts(self.journal)
         self._told = Told(self.journal, world.history, tables, alone, world.plan.forces)
         self._ends = Ends(self.journal, world.history, world.plan)
         self._maps = Maps(self.journal, world.history, world.plan)
@@ -76,7 +79,7 @@ class Checks:
         world.store.on_stands = self._kept(self.stands)
         world.store.on_applied = self._kept(self.applied)
         world.store.alters.on_altered = self._kept(self._replication.altered)
-        world.history.on_told = self._kept(self._told.said)
+        world.history.on_told = self._kept(self._said)
         world.history.on_accepted = self._kept(self._told.accepted)
         world.history.on_follow = self._kept(self._told.follow)
 
@@ -100,6 +103,8 @@ class Checks:
             self._floors.segment(write)
         elif isinstance(write, PutFloor):
             self._floors.floor(write)
+        elif isinstance(write, PutForced):
+            self._joins.stands(write.row, self._world.scheduler.now)
         elif isinstance(write, PutRow):
             name = log_name(write.log)
             self._maps.acts(name.home, name.incarnation, write.log)
@@ -109,6 +114,10 @@ class Checks:
                 self._note_intents(write, name.incarnation)
             else:
                 self._told.evidence(write, self._world.scheduler.now)
+
+    def _said(self, message_id: str, state: State, by: str) -> None:
+        self._told.said(message_id, state, by)
+        self._joins.may_tell(message_id, by, self._world.scheduler.now)
 
     def _note_intents(self, write: PutRow, owner: str) -> None:
         for record in self.journal.rows[write.log][write.row]:
@@ -147,6 +156,7 @@ class Checks:
     def first_bytes(self) -> None:
         """What reached providers since the last look, and what edges did."""
         self.spools.look()
+        self._joins.look(self._world.scheduler.now)
         self._sends.look(self._wall_ms())
         self._maps.look()
 

@@ -1,8 +1,13 @@
-"""Floors: a new owner that reads from them must find all that is open."""
+"""Floors: a new owner that reads from them must find all that is open.
+
+Those of a region that is alone count within it, where much may be missing that stands elsewhere;
+whoever owns after it reads from the floors before.
+"""
 
 from core.engine.receipts import segment_of
 from core.sim.checks.journal import Journal
 from core.sim.history import ViolationError
+from core.sim.store.forced import Tables
 from sync.forced import force_of
 from sync.naming import log_name
 from sync.records import End, FloorPart, Intent, Message, Outcome, Receipt, Record, decode_floor
@@ -14,8 +19,9 @@ UNREAD = 1 << 60
 class Floors:
     """Looks at floors, provider-id segments and effect rows as they come to stand."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, tables: Tables) -> None:
         self._journal = journal
+        self._tables = tables
         self._segments: set[str] = set()
 
     def segment(self, write: PutProviderIds) -> None:
@@ -33,6 +39,8 @@ class Floors:
 
     def floor(self, write: PutFloor) -> None:
         """A floor stands."""
+        if self._tables.under(write.owner).alone:
+            return
         for part in decode_floor(write.body):
             for shard, epoch in part.shards:
                 if self._journal.floor_epoch(write.home, shard) <= epoch:

@@ -14,6 +14,7 @@ from core.sim.checks.linear import (
     unexplained,
 )
 from core.sim.result import Violation
+from core.sim.store.forced import number_of
 from core.sim.store.swaps import MAPS, REPLICATION, SERVING, Operation, shards_register
 from sync.store.shard_rows import first_rows
 
@@ -41,9 +42,9 @@ def check_registers(
     of_shards = {shards_register(home) for home in homes}
     found = []
     for register, used in uses.items():
-        of, _, force = register.partition("@")
+        of, _, tables = register.partition("@")
         if of in of_shards:
-            failed = unexplained(used, first_rows(shards, int(force or 0)), step_shards)
+            failed = unexplained(used, first_rows(shards, number_of(tables)), step_shards)
         else:
             failed = unexplained(used, None, _STEPS.get(register, step_lease))
         if failed is not None:

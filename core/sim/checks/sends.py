@@ -1,9 +1,11 @@
 """What reached providers: within the bound, in the order of epochs, of intents that stand.
 
 Under each force number the bound holds for itself, and so does the order of epochs, where they are
-of different regions: one that was given up may live, and go on until it hears of it.
+of different regions: one that was given up may live, and go on until it hears of it. Regions that
+joined come after all of them, and know what was sent (`joins`).
 """
 
+from core.sim.checks.joins import Joins
 from core.sim.checks.journal import Journal, home_and_shard
 from core.sim.history import FirstByte, History, ViolationError
 from core.sim.plan import Plan
@@ -17,10 +19,11 @@ SKEW_MS = 500
 class Sends:
     """Looks at first bytes, in the order in which they arrived."""
 
-    def __init__(self, journal: Journal, history: History, plan: Plan) -> None:
+    def __init__(self, journal: Journal, history: History, plan: Plan, joins: Joins) -> None:
         self._journal = journal
         self._history = history
         self._plan = plan
+        self._joins = joins
         self._highest: dict[tuple[str, int], dict[tuple[int, str], int]] = {}
         self._checked = 0
 
@@ -30,6 +33,7 @@ class Sends:
         self._checked += len(new)
         for call in new:
             self._epoch_order(call)
+            self._joins.may_call(call)
             intent = self._intent(call)
             self._bodies(call)
             self._bound(call)
@@ -39,7 +43,9 @@ class Sends:
     def _epoch_order(self, call: FirstByte) -> None:
         highest = self._highest.setdefault(home_and_shard(call.id), {})
         for (force, region), last in highest.items():
-            same = force == force_of(call.epoch) or region == call.region
+            of_one = force == force_of(call.epoch) and not self._joins.alone(call.process)
+            same = region == call.region or of_one
+            same = same or self._joins.follows(force, call.process, call.region)
             if same and call.epoch < last:
                 what = f"{call.id}: first byte of epoch {call.epoch} after one of epoch {last}"
                 raise ViolationError("epoch_order", what)
@@ -61,18 +67,20 @@ class Sends:
         return None
 
     def _bodies(self, call: FirstByte) -> None:
-        force = force_of(call.epoch)
+        side = self._joins.side(call.process)
         bodies = {
             each.body
             for each in self._history.bytes
-            if each.id == call.id and force_of(each.epoch) == force
+            if each.id == call.id and self._joins.side(each.process) == side
         }
         if len(bodies) > 1:
             raise ViolationError("two_bodies", f"{call.id}: {sorted(bodies)} went out")
 
     def _bound(self, call: FirstByte) -> None:
-        message_id, force = call.id, force_of(call.epoch)
-        sends = [s for s in self._history.sends(message_id) if force_of(s.epoch) == force]
+        message_id, side = call.id, self._joins.side(call.process)
+        sent = self._history.sends(message_id)
+        sends = [each for each in sent if self._joins.side(each.process) == side]
+        self._bound_of_joined(call, sends)
         if len(sends) <= 1:
             return
         bodies = {each.body for each in sends}
@@ -86,6 +94,25 @@ class Sends:
         last = self.intent_of(sends[-1])
         if last is None or last.resend == 0:
             raise ViolationError("unmarked_duplicate", f"{message_id}: {sends}")
+
+    def _bound_of_joined(self, call: FirstByte, sends: list[FirstByte]) -> None:
+        """What owners sent who came before regions joined is known to the owner that sends now."""
+        force = force_of(call.epoch)
+        before = [
+            each
+            for each in self._history.sends(call.id)
+            if force_of(each.epoch) < force
+            and self._joins.follows(force, each.process, each.region)
+        ]
+        if not call.sent or not before:
+            return
+        intents = [self.intent_of(each) for each in before]
+        again = any(intent is not None and intent.resend > 0 for intent in intents)
+        last = self.intent_of(call)
+        if last is None or last.resend == 0:
+            raise ViolationError("unmarked_duplicate", f"{call.id}: {before}, then {sends}")
+        if last.at_most_once or again or len(sends) > 1:
+            raise ViolationError("too_many_sends", f"{call.id}: {before}, then {sends}")
 
     def _not_early(self, call: FirstByte, now_ms: int) -> None:
         due = [s.not_before_ms for s in self._history.submitted if s.id == call.id]

@@ -1,12 +1,12 @@
 """What was told: only what stands, never back, and nothing follows against evidence.
 
-Owners of different force numbers may not have known of each other: each number is for itself.
+Owners of different force numbers may not have known of each other: each number is for itself, and
+each of two regions that were forced under the same one.
 """
 
 from core.sim.checks.journal import Journal
 from core.sim.history import History, Submitted, ViolationError
-from core.sim.store.forced import Tables
-from sync.forced import force_of
+from core.sim.store.forced import Tables, name_of
 from sync.lattice import RANK
 from sync.naming import log_name
 from sync.records import Cancel, Message, Receipt, State
@@ -86,17 +86,25 @@ class Told:
     def final(self) -> None:
         """Nobody was told less after more."""
         for message_id, told in self._history.told.items():
-            highest: dict[int, int] = {}
+            highest: dict[str, int] = {}
+            last = max(self._tables.under(by).number for _, _, by in told)
+            known = 0
             for at, state, by in told:
-                force = self._tables.under(by).number
-                if RANK[state] < highest.get(force, 0):
+                side = name_of(self._tables.under(by))
+                if RANK[state] < highest.get(side, 0):
                     what = f"{message_id}: {state} by {by} at {at}: {told}"
                     raise ViolationError("told_went_back", what)
-                highest[force] = max(highest.get(force, 0), RANK[state])
-                sends = [s for s in self._history.sends(message_id) if force_of(s.epoch) == force]
+                highest[side] = max(highest.get(side, 0), RANK[state])
+                if self._tables.under(by).number == last:
+                    known = max(known, RANK[state])
+                sends = [
+                    each
+                    for each in self._history.sends(message_id)
+                    if name_of(self._tables.under(each.process)) == side
+                ]
                 if state in NO_SEND and sends:
                     what = f"{message_id}: {state} at {at}: {sends}"
                     raise ViolationError("told_but_sent", what)
-            if RANK[self._journal.state(message_id)] < highest[max(highest)]:
+            if RANK[self._journal.state(message_id)] < known:
                 what = f"{message_id}: the logs say less than {told}"
                 raise ViolationError("told_went_back", what)

@@ -19,6 +19,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from core.sim.process import Process
+from core.sim.store.forced import name_of
 from sync.forced import PLAIN, Ruling
 from sync.lease import Lease
 from sync.store.port import (
@@ -71,12 +72,12 @@ class Operation:
 
 def lease_register(incarnation: str, ruling: Ruling = PLAIN) -> str:
     """Name a lease's register."""
-    return f"lease {incarnation}" + (f"@{ruling.number}" if ruling.alone else "")
+    return f"lease {incarnation}" + (f"@{name_of(ruling)}" if ruling.alone else "")
 
 
 def shards_register(home: str, ruling: Ruling = PLAIN) -> str:
     """Name a home's register."""
-    return f"shards {home}" + (f"@{ruling.number}" if ruling.number else "")
+    return f"shards {home}" + (f"@{name_of(ruling)}" if ruling.number else "")
 
 
 class Swaps:

@@ -10,7 +10,7 @@ from core.sim.store import view
 from sync import doubt
 from sync.agreed import Refusal
 from sync.forced import Forced, Ruling, joined, ruling
-from sync.owner import inherited
+from sync.owner import inherited, intake
 from sync.store.port import ByIdRow
 from tests.support.mutations import Mutation, patched
 
@@ -50,6 +50,7 @@ def joins_without_a_pause() -> Context:
             return joined(now, ())
         taken = any(row.alone and row.number == now.number for row in rows)
         row = Forced(now.number + taken, tuple(sorted(await repaired())))
+        await self.settle()
         await self._put(row, at_quorum=True)
         return row
 
@@ -92,6 +93,16 @@ def pending_not_settled() -> Context:
     return patched((Receipts, "look_again", nothing))
 
 
+def floors_of_one_region_count() -> Context:
+    """What a region that was alone passed over nobody reads again."""
+    return patched((Force, "apart", property(lambda _self: frozenset())))
+
+
+def rows_of_lower_numbers_left() -> Context:
+    """What owners of two force numbers wrote of a message that has ended stays apart."""
+    return patched((intake, "force_of", lambda _epoch: 0))
+
+
 def intents_of_others_ignored() -> Context:
     """What an owner of a lower force number did late counts for nothing."""
     return patched((inherited, "force_of", lambda _epoch: 0), (doubt, "force_of", lambda _epoch: 0))
@@ -117,11 +128,13 @@ def two_may_be_alone() -> Context:
 FORCED: tuple[Mutation, ...] = (
     Mutation("alone_begins_at_once", "7", "forced", begins_at_once),
     Mutation("rulings_never_read", "7", "forced", never_reads),
-    Mutation("joined_without_a_pause", "7", "forced", joins_without_a_pause),
-    Mutation("joined_before_the_repair", "7", "forced", joins_before_the_repair),
-    Mutation("owners_by_shard_rows_only", "7", "forced", owners_by_shard_rows_only),
-    Mutation("later_by_id_row_hides", "7", "forced", later_row_hides),
-    Mutation("pending_not_settled", "7", "forced", pending_not_settled),
-    Mutation("intents_of_others_ignored", "7", "forced", intents_of_others_ignored),
-    Mutation("two_may_be_alone", "7", "forced", two_may_be_alone),
+    Mutation("joined_without_a_pause", "7", "parted", joins_without_a_pause),
+    Mutation("joined_before_the_repair", "7", "missed", joins_before_the_repair),
+    Mutation("owners_by_shard_rows_only", "7", "parted", owners_by_shard_rows_only),
+    Mutation("later_by_id_row_hides", "7", "missed", later_row_hides),
+    Mutation("floors_of_one_region_count", "7", "missed", floors_of_one_region_count),
+    Mutation("rows_of_lower_numbers_left", "7", "missed", rows_of_lower_numbers_left),
+    Mutation("pending_not_settled", "7", "parted", pending_not_settled),
+    Mutation("intents_of_others_ignored", "7", "doubted", intents_of_others_ignored),
+    Mutation("two_may_be_alone", "7", "doubled", two_may_be_alone),
 )

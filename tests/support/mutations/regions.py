@@ -168,7 +168,7 @@ def unknown_take_is_applied() -> Context:
 def floor_of_a_lower_epoch() -> Context:
     """Any floor of a shard will do: the one of the lowest epoch is taken."""
 
-    def lowest(floors: dict[str, bytes], shards: list[int]) -> dict[int, Any]:
+    def lowest(floors: dict[str, bytes], shards: list[int], _apart: Any = ()) -> dict[int, Any]:
         best: dict[int, Any] = {}
         for owner, body in sorted(floors.items()):
             for part in decode_floor(body):
@@ -185,8 +185,8 @@ def floors_joined_by_maximum() -> Context:
     """Of several floors of a shard the furthest mark of each log counts."""
     highest = takeover.highest_floors
 
-    def joined(floors: dict[str, bytes], shards: list[int]) -> dict[int, Any]:
-        best = highest(floors, shards)
+    def joined(floors: dict[str, bytes], shards: list[int], apart: Any = ()) -> dict[int, Any]:
+        best = highest(floors, shards, apart)
         for body in floors.values():
             for part in decode_floor(body):
                 for shard, _ in part.shards:

@@ -46,9 +46,13 @@ class StandingLogs:
     def __init__(self) -> None:
         self.messages: list[Message] = []
         self.room_left = 100_000
+        self.homes = {"local"}
+
+    def has_home(self, message_id: str) -> bool:
+        return message_id.partition("-")[0] in self.homes
 
     def takes(self, ids: list[str], urgent: bool, globally: bool) -> bool:
-        return len(ids) <= self.room_left
+        return len(ids) <= self.room_left and all(map(self.has_home, ids))
 
     def accept(self, message: Message, urgent: bool, globally: bool, ticket: Ticket) -> bool:
         self.messages.append(message)
@@ -92,7 +96,7 @@ class Desk:
             Limits(RateLimits(recipients_max=100, **limits)),
             Shedding(refused_at(LimitsSettings()), 100, lambda: self.load),
             SystemClock(),
-            Hlc(500_000),
+            Hlc(),
             Log(io.BytesIO(), "error"),
             lambda: None,
             self._spawn,
@@ -103,11 +107,19 @@ class Desk:
         self.tasks.append(asyncio.ensure_future(work))
 
     async def ask(
-        self, body: dict[str, Any], count: int = 1, key: str | None = None, repeat: bool = False
+        self,
+        body: dict[str, Any],
+        count: int = 1,
+        key: str | None = None,
+        repeat: bool = False,
+        map_version: int = 0,
     ) -> AcceptReply:
         ids = [mint_unkeyed("local", 1, 1, bytes([number]) * 16) for number in range(count)]
         data = json.dumps(body).encode()
-        call = AcceptCall(9, "acme", key, "ntf_1", ids, ["GB"] * count, "trace", data, [], repeat)
+        countries = ["GB"] * count
+        call = AcceptCall(
+            9, "acme", key, "ntf_1", ids, countries, "trace", data, [], repeat, map_version
+        )
         replies: list[AcceptReply] = []
         self.acceptor.handle(call, replies.append)
         while self.tasks:
@@ -201,3 +213,37 @@ async def test_a_log_that_is_behind_refuses_the_whole() -> None:
     assert (reply.status, told(reply)["code"]) == (503, "overloaded")
     desk.logs.room_left = 2
     assert (await desk.ask({"to": [PHONE] * 2, "content": TEXT}, 2, "k")).status == 202
+
+
+async def test_what_an_older_map_minted_is_refused_before_anything_is_written() -> None:
+    desk = Desk()
+    desk.acceptor.map_version = 3
+    refused = await desk.ask({"to": PHONE, "content": TEXT}, key="k", map_version=2)
+    assert (refused.status, told(refused)["code"]) == (421, "map_outdated")
+    assert not desk.logs.messages
+    again = await desk.ask({"to": PHONE, "content": TEXT}, key="k", map_version=3)
+    assert again.status == 202, "the key is not taken by what was refused"
+
+
+@pytest.mark.parametrize(
+    ("map_version", "repeat"),
+    [
+        pytest.param(2, True, id="a core may have had it: it keeps its ids"),
+        pytest.param(4, False, id="who owns knows the newer map"),
+        pytest.param(0, False, id="of an edge that knows no map"),
+    ],
+)
+async def test_what_is_taken_whatever_map_serves_here(map_version: int, repeat: bool) -> None:
+    desk = Desk()
+    desk.acceptor.map_version = 3
+    body = {"to": PHONE, "content": TEXT}
+    assert (await desk.ask(body, repeat=repeat, map_version=map_version)).status == 202
+
+
+async def test_a_home_that_is_not_journaled_here_is_named() -> None:
+    desk = Desk()
+    desk.logs.homes = {"other"}
+    refused = await desk.ask({"to": PHONE, "content": TEXT}, key="k")
+    assert (refused.status, told(refused)["code"]) == (503, "home_elsewhere")
+    assert "local" in told(refused)["detail"]
+    assert not desk.logs.messages

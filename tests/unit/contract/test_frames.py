@@ -2,9 +2,12 @@
 
 import struct
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Struct
+from msgspec.structs import replace
 
 from core.contract.frames import (
     AcceptBatch,
@@ -17,11 +20,20 @@ from core.contract.frames import (
     Hello,
     HelloOk,
     Leaving,
+    MapServes,
     encode_frame,
 )
+from sync.placement import TenantRule, world_map
 
 texts = st.text(st.characters(blacklist_categories=["Cs"]), max_size=20)
 numbers = st.integers(0, 2**63)
+WORLD = world_map(("eu", "us", "ap"), 64)
+RULED = replace(
+    WORLD,
+    version=7,
+    countries={"DE": "eu", "US": "us"},
+    tenants={"acme": TenantRule({"JP": "ap"}, "us", "world")},
+)
 calls = st.builds(
     AcceptCall,
     numbers,
@@ -32,6 +44,8 @@ calls = st.builds(
     st.lists(texts, max_size=3),
     texts,
     st.binary(max_size=300),
+    repeat=st.booleans(),
+    map_version=numbers,
 )
 replies = st.builds(
     AcceptReply,
@@ -41,8 +55,9 @@ replies = st.builds(
     st.dictionaries(texts, texts, max_size=2),
 )
 frames = st.one_of(
-    st.builds(Hello, texts, texts),
-    st.builds(HelloOk, texts, numbers, numbers, texts),
+    st.builds(Hello, texts, texts, st.booleans()),
+    st.builds(HelloOk, texts, numbers, numbers, texts, st.sampled_from([None, WORLD, RULED])),
+    st.builds(MapServes, st.sampled_from([WORLD, RULED])),
     st.builds(AcceptBatch, st.lists(calls, max_size=4)),
     st.builds(AcceptReplies, st.lists(replies, max_size=4)),
     st.just(Leaving()),
@@ -101,3 +116,68 @@ def test_rubbish_is_a_frame_error_and_nothing_else(data: bytes) -> None:
 def test_known_rubbish(data: bytes) -> None:
     with pytest.raises(FrameError):
         FrameReader().feed(struct.pack(">I", len(data)) + data)
+
+
+def framed(body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + body
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        ([1, "s", "e"], Hello("s", "e", maps=False)),
+        ([2, "eu", 64, 1, "i"], HelloOk("eu", 64, 1, "i", None)),
+        (
+            [3, [[1, "t", None, "n", ["i"], ["GB"], "x", b"{}", [], False]]],
+            AcceptBatch([AcceptCall(1, "t", None, "n", ["i"], ["GB"], "x", b"{}", map_version=0)]),
+        ),
+    ],
+)
+def test_what_an_older_release_says_is_read(sent: list[object], read: Frame) -> None:
+    """These are its very bytes: it knew no placement map."""
+    assert FrameReader().feed(framed(msgspec.msgpack.encode(sent))) == [read]
+
+
+class OldHello(Struct, tag=1, array_like=True):
+    secret: str
+    edge: str
+
+
+class OldHelloOk(Struct, tag=2, array_like=True):
+    region: str
+    shards: int
+    map_version: int
+    incarnation: str
+
+
+class OldCall(Struct, array_like=True):
+    seq: int
+    tenant: str
+    key: str | None
+    ntf: str
+    ids: list[str]
+    countries: list[str]
+    trace: str
+    body: bytes
+    rejected: list[object]
+    repeat: bool
+
+
+class OldBatch(Struct, tag=3, array_like=True):
+    calls: list[OldCall]
+
+
+def test_an_older_release_reads_what_it_knows_of_a_newer_one() -> None:
+    """It skips what stands behind; so nothing may ever be put in between."""
+    call = AcceptCall(1, "t", None, "n", ["i"], ["GB"], "x", b"{}", repeat=True, map_version=7)
+    sent = [
+        Hello("s", "e", maps=True),
+        HelloOk("eu", 64, 7, "i", RULED),
+        AcceptBatch([call]),
+    ]
+    old = msgspec.msgpack.Decoder(OldHello | OldHelloOk | OldBatch)
+    assert [old.decode(encode_frame(frame)[4:]) for frame in sent] == [
+        OldHello("s", "e"),
+        OldHelloOk("eu", 64, 7, "i"),
+        OldBatch([OldCall(1, "t", None, "n", ["i"], ["GB"], "x", b"{}", [], True)]),
+    ]

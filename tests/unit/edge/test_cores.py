@@ -2,7 +2,7 @@
 
 import pytest
 
-from edge.cores import CoreAddress, parse_cores
+from edge.cores import CoreAddress, parse_cores, parse_far
 
 
 def test_cores_are_read() -> None:
@@ -24,3 +24,16 @@ def test_what_is_no_core_is_named(text: str) -> None:
 def test_the_same_core_twice_is_refused() -> None:
     with pytest.raises(ValueError, match="twice"):
         parse_cores("h:1/2,h:1/3")
+
+
+def test_cores_of_other_regions_are_read_in_their_order() -> None:
+    far = parse_far("us=h:1/2,h:3/4; ap=i:5/6")
+    assert list(far) == ["us", "ap"]
+    assert far["us"] == [CoreAddress("h", 1, 2), CoreAddress("h", 3, 4)]
+    assert parse_far("") == {}
+
+
+@pytest.mark.parametrize("text", ["us", "=h:1/2", "us=h:1/2;us=h:3/4"])
+def test_what_is_no_region_is_named(text: str) -> None:
+    with pytest.raises(ValueError, match="no region"):
+        parse_far(text)

@@ -57,7 +57,16 @@ class Adapter:
 class Rig:
     """One engine for two homes; it is a process of its own, and several may share a store."""
 
-    def __init__(self, store: MemoryJournal, name: str = "c1", bucket_ms: int = 600_000) -> None:
+    def __init__(
+        self,
+        store: MemoryJournal,
+        name: str = "c1",
+        bucket_ms: int = 600_000,
+        region: str = HOME,
+        homes: tuple[str, ...] = (HOME, OTHER),
+        shards: int = 0,
+    ) -> None:
+        settings = Settings(region=RegionSettings(name=region, home_shards=SHARDS))
         limits = msgspec.structs.replace(
             limits_of(Settings()), bucket_ms=bucket_ms, park_after_ms=200
         )
@@ -69,14 +78,15 @@ class Rig:
         self._made = 0
         self.engine = Engine(
             store,
-            Settings(),
+            settings,
             name,
             f"http://{name}",
             self.clock,
             Random(1),
             self,
             silent(),
-            homes=(HOME, OTHER),
+            homes=homes,
+            shards=shards,
             limits=limits,
             pace=Pace(second_s=0.1, open_lead_ms=100, asking=AskingPace(0.05, 0.2, 1.0)),
         )
@@ -146,6 +156,11 @@ class Rig:
         ack, nack = (lambda: told.set_result(True)), (lambda: told.set_result(False))
         self.engine.receipts.received("fake", ReceiptIn(provider_id, "delivered", ack, nack))
         return await told
+
+    def reads(self, log: str) -> bool:
+        """Whether it follows the log."""
+        groups = (group for owner in self.engine.owners for group in owner.groups)
+        return any(log in group.cursors for group in groups)
 
     def owned(self) -> dict[str, int]:
         """How many shards of each home are its own."""

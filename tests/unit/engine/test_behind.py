@@ -53,7 +53,7 @@ class Rig:
         clock = SystemClock()
         owner = Owner("eu", "c1", Limits())
         store, logs = cast("JournalStore", self.store), cast("Logs", self.logs)
-        self.behind = Behind(store, owner, logs, clock, Hlc(500_000))
+        self.behind = Behind(store, owner, logs, clock, Hlc())
         self.event = Message("e", 0, b"", 1, False, False, 9, 1, b"")
         self.behind.events_of = lambda _: [self.event]
         self.behind.views_of = lambda _: [PutViews([])]

@@ -102,6 +102,21 @@ async def test_a_process_whose_ruling_is_another_now_must_end() -> None:
     assert told == ["changed"]
 
 
+async def test_a_region_that_was_forced_while_it_is_cut_off_hears_of_it() -> None:
+    """No renewal could tell: it needs a majority."""
+    rows, told = Rows(), asyncio.Event()
+    rows.majority = False
+    mine = core(rows)
+    mine.on_changed = told.set
+    mine._every_s = 0.0
+    watching = asyncio.create_task(mine.watch_forever())
+    await asyncio.sleep(0)
+    assert not told.is_set()
+    await mine.force()
+    await asyncio.wait_for(told.wait(), 1.0)
+    watching.cancel()
+
+
 async def test_who_cannot_read_the_rows_does_not_know_that_its_ruling_holds() -> None:
     rows = Rows()
     mine = core(rows)

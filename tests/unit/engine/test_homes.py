@@ -161,4 +161,4 @@ async def test_a_record_of_another_home_is_not_taken(rig: Rig) -> None:
     assert not rig.engine.logs.takes([mine.id, stranger.id], True, False)
     assert not rig.engine.logs.accept(stranger, True, False, Ticket(lambda _: None))
     assert rig.engine.find(stranger.id) is None
-    assert rig.engine.url_of_owner(stranger.id) == ""
+    assert not rig.engine.where.knows_home(stranger.id)

@@ -183,6 +183,28 @@ async def test_a_version_with_a_home_that_is_not_worked_for_is_not_named(
     assert (maps.book.lease_version, maps.book.accepting) == (1, WORLD)
 
 
+async def test_edges_are_told_what_the_row_says_when_a_core_starts(
+    store: MemoryJournal, clock: Clock
+) -> None:
+    store.submit(SwapMaps(None, MapRow("n1", (Kept(SECOND),))), ignore)
+    await until(store.maps)
+    maps = core(store, clock, 1)
+    told: list[PlacementMap] = []
+    maps.on_changed = lambda: told.append(maps.book.accepting)
+    await maps.read_at_start(1.0)
+    assert maps.book.accepting == SECOND
+    assert SECOND in told
+
+
+async def test_a_core_starts_by_the_first_map_where_none_can_be_read(
+    store: MemoryJournal, clock: Clock
+) -> None:
+    maps = core(store, clock, 1)
+    await store.close()
+    await maps.read_at_start(1.0)
+    assert maps.book.accepting == WORLD
+
+
 async def test_a_store_that_cannot_be_read_says_so(store: MemoryJournal, clock: Clock) -> None:
     maps = core(store, clock, 1)
     await store.close()
@@ -191,6 +213,12 @@ async def test_a_store_that_cannot_be_read_says_so(store: MemoryJournal, clock: 
 
 
 # In whole engines
+
+
+async def test_the_stores_number_of_shards_counts_whatever_the_settings_say() -> None:
+    store = MemoryJournal((HOME, OTHER), 2)
+    assert Rig(store).engine.placement.shards == SHARDS
+    assert Rig(store, shards=2).engine.placement.shards == 2
 
 
 def following(rig: Rig) -> PlacementMap:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.engine.payload import Payload, encode_payload
-from core.messages.view import Facts, Windows, is_final, rfc3339, show
+from core.messages.view import Facts, LookedAfter, Windows, is_final, rfc3339, show
 from sync.naming import attempt_name, effect_log
 from sync.records import End, Intent, Message, Outcome, Place, Receipt, Record
 
@@ -94,3 +94,17 @@ def test_a_status_that_is_under_way_is_never_final() -> None:
 
 def test_times_are_rfc_3339() -> None:
     assert rfc3339(NOW + 7) == "2027-01-15T08:00:00.007Z"
+
+
+def test_each_event_has_the_region_where_it_was_written_down() -> None:
+    """Taken in in one region, sent from a second, reported to a third."""
+    regions = {"accept.local.normal_local.us0.0": "us", LOG: "local", "receipts": "ap"}
+    found = facts(INTENT, ACCEPTED, DELIVERED)
+    found.records[-1] = (Place("receipts", 1, 0), DELIVERED)
+    found.accept = Place("accept.local.normal_local.us0.0", 4, 0)
+    by = LookedAfter("local0", 7, lambda log: regions[log])
+    shown = show(found, "eu", WINDOWS, NOW + 40, by)
+    assert [event.region for event in shown.events] == ["us", "local", "local", "ap"]
+    assert (shown.region, shown.home, shown.owner, shown.epoch) == ("us", "local", "local0", 7)
+    nobody_knows = show(facts(INTENT), "eu", WINDOWS, NOW)
+    assert (nobody_knows.region, nobody_knows.owner) == ("eu", "")

@@ -101,6 +101,14 @@ FOUND_BY = {
     "unread_change_forgotten": UNHEARD,
     "suppressions_looked_up_when_offered": {"suppressed_intended"},
     "suppression_told_before_it_is_known": {"not_in_force"},
+    "joined_without_a_pause": {"acted_after_the_join", "epoch_order"},
+    "joined_before_the_repair": {"unmarked_duplicate"},
+    "owners_by_shard_rows_only": {"by_id_differs", "unmarked_duplicate"},
+    "later_by_id_row_hides": {"by_id_differs", "floor_early", "lost"},
+    "floors_of_one_region_count": {"by_id_differs", "lost"},
+    "pending_not_settled": {"receipt_lost"},
+    "intents_of_others_ignored": {"too_many_sends"},
+    "two_may_be_alone": {"doubt_of_nothing", "two_alone"},
 }
 
 

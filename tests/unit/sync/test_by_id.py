@@ -84,3 +84,15 @@ def test_within_one_number_the_highest_epoch_counts_alone() -> None:
 
 def test_nothing_is_nothing() -> None:
     assert latest([]) is None
+
+
+def test_a_body_that_a_lower_number_fixed_is_a_conflict() -> None:
+    one, other = (
+        Place("accept.eu.normal_local.a.0", 1, 0),
+        Place("accept.eu.normal_local.b.0", 1, 0),
+    )
+    below = row(0, 1, 1, ById(b"A", "sent", True, one, conflicts=(other,)))
+    found = latest([below, row(1, 1, 1, ById(b"B", "accepted", False, other))])
+    assert found is not None
+    known = decode_by_id(found.body)
+    assert (known.body_hash, known.accept, known.conflicts) == (b"B", other, (one,))

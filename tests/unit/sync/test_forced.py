@@ -78,7 +78,15 @@ def test_regions_join_over_a_pause() -> None:
         row = joined(ruling(rows), some)
         assert isinstance(row, Forced)
         rows.append(row)
-    assert ruling(rows) == Ruling(2, frozenset(REGIONS))
+    assert ruling(rows) == Ruling(2, frozenset(REGIONS), apart=frozenset({1}))
+
+
+def test_the_floors_of_a_region_that_is_alone_count_for_itself() -> None:
+    rows = [Forced(1, ("us",), alone=True), Forced(2, REGIONS), Forced(3, ("eu",), alone=True)]
+    assert ruling(rows[:1]).apart == frozenset()
+    assert ruling(rows[:2]).apart == {1}
+    assert ruling(rows).apart == {1}
+    assert ruling([*rows, Forced(4, ())]).apart == {1, 3}
 
 
 def test_where_nothing_was_forced_nothing_joins() -> None:

@@ -5,7 +5,18 @@ import msgspec
 from sync.naming import attempt_name
 from sync.owner.owner import Owner
 from sync.owner.state import Limits, Phase, ReadEventsAgain, Revive, WriteByIds, WriteEffect
-from sync.records import OpenEntry, Outcome, Place, Receipt, Record, decode_by_id
+from sync.records import (
+    ById,
+    Cancel,
+    OpenEntry,
+    Outcome,
+    Place,
+    Receipt,
+    Record,
+    decode_by_id,
+    encode,
+)
+from sync.store.port import ByIdRow
 from tests.unit.sync.test_owner import FORMER, LOG, MID, NOW, Rig, intent, message
 
 ACCEPT, INTENT, ANSWER = Place(LOG, 1, 0), Place(FORMER, 3, 0), Place(FORMER, 4, 0)
@@ -133,6 +144,21 @@ def test_a_doubt_that_expires_without_its_content_keeps_the_body_that_was_fixed(
     rig.owner.sweep(over_ms)
     end = next(each for each in rig.out() if isinstance(each, WriteEffect)).record
     assert (end.state, end.accept, end.body_hash) == ("unknown", ACCEPT, b"A")  # type: ignore[union-attr]
+
+
+def test_what_is_cancelled_without_its_content_keeps_the_body_that_was_fixed() -> None:
+    """Else the copy that counts would be shown as a conflict when it turns up."""
+    rig = Rig([])
+    rig.read(1)
+    rig.read(2, Cancel(MID, 0, NOW))
+    rig.out()
+    row = ByIdRow("p", MID, 1, encode(ById(b"A", "accepted", False, ACCEPT)), 1)
+    rig.owner.looked_up([MID], {MID: row}, NOW)
+    for _ in range(2):  # once as what the row names, once as the content
+        not_there(rig, NOW)
+    rig.owner.ask(NOW)
+    end = next(each for each in rig.out() if isinstance(each, WriteEffect)).record
+    assert (end.state, end.accept, end.body_hash) == ("canceled", ACCEPT, b"A")  # type: ignore[union-attr]
 
 
 def test_a_receipt_that_comes_meanwhile_counts() -> None:

@@ -15,7 +15,6 @@ from sync.placement import (
     MapBook,
     PlacementMap,
     TenantRule,
-    can_be_taken_over,
     change_problems,
     home_of,
     may_act,
@@ -80,8 +79,6 @@ def test_a_group_says_who_may_journal_own_and_take_over() -> None:
     assert regions_of(WORLD, "eugroup") == ("eu", "eu2")
     assert may_act(WORLD, "eugroup", "eu2")
     assert not may_act(WORLD, "eugroup", "us")
-    assert can_be_taken_over(WORLD, "eugroup")
-    assert not can_be_taken_over(WORLD, "aponly")
     assert regions_of(WORLD, "nowhere") == ()
     assert not may_act(WORLD, "nowhere", "eu")
 
@@ -90,7 +87,6 @@ def test_the_first_map_makes_each_region_a_home() -> None:
     one = world_map(["local"], 64)
     assert problems(one) == []
     assert home_of(one, "anyone", "DE") == "local"
-    assert not can_be_taken_over(one, "local")
     three = world_map(["eu", "us", "ap"], 64)
     assert problems(three) == []
     assert regions_of(three, "us") == ("eu", "us", "ap")

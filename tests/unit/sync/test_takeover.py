@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from sync.forced import epoch_of
 from sync.owner.takeover import (
     Loaded,
     ReadFloors,
@@ -69,6 +70,16 @@ def test_the_floor_of_the_highest_epoch_alone_counts() -> None:
     assert {shard: (f.owner, f.epoch) for shard, f in best.items()} == {0: ("c2", 2), 1: ("c1", 4)}
     (loaded,), _ = drive(floors, {}, (0, 3))
     assert (loaded.cursors, loaded.due) == ({A1: 30, A2: 0}, 6)
+
+
+def test_the_floors_of_a_region_that_was_alone_count_for_nothing_later() -> None:
+    floors = {
+        "c1": floor((0, 2), accept={A1: 3}, due=5),
+        "c2": floor((0, epoch_of(1, 1)), (1, epoch_of(1, 1)), accept={A1: 9}, due=8),
+    }
+    assert highest_floors(floors, [0])[0].owner == "c2"
+    best = highest_floors(floors, [0, 1], apart={1})
+    assert {shard: each.owner for shard, each in best.items()} == {0: "c1"}
 
 
 def test_effect_logs_of_all_former_owners_are_read_from_their_marks() -> None:

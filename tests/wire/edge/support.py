@@ -12,7 +12,7 @@ from core.contract.log import Log
 from core.contract.sections.edge import EdgeSettings
 from edge.app import EdgeApp
 from edge.config import EdgeConfig
-from edge.cores import parse_cores
+from edge.cores import parse_cores, parse_far
 from tests.support.fake_core import SECRET, FakeCore
 from tests.support.wait import until
 
@@ -42,6 +42,8 @@ async def edge(
     connected: bool = True,
     processes: Any = None,
     batch_bytes_max: int = 16_777_216,
+    region: str = "",
+    far: str = "",
     **settings: Any,
 ) -> AsyncIterator[Running]:
     """An edge in front of these cores, stopped at the end. Settings are EdgeSettings' fields."""
@@ -54,6 +56,8 @@ async def edge(
         expires_in_s={"otp": 300, "alert": 3600, "transactional": 86_400, "bulk": 259_200},
         batch_bytes_max=batch_bytes_max,
         name="edge-under-test",
+        region=region,
+        far=parse_far(far),
         processes_file=processes,
     )
     logged = io.BytesIO()

@@ -1,20 +1,20 @@
-"""`goutong audit`: what the store alone proves about every accepted message (PROTOCOL.md 13).
+"""What the records of an audit prove about every accepted message (PROTOCOL.md 13).
 
-Reads the journal of a data folder without its processes, or beside them, and joins all records
-again. It trusts nothing that a process remembers, so that an outside checker can hold it against
-what the providers received. Messages are read whole into memory: a few hundred bytes each.
+Pure: whoever reads the store tells what it found, in any order, and `judged` joins it. It trusts
+nothing that a process remembers.
+
+Beside running processes the floors have to be read first, and log rows before by-id rows and the
+open set: what a floor passed by then had all of these before, so nothing looks lost that is not.
 """
 
-import sqlite3
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from sync.doubt import relevant
 from sync.lattice import DEFINITE_NO, RANK, AttemptFacts, gather, join, possibly_twice
+from sync.naming import home_of
 from sync.records import (
     ById,
     FloorPart,
@@ -27,91 +27,79 @@ from sync.records import (
     decode_floor,
     decode_row,
 )
-from sync.store.port import StoreError
 
-JOURNAL = "journal.db"
 LISTED_MAX = 1000
 
 
 class Story(Struct):
     """Everything that the store has of one message id."""
 
-    copies: list[tuple[Place, Message]]
-    records: list[tuple[Place, Record]]
-    by_id: ById | None = None
+    copies: list[tuple[Place, Message]] = []
+    records: list[tuple[Place, Record]] = []
+    by_id: tuple[int, ById] | None = None  # with its epoch
     bucket: int = -1  # the latest bucket of the open set that has it
 
 
-def run(data: Path) -> dict[str, Any]:
-    """The audit of a data folder; raises StoreError if there is no readable journal."""
-    path = data / JOURNAL
-    if not path.exists():
-        raise StoreError(f"there is no journal in {data}; is this a data folder of `goutong up`?")
-    try:
-        db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)
-        db.execute("BEGIN")
-        stories = _stories(db)
-        marks = _marks(db)
-    except sqlite3.Error as error:
-        raise StoreError(f"the journal in {data} cannot be read: {error}") from error
-    return _judge(stories, marks)
+class Found(Struct):
+    """What was read so far. Messages are held whole: a few hundred bytes each."""
 
-
-def _stories(db: sqlite3.Connection) -> dict[str, Story]:
     stories: dict[str, Story] = {}
-    for place, record in _records(db):
-        story = stories.get(record.id)
-        if story is None:
-            story = stories[record.id] = Story([], [])
-        if isinstance(record, Message):
-            story.copies.append((place, record))
-        else:
-            story.records.append((place, record))
-    for message_id, body in db.execute("SELECT id, body FROM by_id ORDER BY id, epoch"):
-        if message_id in stories:
-            stories[message_id].by_id = decode_by_id(body)
-    for message_id, bucket in db.execute("SELECT id, MAX(bucket) FROM open_set GROUP BY id"):
-        if message_id in stories:
-            stories[message_id].bucket = bucket
-    return stories
+    marks: dict[tuple[str, int], tuple[int, FloorPart]] = field(default_factory=dict)
 
-
-def _records(db: sqlite3.Connection) -> Iterator[tuple[Place, Record]]:
-    for log, row, body in db.execute("SELECT log, row, body FROM log_rows ORDER BY log, row"):
-        for index, record in enumerate(decode_row(body)):
-            yield Place(log, row, index), record
-
-
-def _marks(db: sqlite3.Connection) -> dict[int, FloorPart]:
-    """The floor of the highest epoch of each shard."""
-    best: dict[int, tuple[int, FloorPart]] = {}
-    for (body,) in db.execute("SELECT body FROM floors"):
+    def floor(self, home: str, body: bytes) -> None:
+        """A floor of one owner; of each shard the one of the highest epoch counts."""
         for part in decode_floor(body):
             for shard, epoch in part.shards:
-                if shard not in best or best[shard][0] < epoch:
-                    best[shard] = (epoch, part)
-    return {shard: part for shard, (_, part) in best.items()}
+                known = self.marks.get((home, shard))
+                if known is None or known[0] < epoch:
+                    self.marks[home, shard] = (epoch, part)
+
+    def log_row(self, log: str, row: int, body: bytes) -> None:
+        """A row of a log."""
+        for index, record in enumerate(decode_row(body)):
+            story = self.stories.get(record.id)
+            if story is None:
+                story = self.stories[record.id] = Story()
+            place = Place(log, row, index)
+            if isinstance(record, Message):
+                story.copies.append((place, record))
+            else:
+                story.records.append((place, record))
+
+    def by_id(self, message_id: str, epoch: int, body: bytes) -> None:
+        """A by-id row; the last one of the highest epoch counts."""
+        story = self.stories.get(message_id)
+        if story is not None and (story.by_id is None or story.by_id[0] <= epoch):
+            story.by_id = (epoch, decode_by_id(body))
+
+    def open_entry(self, message_id: str, bucket: int) -> None:
+        """An entry of the open set."""
+        story = self.stories.get(message_id)
+        if story is not None:
+            story.bucket = max(story.bucket, bucket)
 
 
-def _judge(stories: dict[str, Story], marks: dict[int, FloorPart]) -> dict[str, Any]:
+def judged(found: Found) -> dict[str, Any]:
+    """The audit's answer."""
     states: Counter[str] = Counter()
     lost: list[str] = []
     violations: list[dict[str, str]] = []
     accepted = ended = in_doubt = duplicates = conflicts = 0
-    for message_id, story in stories.items():
+    for message_id, story in found.stories.items():
         if not story.copies:
             continue
         accepted += 1
         attempts, state, _ = gather(story.records)
         if story.by_id is not None:
-            state = join(state, story.by_id.state)
-            conflicts += len(story.by_id.conflicts)
+            by_id = story.by_id[1]
+            state = join(state, by_id.state)
+            conflicts += len(by_id.conflicts)
         states[state] += 1
         is_end = RANK[state] >= RANK["unknown"]
         ended += is_end
         in_doubt += not is_end and any(_open_call(a) for a in attempts.values())
         duplicates += possibly_twice([a.intent for a in attempts.values() if a.intent])
-        if not is_end and _passed(story, marks):
+        if not is_end and _passed(story, found):
             lost.append(message_id)
         violations += [{"message": message_id, "rule": rule} for rule in _broken(attempts, state)]
     return {
@@ -132,12 +120,13 @@ def _open_call(facts: AttemptFacts) -> bool:
     return facts.intent is not None and facts.outcome in ("", "unknown") and not facts.receipts
 
 
-def _passed(story: Story, marks: dict[int, FloorPart]) -> bool:
+def _passed(story: Story, found: Found) -> bool:
     """Whether every copy lies under a mark although neither an end nor an open entry is there."""
     for place, message in story.copies:
-        part = marks.get(message.shard)
-        if part is None or story.bucket >= part.due:
+        mark = found.marks.get((home_of(message.id), message.shard))
+        if mark is None or story.bucket >= mark[1].due:
             return False
+        part = mark[1]
         if place.log not in part.closed and place.row > part.accept.get(place.log, 0):
             return False
     return True

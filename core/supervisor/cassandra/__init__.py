@@ -1,0 +1,1 @@
+"""Cassandra nodes on this machine: fetched by Maven, started as plain `java`, watched and ended."""

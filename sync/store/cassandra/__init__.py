@@ -1,0 +1,1 @@
+"""The journal's store on Cassandra, for several regions."""

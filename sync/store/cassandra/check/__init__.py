@@ -1,0 +1,1 @@
+"""Whether a cluster keeps what the promises rest on: read, judged, and told."""
