@@ -190,7 +190,7 @@ async def test_a_frozen_region_stops_nobody_and_hears_all_when_it_goes_on(
             await asyncio.wait_for(regions["ap"].get("k", "n0"), 30)
     finally:
         cassandra.nodes["ap"].send(signal.SIGCONT)
-    await asyncio.to_thread(cassandra.wait_ready, 120)
+    await asyncio.to_thread(cassandra.wait_ready, 300)
     told: Told = []
     end = time.monotonic() + 60
     while len(told) < 5 and time.monotonic() < end:
