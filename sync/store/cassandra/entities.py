@@ -32,6 +32,7 @@ from sync.store.port import StoreError
 
 Rows = list[Any]
 _TRIES = 8
+_AGAIN_S = 0.1
 _NAMES_KEPT = 16  # of the writes of the latest versions
 _HERE_WAIT_S = 1.0
 _HERE_LOOK_S = 0.005
@@ -182,13 +183,21 @@ class CassandraEntities:
 
     async def _settled(self, kind: str, name: str, version: int, mine: str) -> bool:
         """What became of a write whose answer was lost; whatever was under way has ended then."""
-        rows = await self._ask(_NEWEST, (kind, name), SERIAL)
+        rows = await self._stands(kind, name)
         stands, _, written = rows[0] if rows else (0, True, "")
         if mine in written.split():
             return True
         if stands > version + _NAMES_KEPT:
             raise StoreError(f"{kind} {name} was changed by others; ours may have been before")
         return False
+
+    async def _stands(self, kind: str, name: str) -> Rows:
+        """What stands, at SERIAL; where others write the same entity a read may have to wait."""
+        for _ in range(_TRIES - 1):
+            with suppress(StoreError):
+                return await self._ask(_NEWEST, (kind, name), SERIAL)
+            await asyncio.sleep(_AGAIN_S)
+        return await self._ask(_NEWEST, (kind, name), SERIAL)
 
     async def _until_here(self, kind: str, name: str, version: int) -> bool:
         """Wait until the own region shows the version; False where it does not in time."""

@@ -16,9 +16,11 @@ from core.clock import SystemClock
 from core.contract.log import Log
 from core.contract.sections.core import LimitsSettings
 from core.engine.force import Force
+from core.engine.maps import Maps
 from core.engine.serving import Serving
 from core.engine.submitting import submitted
 from sync.forced import PLAIN, Forced, Ruling
+from sync.placement import world_map
 from sync.store.port import Answer, JournalStore, PutForced, Write
 from sync.store.sqlite_journal import SQLiteJournal
 
@@ -53,7 +55,9 @@ async def call(tmp_path: Path) -> AsyncIterator[Call]:
     async def submit(write: Write) -> Answer:
         return await submitted(store, write)
 
-    serving = Serving(store, submit, clock, Random(1), log, "eu", REGIONS, 1.0, 30.0)
+    chance = Random(1)
+    maps = Maps(store, submit, clock, chance, log, world_map(REGIONS, 4), REGIONS, 1_000)
+    serving = Serving(store, submit, clock, chance, log, "eu", REGIONS, 1.0, 30.0, maps)
     forcible = Forcible()
     force = Force(forcible, forcible.submit, clock, log, "eu", PLAIN, 4.25, 5.0)
     app = web.Application(middlewares=[guard(SECRET, log, frozenset())])
