@@ -1,8 +1,13 @@
-"""What the settings say of the store on Cassandra, as `sync` takes it."""
+"""The store on Cassandra, as the settings say and as a process opens its part of it."""
 
+import secrets
+
+from core.clock import Clock
 from core.contract.settings import Settings
 from sync.store.cassandra.check.seen import Purpose, Wanted
+from sync.store.cassandra.entities import CassandraEntities, open_entities
 from sync.store.cassandra.schema import VERSION
+from sync.store.cassandra.session import Session
 from sync.store.cassandra.settings import CassandraSettings, Tls
 
 REPLICAS = 3
@@ -48,3 +53,11 @@ def wanted_of(settings: Settings, purpose: Purpose) -> Wanted:
         purpose=purpose,
         tolerated=frozenset(settings.cassandra.tolerate),
     )
+
+
+async def configuration_of(
+    session: Session, keyspace: str, name: str, clock: Clock
+) -> CassandraEntities:
+    """The configuration for one process, which is given a name that none had before."""
+    writer, first = name + secrets.token_hex(8), secrets.randbits(40)
+    return await open_entities(session, keyspace, writer, clock.boot, first)

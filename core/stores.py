@@ -6,7 +6,6 @@ opened under it.
 """
 
 import asyncio
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +47,7 @@ async def open_stores(
     log: Log,
     on_commit: Callable[[int, float], None],
 ) -> Stores:
-    """The stores that the settings name; one that is elsewhere is waited for.
+    """The stores that the settings name; one that is elsewhere and away is waited for.
 
     `on_commit` hears how many writes each commit of an own file had, and its seconds.
     """
@@ -59,24 +58,26 @@ async def open_stores(
 
 async def _cassandra(settings: Settings, clock: SystemClock, log: Log) -> Stores:
     # The driver takes a moment and 20 MB: only who works on Cassandra loads it.
-    from core.cassandra_store import cassandra_of  # noqa: PLC0415
-    from sync.store.cassandra.entities import open_entities  # noqa: PLC0415
+    from core.cassandra_store import cassandra_of, configuration_of  # noqa: PLC0415
+    from sync.store.cassandra.errors import hopeless  # noqa: PLC0415
     from sync.store.cassandra.journal import open_journal  # noqa: PLC0415
     from sync.store.cassandra.session import connect  # noqa: PLC0415
 
-    store = cassandra_of(settings)
+    store, told = cassandra_of(settings), ""
     while True:
         try:
             session = await connect(store)
-        except StoreError as error:
-            log.warning("the store is waited for", error=str(error))
-            await asyncio.sleep(AGAIN_S)
-        else:
             break
+        except StoreError as error:
+            if hopeless(error.__cause__):
+                raise
+            if str(error) != told:
+                told = str(error)
+                log.warning("the store is waited for", error=told)
+        await asyncio.sleep(AGAIN_S)
     try:
         journal = await open_journal(store, clock.wall_us, session)
-        writer, first = settings.region.name + secrets.token_hex(8), secrets.randbits(40)
-        entities = await open_entities(session, store.keyspace, writer, clock.boot, first)
+        entities = await configuration_of(session, store.keyspace, settings.region.name, clock)
         shards = len(await journal.shards_of_home(settings.region.name))
     except BaseException:
         await session.close()

@@ -19,8 +19,11 @@ from core.supervisor.folder import DataFolder, FolderError
 from sync.store.port import StoreError
 
 
-def run(data: Path, environ: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """The audit of a data folder; raises StoreError if its store cannot be read."""
+def run(
+    data: Path, environ: Mapping[str, str] | None = None, config: Path | None = None
+) -> dict[str, Any]:
+    """The audit of a data folder; raises StoreError if its store cannot be read, SettingsError if
+    what says where the regions' store is cannot."""
     if not (data / installation.FILE).exists():
         return judged(sqlite.read(data))
     try:
@@ -28,10 +31,12 @@ def run(data: Path, environ: Mapping[str, str] | None = None) -> dict[str, Any]:
     except FolderError as error:
         raise StoreError(str(error)) from None
     assert regions is not None
-    return judged(_of_regions(regions, os.environ if environ is None else environ))
+    return judged(_of_regions(regions, os.environ if environ is None else environ, config))
 
 
-def _of_regions(regions: installation.Installation, environ: Mapping[str, str]) -> Found:
+def _of_regions(
+    regions: installation.Installation, environ: Mapping[str, str], config: Path | None
+) -> Found:
     """By the first region's datacentre that answers: one may be away."""
     # The driver is loaded in here only: who has one region has no use for it.
     from core.audit import cassandra  # noqa: PLC0415
@@ -40,7 +45,7 @@ def _of_regions(regions: installation.Installation, environ: Mapping[str, str]) 
     failed = ""
     for name in regions.names:
         region_env = installation.region_env(regions.names, name, regions.addresses)
-        settings = load(None, {**environ, **region_env})
+        settings = load(config, {**environ, **region_env})
         try:
             return asyncio.run(cassandra.read(cassandra_of(settings), settings.homes))
         except StoreError as error:

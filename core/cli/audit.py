@@ -1,7 +1,7 @@
 """Check the journal of a data folder: what was accepted, what became of it, and every rule broken.
 
-Reads the store alone, beside a running region or without one. Exit code 0: nothing lost and no rule
-broken; 1: something was.
+Reads the store alone, beside running regions or without them; of several regions their Cassandra
+has to answer. Exit code 0: nothing lost and no rule broken; 1: something was.
 """
 
 import argparse
@@ -14,6 +14,9 @@ from core.cli.out import FAILED, OK, CommandError, json_line, line
 def add(parser: argparse.ArgumentParser) -> None:
     """The arguments of `goutong audit`."""
     parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="data folder")
+    parser.add_argument(
+        "--config", type=Path, help="settings, where regions keep their store on your own cluster"
+    )
 
 
 def run(given: argparse.Namespace) -> int:
@@ -21,11 +24,12 @@ def run(given: argparse.Namespace) -> int:
     if not given.data.is_dir():
         raise CommandError(f"{given.data}: there is no such folder", "Name it with --data.")
     from core import audit  # noqa: PLC0415 - opens the store; other commands need none
+    from core.contract.settings import SettingsError  # noqa: PLC0415
     from sync.store.port import StoreError  # noqa: PLC0415
 
     try:
-        found = audit.run(given.data)
-    except StoreError as error:
+        found = audit.run(given.data, config=given.config)
+    except (SettingsError, StoreError) as error:
         raise CommandError(str(error)) from None
     if given.json:
         json_line(found)

@@ -7,7 +7,6 @@ that is there. Then `store.json` says so, for which the regions wait.
 
 import asyncio
 import contextlib
-import secrets
 from collections.abc import Callable, Mapping
 
 from msgspec import Struct
@@ -45,7 +44,7 @@ async def open_store(opening: Opening, tell: Tell) -> None:
     have just come up are slow, and nothing is lost by it.
     """
     # The driver is loaded in here only: the launcher of one region has no use for it.
-    from sync.store.cassandra.errors import HOPELESS  # noqa: PLC0415
+    from sync.store.cassandra.errors import hopeless  # noqa: PLC0415
 
     told = False
     await _until_nodes_answer(opening, tell)
@@ -54,7 +53,7 @@ async def open_store(opening: Opening, tell: Tell) -> None:
             await _make(opening, tell)
             break
         except (StoreError, ValueError) as error:
-            if error.__cause__ is None or isinstance(error.__cause__, HOPELESS):
+            if error.__cause__ is None or hopeless(error.__cause__):
                 raise FolderError(f"the store on Cassandra is not made: {error}") from None
             if not told:
                 tell(f"{error}; trying again")
@@ -74,16 +73,13 @@ async def _make(opening: Opening, tell: Tell) -> None:
 
 
 async def _seed(opening: Opening, tell: Tell) -> None:
-    from core.cassandra_store import cassandra_of  # noqa: PLC0415 - loads the driver
-    from sync.store.cassandra.entities import open_entities  # noqa: PLC0415
+    from core.cassandra_store import cassandra_of, configuration_of  # noqa: PLC0415 - the driver
     from sync.store.cassandra.session import connect  # noqa: PLC0415
 
     store = cassandra_of(opening.settings)
     session = await connect(store)
     try:
-        writer, first = f"up{secrets.token_hex(8)}", secrets.randbits(40)
-        clock = SystemClock()
-        entities = await open_entities(session, store.keyspace, writer, clock.boot, first)
+        entities = await configuration_of(session, store.keyspace, "up", SystemClock())
         await seed_into(
             entities,
             opening.folder,

@@ -17,9 +17,11 @@ from sync.lease import Lease
 from sync.serving import first_set
 from sync.store.port import (
     Answer,
+    OpenRow,
     PutFloor,
     PutForced,
     PutKey,
+    PutOpen,
     PutRow,
     Register,
     Registered,
@@ -275,3 +277,16 @@ async def test_a_row_that_is_too_large_is_a_mistake_of_ours(opened: Open) -> Non
     with pytest.raises(ValueError, match="row_bytes_max"):
         store.submit(PutRow(EFFECTS, 1, b"x" * 1001), lambda _: None)
     assert await do(store, PutRow(EFFECTS, 1, b"x" * 1000)) == "ok"
+
+
+async def test_an_audit_reads_past_what_is_missing(opened: Open) -> None:
+    store = await opened("eu")
+    rows = (1, 3, 1023, 1024, 5000)
+    for row in rows:
+        assert await until_known(store, PutRow(GLOBAL_LOG, row, b"%d" % row)) == "ok"
+    entries = [OpenRow("h", 1, bucket, f"m{bucket}", 1, 7, b"") for bucket in (5, 6)]
+    assert await until_known(store, PutOpen(entries)) == "ok"
+    assert [each async for each in store.scan_rows(GLOBAL_LOG, 5000)] == [
+        (row, b"%d" % row) for row in rows
+    ]
+    assert sorted([each async for each in store.scan_open()]) == [("m5", 5), ("m6", 6)]

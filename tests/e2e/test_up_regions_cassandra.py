@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from core import audit
 from core.supervisor.cassandra.programs import MissingError, find_java
 from tests.support.region import Told, ask
 from tests.support.regions import ROLES, Regions
@@ -102,6 +103,9 @@ async def test_three_regions_come_up_lose_one_and_go_on_later(up: Regions) -> No
     assert all(alive(pid) for pid in others)
     await up.start_again("us", START_S)
     messages.append(await sent(up, "us"))
+    found = await asyncio.to_thread(audit.run, up.data, {**os.environ, **PATIENT})
+    assert found["accepted"] >= len(messages)
+    assert (found["lost"], found["violations"]) == ([], [])
 
     pids = up.all_pids()
     up.send(signal.SIGTERM)

@@ -39,9 +39,17 @@ class FetchError(CassandraError):
 
 
 def default_folder(environ: Mapping[str, str]) -> Path:
-    """Where installations are kept unless the settings say otherwise."""
-    base = environ.get("XDG_CACHE_HOME") or str(Path(environ.get("HOME", "/tmp")) / ".cache")  # noqa: S108
-    return Path(base) / "goutong" / "cassandra"
+    """Where installations are kept unless the settings say otherwise.
+
+    Programs are run from it, so it is never in a folder that others may write to.
+    """
+    base, home = environ.get("XDG_CACHE_HOME"), environ.get("HOME")
+    if not base and not home:
+        raise FetchError(
+            "nobody says where to keep Cassandra: neither HOME nor XDG_CACHE_HOME is set.",
+            "Name a folder in [cassandra] folder.",
+        )
+    return Path(base or f"{home}/.cache") / "goutong" / "cassandra"
 
 
 def installed(

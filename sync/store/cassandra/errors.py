@@ -14,6 +14,7 @@ from cassandra import (
     InvalidRequest,
     Unauthorized,
 )
+from cassandra.cluster import NoHostAvailable
 from cassandra.protocol import ConfigurationException, SyntaxException
 
 HOPELESS = (
@@ -25,6 +26,15 @@ HOPELESS = (
     TypeError,
     ValueError,
 )
+
+
+def hopeless(error: BaseException | None) -> bool:
+    """Whether no repeat can mend it. While connecting the driver tells each node's error in one of
+    its own; where every node refuses for good, that is hopeless, too."""
+    if isinstance(error, NoHostAvailable):
+        each = error.errors.values() if isinstance(error.errors, dict) else ()
+        return bool(each) and all(map(hopeless, each))
+    return isinstance(error, HOPELESS)
 
 
 def said(error: BaseException) -> str:

@@ -5,12 +5,13 @@ Whoever submitted a write that was `unknown` repeats it; it has the same timesta
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any, cast
 
 from sync.forced import PLAIN, Forced, Ruling
 from sync.lease import Lease
 from sync.maps import MapRow
+from sync.naming import ROWS_PER_PARTITION
 from sync.replication import ReplicationChange
 from sync.serving import ServingSet, first_set
 from sync.store.cassandra import reads, swaps, writes
@@ -273,6 +274,20 @@ class CassandraJournal:
 
     async def logs(self) -> dict[str, int]:
         return await self._reads.logs(self._counts)
+
+    # For an audit
+
+    async def scan_rows(self, log: str, last: int) -> AsyncIterator[tuple[int, bytes]]:
+        """Every row of a log that is there, in order, up to the partition of row `last`."""
+        for part in range(last // ROWS_PER_PARTITION + 1):
+            for row in await self._reads.scan(log, part):
+                yield row
+
+    async def scan_open(self) -> AsyncIterator[tuple[str, int]]:
+        """Id and bucket of every entry of the open set."""
+        for keyspace in self._settings.all_keyspaces():
+            for entry in await self._reads.scan_open(keyspace):
+                yield entry
 
     # Forced ownership
 

@@ -19,6 +19,7 @@ OVER_MAX = 65_536
 # Rows that may be large come so many at a time: a node holds what it answers in its memory.
 LARGE = frozenset(("rows", "rows_here", "open_entries"))
 LARGE_PAGE_ROWS = 32
+OPEN_IDS = "SELECT id, bucket FROM {ks}.open_set"  # of all homes, read by nobody at work
 OF_HOMES = {
     "rows": "SELECT row, body FROM {ks}.log_rows WHERE log = ? AND part = ? AND row >= ? LIMIT ?",
     "rows_here": "SELECT row, body, WRITETIME(body) FROM {ks}.log_rows WHERE log = ? AND part = ? "
@@ -95,6 +96,21 @@ class Reads:
             if first // ROWS_PER_PARTITION == part:
                 return found
         return found
+
+    async def scan(self, log: str, part: int) -> list[tuple[int, bytes]]:
+        """What there is of one partition of a log, past what is missing."""
+        values = (log, part, part * ROWS_PER_PARTITION, ROWS_PER_PARTITION)
+        return [
+            (row[0], row[1])
+            for row in await self.ask("rows", values, self._levels.quorum, log_name(log).home)
+        ]
+
+    async def scan_open(self, keyspace: str) -> list[tuple[str, int]]:
+        """Id and bucket of each entry of the open set: of a whole table, so for an audit only."""
+        text = OPEN_IDS.format(ks=keyspace)
+        await self._session.prepare([text])
+        request = Request([(self._session.prepared(text), ())], self._levels.quorum)
+        return [(row[0], row[1]) for row in await self._session.ask(request)]
 
     async def last_row(self, log: str) -> int:
         """See the port."""

@@ -150,6 +150,8 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 def test_the_default_folder_is_in_the_users_cache() -> None:
     assert default_folder({"HOME": "/h"}) == Path("/h/.cache/goutong/cassandra")
     assert default_folder({"HOME": "/h", "XDG_CACHE_HOME": "/c"}) == Path("/c/goutong/cassandra")
+    with pytest.raises(FetchError, match="neither HOME"):
+        default_folder({})
 
 
 def java(path: Path, version: str) -> str:
